@@ -1,0 +1,77 @@
+#include "base/bytes.h"
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "base/status.h"
+
+namespace carnet {
+namespace {
+
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  if (c >= 'a' && c <= 'f') {
+    return c - 'a' + 10;
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::string HexEncode(ByteView bytes) { return absl::BytesToHexString(AsText(bytes)); }
+
+absl::StatusOr<Bytes> HexDecode(absl::string_view text) {
+  if (text.size() % 2 != 0) {
+    return absl::InvalidArgumentError("hex: odd number of digits");
+  }
+  Bytes bytes;
+  bytes.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const int high = HexValue(text[i]);
+    const int low = HexValue(text[i + 1]);
+    if (high < 0 || low < 0) {
+      return absl::InvalidArgumentError("hex: only the digits 0-9 and a-f are allowed");
+    }
+    bytes.push_back(static_cast<std::uint8_t>(high * 16 + low));
+  }
+  return bytes;
+}
+
+std::string Base64Encode(ByteView bytes) { return absl::Base64Escape(AsText(bytes)); }
+
+absl::StatusOr<Bytes> Base64Decode(absl::string_view text) {
+  std::string decoded;
+  // absl skips white space and accepts missing padding and stray bits; one text per value is all we take.
+  if (!absl::Base64Unescape(text, &decoded) || absl::Base64Escape(decoded) != text) {
+    return absl::InvalidArgumentError("base64: not the canonical encoding of any bytes");
+  }
+  return ToBytes(decoded);
+}
+
+std::string Base64UrlEncode(ByteView bytes) { return absl::WebSafeBase64Escape(AsText(bytes)); }
+
+absl::StatusOr<Bytes> Base64UrlDecode(absl::string_view text) {
+  std::string decoded;
+  if (!absl::WebSafeBase64Unescape(text, &decoded) || absl::WebSafeBase64Escape(decoded) != text) {
+    return absl::InvalidArgumentError("base64url: not the canonical encoding of any bytes");
+  }
+  return ToBytes(decoded);
+}
+
+absl::StatusOr<Digest> ToDigest(ByteView bytes) {
+  if (bytes.size() != kDigestBytes) {
+    return absl::InvalidArgumentError("digest: not 32 bytes");
+  }
+  Digest digest;
+  std::copy(bytes.begin(), bytes.end(), digest.begin());
+  return digest;
+}
+
+absl::StatusOr<Digest> DigestFromHex(absl::string_view text) {
+  CARNET_ASSIGN_OR_RETURN(const Bytes bytes, HexDecode(text));
+  return ToDigest(bytes);
+}
+
+}  // namespace carnet

@@ -1,0 +1,79 @@
+# How every target of Carnet is declared: carnet_library, carnet_proto_library, carnet_test.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # Paths relative to the source tree, so that build folders and clones share what they compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${CCACHE_PROGRAM})
+endif()
+
+add_library(carnet_options INTERFACE)
+target_include_directories(carnet_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(carnet_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Werror
+  # The same bits on every x86-64: no fused multiply-add, no reassociation (docs/architecture.md).
+  -ffp-contract=off
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+
+# carnet_library(name SRCS ... HDRS ... DEPS ... PRIVATE_DEPS ... PCH ...)
+# DEPS is what our headers include; PRIVATE_DEPS is what only our .cc files include.
+function(carnet_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SRCS;HDRS;DEPS;PRIVATE_DEPS;PCH")
+  add_library(carnet_${name} STATIC ${ARG_SRCS})
+  add_library(carnet::${name} ALIAS carnet_${name})
+  target_sources(carnet_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HDRS})
+  target_link_libraries(carnet_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS} carnet_options)
+  target_include_directories(carnet_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  set_target_properties(carnet_${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  if(ARG_PCH)
+    target_precompile_headers(carnet_${name} PRIVATE ${ARG_PCH})
+  endif()
+endfunction()
+
+# carnet_proto_library(name [GRPC] PROTOS ... DEPS ...): generated headers are SYSTEM includes,
+# compiled without our warnings.
+function(carnet_proto_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "GRPC" "" "PROTOS;DEPS")
+  set(root ${CMAKE_CURRENT_SOURCE_DIR})
+  set(out ${CMAKE_BINARY_DIR}/gen/${name})
+  file(MAKE_DIRECTORY ${out})
+  foreach(proto ${ARG_PROTOS})
+    string(REGEX REPLACE "\\.proto$" "" stem ${proto})
+    if(ARG_GRPC)
+      set(outputs ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h)
+      set(flags --grpc_out=${out} --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>)
+    else()
+      set(outputs ${out}/${stem}.pb.cc ${out}/${stem}.pb.h)
+      set(flags --cpp_out=${out})
+    endif()
+    file(GLOB_RECURSE all_protos CONFIGURE_DEPENDS ${root}/*.proto)
+    add_custom_command(OUTPUT ${outputs}
+      COMMAND protobuf::protoc -I${root} ${flags} ${root}/${proto}
+      DEPENDS ${all_protos} VERBATIM)
+    list(APPEND sources ${outputs})
+  endforeach()
+  add_library(carnet_${name} STATIC ${sources})
+  add_library(carnet::${name} ALIAS carnet_${name})
+  target_include_directories(carnet_${name} SYSTEM PUBLIC ${out})
+  target_link_libraries(carnet_${name} PUBLIC ${ARG_DEPS})
+endfunction()
+
+# carnet_test(name SRCS ... DEPS ... [LABELS ...]): one Catch2 program; each TEST_CASE is a ctest test.
+function(carnet_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "TIMEOUT" "SRCS;DEPS;LABELS;PROPERTIES")
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE carnet_test_main ${ARG_DEPS} carnet_options)
+  target_compile_definitions(${name} PRIVATE CARNET_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  catch_discover_tests(${name} TEST_PREFIX "${name}: "
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" ${ARG_PROPERTIES})
+endfunction()
