@@ -20,7 +20,9 @@ int HexValue(char c) {
 
 }  // namespace
 
-std::string HexEncode(ByteView bytes) { return absl::BytesToHexString(AsText(bytes)); }
+std::string HexEncode(ByteView bytes) {
+  return absl::BytesToHexString(AsText(bytes));
+}
 
 absl::StatusOr<Bytes> HexDecode(absl::string_view text) {
   if (text.size() % 2 != 0) {
@@ -39,18 +41,23 @@ absl::StatusOr<Bytes> HexDecode(absl::string_view text) {
   return bytes;
 }
 
-std::string Base64Encode(ByteView bytes) { return absl::Base64Escape(AsText(bytes)); }
+std::string Base64Encode(ByteView bytes) {
+  return absl::Base64Escape(AsText(bytes));
+}
 
 absl::StatusOr<Bytes> Base64Decode(absl::string_view text) {
   std::string decoded;
-  // absl skips white space and accepts missing padding and stray bits; one text per value is all we take.
+  // absl skips white space and accepts missing padding and stray bits; one text per value is all we
+  // take.
   if (!absl::Base64Unescape(text, &decoded) || absl::Base64Escape(decoded) != text) {
     return absl::InvalidArgumentError("base64: not the canonical encoding of any bytes");
   }
   return ToBytes(decoded);
 }
 
-std::string Base64UrlEncode(ByteView bytes) { return absl::WebSafeBase64Escape(AsText(bytes)); }
+std::string Base64UrlEncode(ByteView bytes) {
+  return absl::WebSafeBase64Escape(AsText(bytes));
+}
 
 absl::StatusOr<Bytes> Base64UrlDecode(absl::string_view text) {
   std::string decoded;

@@ -1,5 +1,6 @@
-// Bytes and their two text forms. Decoders are strict: they accept exactly what the encoder writes, so that
-// one value has one text (RFC 4648 §3.5 asks for it; two texts for one digest would be two identities).
+// Bytes and their two text forms. Decoders are strict: they accept exactly what the encoder writes,
+// so that one value has one text (RFC 4648 §3.5 asks for it; two texts for one digest would be two
+// identities).
 #ifndef CARNET_BASE_BYTES_H_
 #define CARNET_BASE_BYTES_H_
 
@@ -28,8 +29,12 @@ inline ByteView AsBytes(absl::string_view text) {
 inline absl::string_view AsText(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-inline std::string ToString(ByteView bytes) { return std::string(bytes.begin(), bytes.end()); }
-inline Bytes ToBytes(absl::string_view text) { return Bytes(text.begin(), text.end()); }
+inline std::string ToString(ByteView bytes) {
+  return std::string(bytes.begin(), bytes.end());
+}
+inline Bytes ToBytes(absl::string_view text) {
+  return Bytes(text.begin(), text.end());
+}
 
 // Lower-case hex, two digits a byte.
 std::string HexEncode(ByteView bytes);
@@ -38,7 +43,8 @@ absl::StatusOr<Bytes> HexDecode(absl::string_view text);
 
 // RFC 4648 §4, with padding.
 std::string Base64Encode(ByteView bytes);
-// Error INVALID_ARGUMENT: anything but the canonical text (length, alphabet, padding, trailing bits).
+// Error INVALID_ARGUMENT: anything but the canonical text (length, alphabet, padding, trailing
+// bits).
 absl::StatusOr<Bytes> Base64Decode(absl::string_view text);
 
 // RFC 4648 §5 (URL-safe), without padding.
