@@ -1,4 +1,5 @@
-# How every target of Carnet is declared: carnet_library, carnet_proto_library, carnet_test.
+# How every target of Carnet is declared: carnet_library, carnet_proto_library, carnet_executable,
+# carnet_test, carnet_fuzz.
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
@@ -22,18 +23,34 @@ target_compile_options(carnet_options INTERFACE
   -ffp-contract=off
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 
-# carnet_library(name SRCS ... HDRS ... DEPS ... PRIVATE_DEPS ... PCH ...)
-# DEPS is what our headers include; PRIVATE_DEPS is what only our .cc files include.
+include(${CMAKE_CURRENT_LIST_DIR}/Precompiled.cmake)
+
+# carnet_library(name [GRPC_PCH] SRCS ... HDRS ... DEPS ... PRIVATE_DEPS ... PCH ...)
+# DEPS is what our headers include; PRIVATE_DEPS is what only our .cc files include. GRPC_PCH for
+# targets whose sources mostly include <grpcpp/grpcpp.h>; PCH for other costly headers.
 function(carnet_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SRCS;HDRS;DEPS;PRIVATE_DEPS;PCH")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "GRPC_PCH" "" "SRCS;HDRS;DEPS;PRIVATE_DEPS;PCH")
   add_library(carnet_${name} STATIC ${ARG_SRCS})
   add_library(carnet::${name} ALIAS carnet_${name})
   target_sources(carnet_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HDRS})
   target_link_libraries(carnet_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS} carnet_options)
   target_include_directories(carnet_${name} PUBLIC ${CMAKE_SOURCE_DIR})
   set_target_properties(carnet_${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
-  if(ARG_PCH)
-    target_precompile_headers(carnet_${name} PRIVATE ${ARG_PCH})
+  if(ARG_GRPC_PCH)
+    carnet_reuse_pch(carnet_${name} carnet_grpc_pch)
+  elseif(ARG_PCH)
+    carnet_own_pch(carnet_${name} ${ARG_PCH})
+  endif()
+endfunction()
+
+# carnet_executable(name [GRPC_PCH] SRCS ... DEPS ...): a program, left at the top of the build folder.
+function(carnet_executable name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "GRPC_PCH" "" "SRCS;DEPS")
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} carnet_options)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  if(ARG_GRPC_PCH)
+    carnet_reuse_pch(${name} carnet_grpc_pch)
   endif()
 endfunction()
 
@@ -63,17 +80,58 @@ function(carnet_proto_library name)
   add_library(carnet::${name} ALIAS carnet_${name})
   target_include_directories(carnet_${name} SYSTEM PUBLIC ${out})
   target_link_libraries(carnet_${name} PUBLIC ${ARG_DEPS})
+  if(ARG_GRPC)
+    carnet_reuse_pch(carnet_${name} carnet_grpc_pch)
+  endif()
 endfunction()
 
-# carnet_test(name SRCS ... DEPS ... [LABELS ...]): one Catch2 program; each TEST_CASE is a ctest test.
+# carnet_test(name [GRPC_PCH|NO_PCH] SRCS ... DEPS ... [LABELS ...] [TIMEOUT seconds] [PROPERTIES ...])
+# One Catch2 program; each TEST_CASE is a ctest test. A test that matches nothing or asserts nothing
+# fails. NO_PCH for sources that set CATCH_CONFIG_* themselves.
 function(carnet_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "TIMEOUT" "SRCS;DEPS;LABELS;PROPERTIES")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "GRPC_PCH;NO_PCH" "TIMEOUT" "SRCS;DEPS;LABELS;PROPERTIES")
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE carnet_test_main ${ARG_DEPS} carnet_options)
   target_compile_definitions(${name} PRIVATE CARNET_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  catch_discover_tests(${name} TEST_PREFIX "${name}: "
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" ${ARG_PROPERTIES})
+  if(ARG_GRPC_PCH)
+    carnet_reuse_pch(${name} carnet_grpc_pch)
+  elseif(NOT ARG_NO_PCH)
+    carnet_reuse_pch(${name} carnet_test_pch)
+  endif()
+  catch_discover_tests(${name} TEST_PREFIX "${name}/" TEST_LIST ${name}_tests
+    EXTRA_ARGS --warn NoAssertions PROPERTIES TIMEOUT ${ARG_TIMEOUT} ${ARG_PROPERTIES})
+  # catch_discover_tests flattens lists, and labels are one: these are set when ctest reads the tests.
+  set(properties_file ${CMAKE_CURRENT_BINARY_DIR}/${name}_properties.cmake)
+  file(CONFIGURE OUTPUT ${properties_file} @ONLY CONTENT
+"foreach(test IN LISTS @name@_tests)
+  set_tests_properties(\"\${test}\" PROPERTIES
+    LABELS \"@ARG_LABELS@\" FAIL_REGULAR_EXPRESSION \"No tests ran\")
+endforeach()
+")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${properties_file})
+endfunction()
+
+# carnet_fuzz(name SRCS ... DEPS ... [TIMEOUT seconds]): SRCS define LLVMFuzzerTestOneInput. With the fuzz
+# preset a libFuzzer program; otherwise a program that replays tests/fuzz/corpus/<name>/ as one ctest
+# test, which fails when the corpus is empty.
+function(carnet_fuzz name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "TIMEOUT" "SRCS;DEPS")
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  add_executable(fuzz_${name} ${ARG_SRCS})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_DEPS} carnet_options)
+  if(CARNET_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    # scripts/test --full reads the programs and their corpora from here.
+    set_property(GLOBAL APPEND PROPERTY CARNET_FUZZ_TARGETS fuzz_${name})
+  else()
+    target_sources(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME "fuzz_${name}: replays its corpus" COMMAND fuzz_${name} ${corpus})
+    set_tests_properties("fuzz_${name}: replays its corpus" PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "fuzz;nogrpc")
+  endif()
 endfunction()
