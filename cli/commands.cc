@@ -1,0 +1,64 @@
+#include "cli/commands.h"
+
+#include <ostream>
+
+#include "base/status.h"
+
+namespace carnet::cli {
+
+CLI::App* AddNoun(CLI::App& app, const std::string& name, const std::string& help) {
+  CLI::App* noun = app.get_subcommand_no_throw(name);
+  if (noun == nullptr) {
+    noun = app.add_subcommand(name, help);
+    noun->require_subcommand(1);
+  }
+  return noun;
+}
+
+CLI::App* AddCommand(CLI::App& parent, CommandContext& context, const std::string& name,
+                     const std::string& help, std::function<absl::StatusOr<int>()> body) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->add_flag("--json", context.json, "Print the result as JSON");
+  command->callback([&context, body = std::move(body)] {
+    const absl::StatusOr<int> result = body();
+    context.exit_code = result.ok() ? *result : ReportError(context, result.status());
+  });
+  return command;
+}
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kGood;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kAborted:
+      return kRefused;
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kOutOfRange:
+      return kCannotDecide;
+    case absl::StatusCode::kDataLoss:
+      return kMisbehaviour;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return kUnavailable;
+    default:
+      return kUsage;
+  }
+}
+
+int ReportError(CommandContext& context, const absl::Status& status) {
+  *context.err << "carnet: " << std::string(status.message()) << '\n';
+  if (const std::string where = OperatorDetail(status); !where.empty()) {
+    *context.err << "  where: " << where << '\n';
+  }
+  if (const std::string remedy = Remedy(status); !remedy.empty()) {
+    *context.err << "  to do: " << remedy << '\n';
+  }
+  return ExitCodeOf(status);
+}
+
+}  // namespace carnet::cli

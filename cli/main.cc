@@ -1,0 +1,44 @@
+// `carnet`: the one binary that holds the daemons and the tools.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+
+#include "cli/commands.h"
+
+namespace {
+
+int RunCarnet(int argc, char** argv) {
+  carnet::cli::CommandContext context;
+  context.out = &std::cout;
+  context.err = &std::cerr;
+  context.out_is_terminal = isatty(STDOUT_FILENO) == 1;
+  context.colour = context.out_is_terminal && std::getenv("NO_COLOR") == nullptr;
+
+  CLI::App app("Carnet: federated training across borders, with a ledger that outsiders verify",
+               "carnet");
+  app.set_version_flag("--version", CARNET_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  carnet::cli::RegisterInitCommand(app, context);
+  carnet::cli::RegisterCoordinatorCommands(app, context);
+  carnet::cli::RegisterTrainerCommands(app, context);
+  carnet::cli::RegisterConfigCommands(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 reports by exception; --help and --version are "errors" of exit code 0.
+    return app.exit(error) == 0 ? carnet::cli::kGood : carnet::cli::kUsage;
+  }
+  std::cout.flush();
+  return context.exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A reader that goes away is an error of that write, not the end of a daemon.
+  std::signal(SIGPIPE, SIG_IGN);
+  return RunCarnet(argc, argv);
+}

@@ -1,0 +1,197 @@
+// What the world asks of the core. Everything that comes from outside (time, random bytes,
+// measurements, what is live) is in the command, and so in the record before it counts; Decide
+// (decide.h) is a function of state and command alone.
+#ifndef CARNET_COORDINATOR_CORE_COMMANDS_H_
+#define CARNET_COORDINATOR_CORE_COMMANDS_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "carnet/v1/federation.pb.h"
+#include "carnet/v1/jobs.pb.h"
+#include "carnet/v1/records.pb.h"
+
+namespace carnet::coordinator {
+
+// Workers that polled within three heartbeats.
+using LiveWorkers = std::set<std::string>;
+
+// ---- asked by people ----
+struct SubmitJob {
+  std::string user_id;
+  v1::SignedRecord record;     // job-submitted; its signature is checked by Decide
+  v1::JobSubmitted submitted;  // as parsed from the record
+  bool model_stored = false;   // the base model is durable in the blob store
+};
+struct StopJob {
+  std::string user_id;
+  std::string job_id;
+};
+struct InviteWorker {
+  std::string user_id;
+  Bytes token_sha256;
+  std::string region;
+  std::string slot;
+  absl::Time expires;
+};
+struct RevokeWorker {
+  std::string user_id;  // empty: the coordinator itself
+  std::string worker_id;
+  std::string reason;
+};
+struct AddEvidence {
+  std::string user_id;
+  v1::AddEvidenceRequest evidence;
+};
+struct WithdrawEvidence {
+  std::string user_id;
+  std::string evidence_id;
+};
+struct StageData {
+  std::string user_id;
+  std::string dataset;
+  std::string shard;
+  std::string to_worker;  // id or slot
+  LiveWorkers live;
+};
+struct AcceptClock {
+  std::string user_id;
+  absl::Time wall;
+};
+
+// ---- asked by workers ----
+struct EnrollWorker {
+  Bytes token_sha256;
+  std::string spiffe_id;  // of the CSR, which is signed with the key in tls_spki_sha256
+  Bytes tls_spki_sha256;
+  Bytes statement_public_key;  // possession proved
+  Bytes wrapping_public_key;   // possession proved
+  v1::WorkerStatement statement;
+};
+struct ClaimShards {
+  std::string worker_id;
+  std::vector<v1::ShardClaim> claims;
+};
+struct FailTask {
+  std::string worker_id;
+  std::string task_id;
+  v1::TaskFailure failure;
+};
+struct ConfirmStaged {
+  std::string worker_id;
+  std::string task_id;
+  Bytes sha256;
+};
+// A contribution that was uploaded whole. `verdict` is empty when the sealed delta verified, else a
+// reason of reasons.h.
+struct SubmitContribution {
+  std::string worker_id;  // of the connection
+  v1::SignedRecord record;
+  v1::Contribution contribution;
+  bool signed_by_worker = false;  // the record's key is the worker's, and the signature verifies
+  bool seen_in_log = false;       // `seen` is a prefix of this log
+  std::string verdict;
+};
+// An upload that will not become a contribution: damaged, of another task, not this worker's.
+struct RejectUpload {
+  std::string worker_id;
+  std::string task_id;
+  std::string reason;
+  std::string sealed_sha256;
+};
+struct SubmitEvaluation {
+  std::string worker_id;
+  v1::SignedRecord record;
+  v1::Evaluation evaluation;
+  bool signed_by_worker = false;
+  bool seen_in_log = false;
+};
+
+// ---- asked by Reconcile, or reported by an effect that it started ----
+// Keys and sealed model of a round are durable files when this comes.
+struct OpenRound {
+  std::string job_id;
+  std::uint32_t round = 0;
+  std::uint32_t attempt = 0;
+  std::string round_key_id;
+  Bytes round_public_key;
+  v1::SealedArtifact model;
+  LiveWorkers live;
+};
+// The policies refused members: put it on record, once for each refusal.
+struct RecordRefusals {
+  std::string job_id;
+  LiveWorkers live;
+};
+struct CloseRound {
+  std::string job_id;
+};
+struct AbandonRound {
+  std::string job_id;
+  std::string reason;
+};
+struct RecordAggregate {
+  std::string job_id;
+  std::uint32_t round = 0;
+  std::uint32_t attempt = 0;
+  Bytes model_sha256;
+  std::uint64_t model_bytes = 0;
+  Bytes optimizer_state_sha256;
+};
+// A verified delta could not be read back while aggregating.
+struct StorageFault {
+  std::string job_id;
+  std::string worker_id;
+};
+struct OpenEvaluation {
+  std::string job_id;
+  std::uint32_t round = 0;
+  std::uint32_t attempt = 0;
+  v1::SealedArtifact model;
+  LiveWorkers live;
+};
+struct AbandonEvaluation {
+  std::string job_id;
+  std::string reason;
+};
+struct CompleteJob {
+  std::string job_id;
+};
+struct OrderKeyDestruction {
+  std::vector<std::string> key_ids;
+  std::string reason;
+};
+struct KeysDestroyed {
+  std::vector<std::string> key_ids;
+};
+struct AbandonStaging {
+  std::string staging_id;
+  std::string reason;
+};
+
+using CommandBody =
+    std::variant<SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, WithdrawEvidence,
+                 StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask, ConfirmStaged,
+                 SubmitContribution, RejectUpload, SubmitEvaluation, OpenRound, RecordRefusals,
+                 CloseRound, AbandonRound, RecordAggregate, StorageFault, OpenEvaluation,
+                 AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
+                 AbandonStaging>;
+
+struct Command {
+  CommandBody body;
+  // max(wall clock, time of the last record); set by the engine.
+  absl::Time now;
+  // 16 bytes made by the caller; the same id gets the first answer. Empty for the core's own steps.
+  std::string request_id;
+  // 32 fresh random bytes: nonces, ids and picks are derived from them.
+  Bytes entropy;
+};
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_CORE_COMMANDS_H_

@@ -1,0 +1,177 @@
+// What the coordinator knows: the fold of the ledger's records, and nothing else. Apply (apply.h)
+// is the only writer. Pure values, owned by the engine's strand; copies are snapshots. Maps are
+// ordered, so that everything derived from the state has one order.
+#ifndef CARNET_COORDINATOR_CORE_STATE_H_
+#define CARNET_COORDINATOR_CORE_STATE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "carnet/v1/records.pb.h"
+#include "policies/loader.h"
+
+namespace carnet::coordinator {
+
+struct User {
+  std::string id;
+  Bytes public_key;
+  std::set<std::string> roles;
+  std::uint64_t index = 0;  // of user-enrolled
+};
+
+struct Region {
+  v1::RegionConfig terms;
+  std::string supplier;  // empty: the home organisation
+};
+
+struct Evidence {
+  v1::EvidenceRecorded terms;
+  bool withdrawn = false;
+};
+
+struct Invitation {
+  v1::WorkerInvited terms;
+  std::string worker_id;  // who used it; empty: nobody
+};
+
+struct Worker {
+  v1::WorkerEnrolled terms;
+  std::string path;  // SPIFFE path, the order of every sum
+  bool revoked = false;
+  std::uint64_t index = 0;  // of worker-enrolled
+};
+
+// A class of labels: shards with equal labels are one class, and classes are never merged.
+struct LabelClass {
+  std::set<std::string> subjects_in;
+  std::set<std::string> categories;
+  bool known = false;  // false: nobody vouched for the labels, or a holder's copy differs
+
+  // Text of the class as flows name it, e.g. "DE|personal"; "unknown" when not known.
+  std::string Name() const;
+  bool operator<(const LabelClass& other) const;
+  bool operator==(const LabelClass& other) const = default;
+};
+using Lineage = std::set<LabelClass>;
+
+struct Shard {
+  v1::ShardRegistration terms;
+  Bytes sha256;  // registered, or stated by the first claim where it is stored
+  std::map<std::string, Bytes> holders;  // worker id -> digest of its copy
+};
+
+enum class KeyPhase { kLive, kDestructionOrdered, kDestroyed };
+struct Key {
+  v1::KeyCreated terms;
+  KeyPhase phase = KeyPhase::kLive;
+};
+
+struct Contribution {
+  std::uint64_t index = 0;
+  std::string sealed_sha256;
+  std::uint64_t sealed_bytes = 0;
+  std::map<std::string, double> metrics;
+};
+
+struct Round {
+  v1::RoundOpened opened;
+  std::uint64_t opened_index = 0;
+  std::map<std::string, Contribution> contributions;  // by worker id
+  std::map<std::string, std::string> out;  // worker id -> reason: rejected, failed, revoked
+  std::set<std::string> storage_faults;    // contributions found unreadable while aggregating
+  std::optional<v1::RoundClosed> closed;
+  std::uint64_t closed_index = 0;
+};
+
+struct EvaluationTask {
+  v1::EvaluationOpened opened;
+  std::uint64_t opened_index = 0;
+};
+
+// One finished round.
+struct RoundResult {
+  std::uint32_t round = 0;
+  Bytes model_sha256;
+  std::uint64_t aggregate_index = 0;
+  std::map<std::string, double> training;    // metrics, mean by weight
+  std::map<std::string, double> evaluation;  // of this model; empty: not evaluated
+  std::uint32_t contributions = 0;
+};
+
+enum class JobPhase { kRunning, kCompleted, kStopped };
+
+struct Job {
+  std::string id;
+  v1::JobSubmitted submitted;
+  std::uint64_t submitted_index = 0;
+  JobPhase phase = JobPhase::kRunning;
+  std::string end_reason;
+  Bytes model_sha256;  // newest: the base model, then each aggregate
+  Bytes optimizer_state_sha256;
+  Lineage lineage;  // labels of everything in model_sha256
+  std::uint32_t rounds_done = 0;
+  std::uint32_t attempts_used = 0;  // of the round under way
+  absl::Time retry_after = absl::InfinitePast();
+  std::optional<Round> round;
+  std::optional<EvaluationTask> evaluation;
+  bool evaluation_due = false;  // the newest model waits for its golden-set evaluation
+  std::uint32_t evaluation_attempts = 0;
+  std::vector<RoundResult> results;
+  std::map<std::pair<std::string, std::string>, std::uint64_t>
+      traffic;  // (from, to) -> sealed bytes
+  std::uint64_t refusals = 0;
+  std::vector<std::uint64_t> records;  // indexes of every record of this job, in order
+};
+
+enum class StagingPhase { kOrdered, kStaged, kAbandoned };
+struct Staging {
+  v1::StagingOrdered ordered;
+  std::uint64_t ordered_index = 0;
+  StagingPhase phase = StagingPhase::kOrdered;
+  std::string reason;
+  std::uint64_t sealed_bytes = 0;
+};
+
+struct State {
+  std::uint64_t size = 0;  // records folded
+  absl::Time last = absl::InfinitePast();
+  v1::Genesis genesis;
+  std::shared_ptr<const policies::Bundle> bundle;
+  std::uint64_t facts_version = 0;  // moves with every record that can change a decision
+
+  std::map<std::string, User> users;
+  std::map<std::string, v1::SupplierConfig> suppliers;
+  std::map<std::string, Region> regions;
+  std::map<std::string, Evidence> evidence;
+  std::map<std::string, Invitation> invitations;  // by token digest (hex)
+  std::map<std::string, Worker> workers;
+  std::map<std::string, Shard> shards;  // by dataset/shard
+  std::map<std::string, Key> keys;
+  std::map<std::string, Job> jobs;
+  std::map<std::string, Staging> stagings;
+  std::map<std::string, Lineage> model_lineage;       // model digest (raw) -> labels
+  std::map<std::string, std::uint64_t> requests;      // request id -> index of its first record
+  std::map<std::string, std::uint64_t> refusal_keys;  // refusal already on record -> its index
+  std::set<std::string> statements;  // SHA-256 of worker-signed statements on record
+
+  const Worker* FindWorker(const std::string& id) const;
+  const Job* FindJob(const std::string& id) const;
+  // The supplier that runs a region: its own, or the home organisation's name.
+  std::string OperatorOf(const std::string& region) const;
+};
+
+// "dataset/shard".
+std::string ShardKey(const std::string& dataset, const std::string& shard);
+// The class of a shard as `worker_id` holds it: unknown when its copy is not the registered one.
+LabelClass ClassOf(const Shard& shard, const std::string& worker_id);
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_CORE_STATE_H_
