@@ -25,24 +25,6 @@ static_assert(std::endian::native == std::endian::little, "parameters are read a
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kPaddingBytes = 8;
 
-// A descriptor that is closed unless it is handed on.
-class OpenFile {
- public:
-  explicit OpenFile(int fd) : fd_(fd) {}
-  ~OpenFile() {
-    if (fd_ >= 0) {
-      close(fd_);
-    }
-  }
-  OpenFile(OpenFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OpenFile& operator=(OpenFile&&) = delete;
-  int get() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 absl::Status ReadExactly(int fd, std::uint64_t offset, std::span<std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const ssize_t got = pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -62,33 +44,32 @@ absl::Status ReadExactly(int fd, std::uint64_t offset, std::span<std::uint8_t> b
 }
 
 struct OpenedFile {
-  OpenFile file;
+  UniqueFd fd;
   Bytes head;
   FileLayout layout;
 };
 
-absl::StatusOr<OpenedFile> OpenAndParse(const std::string& path) {
+absl::StatusOr<OpenedFile> OpenAndParse(const std::filesystem::path& path) {
   // O_NONBLOCK: a FIFO in the file's place must not hang us; it has no effect on regular files.
-  OpenFile file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
-    return errno == ENOENT ? absl::NotFoundError("safetensors: no such file")
-                           : absl::DataLossError("safetensors: the file cannot be opened");
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) {
+    return FileError(errno, "open", path);
   }
   struct stat status = {};
-  if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+  if (fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return absl::InvalidArgumentError("safetensors: not a regular file");
   }
   const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
   Bytes head(std::min(kLengthBytes, file_bytes));
-  CARNET_RETURN_IF_ERROR(ReadExactly(file.get(), 0, head));
+  CARNET_RETURN_IF_ERROR(ReadExactly(fd.get(), 0, head));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t head_bytes, HeadBytes(head));
   if (head_bytes > file_bytes) {
     return absl::InvalidArgumentError("safetensors: the head is longer than the file");
   }
   head.resize(head_bytes);
-  CARNET_RETURN_IF_ERROR(ReadExactly(file.get(), 0, head));
+  CARNET_RETURN_IF_ERROR(ReadExactly(fd.get(), 0, head));
   CARNET_ASSIGN_OR_RETURN(FileLayout layout, ParseHead(head, file_bytes));
-  return OpenedFile{std::move(file), std::move(head), std::move(layout)};
+  return OpenedFile{std::move(fd), std::move(head), std::move(layout)};
 }
 
 }  // namespace
@@ -138,51 +119,32 @@ std::uint64_t CanonicalFileBytes(const Layout& layout) {
   return EncodeHead(layout).size() + layout.parameter_count() * kParameterBytes;
 }
 
-absl::StatusOr<SafetensorsReader> SafetensorsReader::Open(const std::string& path) {
+absl::StatusOr<SafetensorsReader> SafetensorsReader::Open(const std::filesystem::path& path) {
   CARNET_ASSIGN_OR_RETURN(OpenedFile opened, OpenAndParse(path));
-  return SafetensorsReader(opened.file.Release(), std::move(opened.layout), std::move(opened.head));
+  return SafetensorsReader(std::move(opened.fd), std::move(opened.layout), std::move(opened.head));
 }
 
-SafetensorsReader::SafetensorsReader(int fd, FileLayout file, Bytes head)
-    : fd_(fd), file_(std::move(file)), head_(std::move(head)) {}
-
-SafetensorsReader::~SafetensorsReader() {
-  if (fd_ >= 0) {
-    close(fd_);
-  }
-}
-
-SafetensorsReader::SafetensorsReader(SafetensorsReader&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)),
-      file_(std::move(other.file_)),
-      head_(std::move(other.head_)) {}
-
-SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(file_, other.file_);
-  std::swap(head_, other.head_);
-  return *this;
-}
+SafetensorsReader::SafetensorsReader(UniqueFd fd, FileLayout file, Bytes head)
+    : fd_(std::move(fd)), file_(std::move(file)), head_(std::move(head)) {}
 
 absl::Status SafetensorsReader::Read(std::uint64_t first, std::span<float> values) const {
   for (const TensorRange& range : TensorRanges(layout(), first, values.size())) {
     const std::uint64_t offset = file_.tensor_begins[range.tensor] + range.first * kParameterBytes;
     CARNET_RETURN_IF_ERROR(ReadExactly(
-        fd_, offset,
+        fd_.get(), offset,
         {reinterpret_cast<std::uint8_t*>(values.data()), range.count * kParameterBytes}));
     values = values.subspan(range.count);
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<MappedSafetensors> MappedSafetensors::Open(const std::string& path) {
+absl::StatusOr<MappedSafetensors> MappedSafetensors::Open(const std::filesystem::path& path) {
   CARNET_ASSIGN_OR_RETURN(OpenedFile opened, OpenAndParse(path));
   if (opened.head.size() % kParameterBytes != 0) {
     return absl::InvalidArgumentError(
         "safetensors: the head is not padded, so the data cannot be mapped");
   }
-  void* data =
-      mmap(nullptr, opened.layout.file_bytes, PROT_READ, MAP_PRIVATE, opened.file.get(), 0);
+  void* data = mmap(nullptr, opened.layout.file_bytes, PROT_READ, MAP_PRIVATE, opened.fd.get(), 0);
   if (data == MAP_FAILED) {
     return absl::ResourceExhaustedError("safetensors: the file cannot be mapped");
   }

@@ -7,6 +7,7 @@
 #define CARNET_MODEL_SAFETENSORS_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
+#include "base/files.h"
 #include "model/layout.h"
 
 namespace carnet::model {
@@ -54,12 +56,11 @@ std::uint64_t CanonicalFileBytes(const Layout& layout);
 // safe from any thread.
 class SafetensorsReader {
  public:
-  // Errors: NOT_FOUND no such file; INVALID_ARGUMENT not a regular file, or as ParseHead;
-  //         DATA_LOSS it cannot be read.
-  static absl::StatusOr<SafetensorsReader> Open(const std::string& path);
-  ~SafetensorsReader();
-  SafetensorsReader(SafetensorsReader&& other) noexcept;
-  SafetensorsReader& operator=(SafetensorsReader&& other) noexcept;
+  // Errors: those of base/files.h for the path; INVALID_ARGUMENT not a regular file, or as
+  // ParseHead.
+  static absl::StatusOr<SafetensorsReader> Open(const std::filesystem::path& path);
+  SafetensorsReader(SafetensorsReader&&) = default;
+  SafetensorsReader& operator=(SafetensorsReader&&) = default;
 
   const Layout& layout() const { return file_.layout; }
   const FileLayout& file_layout() const { return file_; }
@@ -68,14 +69,14 @@ class SafetensorsReader {
 
   // Parameters first..first+values.size()-1 of the flattened vector (name order), as they are: NaN
   // and infinities included (AllFinite, model/norms.h). REQUIRES: within
-  // layout().parameter_count(). Errors: DATA_LOSS the file was cut short or cannot be read;
-  // `values` is then unspecified.
+  // layout().parameter_count().
+  // Errors: DATA_LOSS the file was cut short or cannot be read; `values` is then unspecified.
   absl::Status Read(std::uint64_t first, std::span<float> values) const;
 
  private:
-  SafetensorsReader(int fd, FileLayout file, Bytes head);
+  SafetensorsReader(UniqueFd fd, FileLayout file, Bytes head);
 
-  int fd_ = -1;
+  UniqueFd fd_;
   FileLayout file_;
   Bytes head_;
 };
@@ -86,7 +87,7 @@ class MappedSafetensors {
  public:
   // Errors: as SafetensorsReader::Open; INVALID_ARGUMENT also when the data does not start at a
   // multiple of 4 bytes; RESOURCE_EXHAUSTED the address space is used up.
-  static absl::StatusOr<MappedSafetensors> Open(const std::string& path);
+  static absl::StatusOr<MappedSafetensors> Open(const std::filesystem::path& path);
   ~MappedSafetensors();
   MappedSafetensors(MappedSafetensors&& other) noexcept;
   MappedSafetensors& operator=(MappedSafetensors&& other) noexcept;
@@ -114,29 +115,32 @@ class SafetensorsWriter {
   // Sees every byte of the file in order, the head included: callers hash here.
   using Observer = std::function<void(ByteView bytes)>;
 
-  // Errors: ALREADY_EXISTS `path`.partial exists; RESOURCE_EXHAUSTED the disk is full (retry when
-  // there is room); UNAVAILABLE the file cannot be created or written (nothing is left).
-  static absl::StatusOr<SafetensorsWriter> Create(const std::string& path, const Layout& layout,
-                                                  Observer observer = {});
+  // Errors: those of base/files.h, among them ALREADY_EXISTS `path`.partial exists and
+  // RESOURCE_EXHAUSTED the disk is full (retry when there is room); nothing is left.
+  static absl::StatusOr<SafetensorsWriter> Create(const std::filesystem::path& path,
+                                                  const Layout& layout, Observer observer = {});
   ~SafetensorsWriter();
-  SafetensorsWriter(SafetensorsWriter&& other) noexcept;
+  SafetensorsWriter(SafetensorsWriter&&) = default;
   SafetensorsWriter& operator=(SafetensorsWriter&&) = delete;
 
   // The next parameters of the flattened vector. REQUIRES: no more than the layout has, before
-  // Finish. Errors: INVALID_ARGUMENT a value is NaN or infinite; RESOURCE_EXHAUSTED and UNAVAILABLE
-  // as Create. After an error only the destructor may be called.
+  // Finish.
+  // Errors: INVALID_ARGUMENT a value is NaN or infinite; those of base/files.h. After an error only
+  // the destructor may be called.
   absl::Status Append(std::span<const float> values);
 
-  // Errors: FAILED_PRECONDITION parameters are missing; RESOURCE_EXHAUSTED and UNAVAILABLE as
-  // Create: the file at `path` is then as it was before, unless only the directory's fsync failed.
+  // Errors: FAILED_PRECONDITION parameters are missing; those of base/files.h: the file at `path`
+  // is then as it was before, unless only the directory's fsync failed.
   absl::Status Finish();
 
  private:
-  SafetensorsWriter(int fd, std::string path, std::uint64_t parameters, Observer observer);
+  SafetensorsWriter(UniqueFd fd, std::filesystem::path path, std::uint64_t parameters,
+                    Observer observer);
   absl::Status Write(ByteView bytes);
+  std::filesystem::path PartialPath() const;
 
-  int fd_ = -1;
-  std::string path_;
+  UniqueFd fd_;  // Not valid once the file is finished.
+  std::filesystem::path path_;
   std::uint64_t parameters_left_ = 0;
   std::uint64_t written_bytes_ = 0;
   Observer observer_;

@@ -79,7 +79,7 @@ TEST_CASE("Safetensors: two writers of one file exclude each other") {
   CHECK(SafetensorsWriter::Create(dir.File("m"), TwoTensors()).status().code() ==
         absl::StatusCode::kAlreadyExists);
   CHECK(SafetensorsWriter::Create(dir.File("none/m"), TwoTensors()).status().code() ==
-        absl::StatusCode::kUnavailable);
+        absl::StatusCode::kNotFound);
 }
 
 TEST_CASE("Safetensors: no room for the file is RESOURCE_EXHAUSTED and leaves nothing") {
