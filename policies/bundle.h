@@ -1,0 +1,68 @@
+// A bundle: the policies, groups and tests that are in force together. Immutable once loaded and
+// therefore safe to share between threads; a decision holds on to the one it started with.
+#ifndef CARNET_POLICIES_BUNDLE_H_
+#define CARNET_POLICIES_BUNDLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/bytes.h"
+
+namespace carnet::policies {
+
+inline constexpr std::size_t kBundleJsonBytesMax = std::size_t{512} << 10;
+inline constexpr std::size_t kBundleFilesMax = 256;
+inline constexpr std::size_t kPoliciesMax = 256;
+inline constexpr std::size_t kRulesMax = 4096;  // of all policies together
+inline constexpr absl::Duration kBundleValidityMax = absl::Hours(90 * 24);
+
+// What makes a bundle of policies the one that is in force. Whole seconds.
+struct BundleHead {
+  std::uint64_t revision = 0;    // 0: not issued, as read from a folder
+  std::optional<Digest> parent;  // digest of the bundle before; none for the first
+  absl::Time valid_from = absl::InfinitePast();
+  absl::Time valid_to = absl::InfiniteFuture();  // exclusive
+  friend bool operator==(const BundleHead&, const BundleHead&) = default;
+};
+
+struct CompiledBundle;  // policies/compiled.h: the index that Evaluate walks
+struct BundleSource;    // policies/source.h: what the bundle was made from
+
+class Bundle {
+ public:
+  // Made by policies/loader.h only.
+  Bundle(BundleHead head, std::shared_ptr<const BundleSource> source,
+         std::shared_ptr<const CompiledBundle> compiled, std::string canonical_json);
+
+  const BundleHead& head() const { return head_; }
+  std::uint64_t revision() const { return head_.revision; }
+  // The home jurisdiction; empty if the groups name none.
+  const std::string& home() const;
+  // Names of the policies, sorted.
+  std::vector<std::string> PolicyNames() const;
+  std::size_t rule_count() const;
+
+  // RFC 8785 JSON of everything above, tests included; at most kBundleJsonBytesMax.
+  const std::string& CanonicalJson() const { return canonical_json_; }
+  // SHA-256 of CanonicalJson().
+  const Digest& sha256() const { return sha256_; }
+
+  const CompiledBundle& compiled() const { return *compiled_; }
+  const BundleSource& source() const { return *source_; }
+
+ private:
+  BundleHead head_;
+  std::shared_ptr<const BundleSource> source_;
+  std::shared_ptr<const CompiledBundle> compiled_;
+  std::string canonical_json_;
+  Digest sha256_;
+};
+
+}  // namespace carnet::policies
+
+#endif  // CARNET_POLICIES_BUNDLE_H_
