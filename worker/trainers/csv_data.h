@@ -4,6 +4,7 @@
 #define CARNET_WORKER_TRAINERS_CSV_DATA_H_
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,12 @@ struct CsvShape {
   double features_scale = 1;  // each feature is multiplied by it
 };
 
-// Appends the rows of `text` to `rows`. `name` is the file's name in errors.
+// Appends the rows that `in` holds to `rows`. `name` is the file's name in errors.
 //
 // Errors (TrainerError): kData another number of columns than features_count + 1, a cell that is no
 // finite number, a label that is no integer in 0..classes-1, more than kCsvCellsMax cells. `rows`
 // is then unspecified.
-absl::Status ParseCsv(absl::string_view name, absl::string_view text, const CsvShape& shape,
+absl::Status ParseCsv(absl::string_view name, std::istream& in, const CsvShape& shape,
                       LabelledRows& rows);
 
 // Reads each path: a file, or a directory whose *.csv files are taken in byte order of their names
