@@ -6,6 +6,7 @@
 #define CARNET_CRYPTO_CERTIFICATES_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,14 +78,14 @@ struct CertificateOrder {
   Validity validity;
 };
 // Signs a certificate with a random serial of 16 bytes.
-// Errors: INVALID_ARGUMENT a key that is not P-256, no usage, a bad DNS name or validity, or a
-// validity that passes the authority's own. INTERNAL OpenSSL failed.
+// Errors: INVALID_ARGUMENT a key that is not P-256, no usage, a bad DNS name or validity, or one
+// that ends after the authority's own. INTERNAL OpenSSL failed.
 absl::StatusOr<std::string> IssueCertificate(const CertificateAuthority& authority,
                                              const CertificateOrder& order, Rng& rng);
 
 struct CertificateInfo {
   std::string subject_name;            // Common name, empty without one.
-  std::string spiffe_id;               // The one URI name; empty without one. Use SpiffeId::Parse.
+  std::optional<SpiffeId> spiffe_id;   // The one URI name.
   std::vector<std::string> dns_names;  // In their order.
   Validity validity;
   std::string serial_hex;  // Lower case, at least two digits.
@@ -98,17 +99,18 @@ struct CertificateInfo {
   bool client = false;
 };
 // Reads a certificate. It verifies nothing: whoever needs trust calls VerifyCertificate.
-// Error INVALID_ARGUMENT: malformed, trailing bytes, a key that is not P-256, names that are
-// neither DNS nor one URI.
+// Error INVALID_ARGUMENT: malformed, trailing bytes, a key that is not P-256, alternative names
+// other than DNS names and at most one SPIFFE id.
 absl::StatusOr<CertificateInfo> ParseCertificatePem(absl::string_view pem);
 absl::StatusOr<CertificateInfo> ParseCertificateDer(ByteView der);
 
 // Whether `authority_pem` issued `certificate_pem` and it holds at `at`; returns what the
-// certificate says. Whoever grants a grace period after the end verifies at the last moment of the
-// certificate's own validity. Errors, none worth a retry: INVALID_ARGUMENT a text is malformed.
-// UNAUTHENTICATED another issuer, a bad signature, an authority in the place of a leaf, a forbidden
-// critical extension, or a SPIFFE id that is malformed. FAILED_PRECONDITION one of the two is
-// expired or not yet valid at `at`.
+// certificate says, with a SPIFFE id always. Whoever grants a grace period after the end verifies
+// at the last moment of the certificate's own validity. Which peers may be a server or a client is
+// for the caller to check. Errors, none worth a retry: INVALID_ARGUMENT a text is malformed.
+// UNAUTHENTICATED another issuer, a bad signature, an authority in the place of a leaf, an unknown
+// critical extension, or no SPIFFE id. FAILED_PRECONDITION one of the two is expired or not yet
+// valid at `at`.
 absl::StatusOr<CertificateInfo> VerifyCertificate(absl::string_view certificate_pem,
                                                   absl::string_view authority_pem, absl::Time at);
 

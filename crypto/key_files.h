@@ -32,7 +32,7 @@ inline constexpr std::size_t kKeyFilesMax = 100'000;
 //
 // Errors everywhere: INVALID_ARGUMENT an id that is not [a-z0-9-]{1,64}. FAILED_PRECONDITION a
 // directory or file that is not the user's own, that others may read or write, or that is not a
-// plain file. UNAVAILABLE the system refused (disk, permission).
+// plain file. Those of base/files.h.
 class KeyFiles {
  public:
   // Makes `directory` with mode 0700 where it does not exist; its parent must.
@@ -56,6 +56,10 @@ class KeyFiles {
   // Ids of the files in order of bytes. Other names in the directory are left alone.
   // RESOURCE_EXHAUSTED: over kKeyFilesMax.
   absl::StatusOr<std::vector<std::string>> List() const;
+
+  // Destroys what a Create that crashed left behind. To be called at start, by the process that
+  // holds the state lock.
+  absl::Status RemoveLeftovers() const;
 
   const std::string& directory() const { return directory_; }
 

@@ -4,8 +4,7 @@
 // shorter, maybe empty, so that there is one chunking for each length. Chunks open in any order and
 // in parallel; truncation, extension, reordering and another key or context are detected.
 //
-// Where memory is concerned: no function here takes more than its own buffers of 256 KiB for each
-// calling thread.
+// Memory: no function here takes more than 512 KiB of buffers for each thread that works.
 #ifndef CARNET_CRYPTO_SEALED_H_
 #define CARNET_CRYPTO_SEALED_H_
 
