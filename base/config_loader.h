@@ -2,27 +2,23 @@
 // between the two is an error with file, line and column.
 //
 // Keys are field names as in the .proto file (snake_case). How values are written:
-//   string           any text; a number, yes or NO is taken as the text it is
-//   bool             yes | no | true | false
-//   int32 … uint64   decimal, range checked; no plus sign, no leading zeros
-//   float, double    a finite decimal number
-//   bytes            hex digits, also as sha256:<hex>
-//   enum             the value's name in lower case without the enum's prefix, `_` or `-` between
-//   words:
-//                    PRIVACY_MODE_SECAGG_HELPER is secagg-helper; the UNSPECIFIED value cannot be
-//                    written
-//   repeated         a list
-//   map              a map; its keys are written as values of the key's type
-//   message          a map
-//   oneof            at most one of its members. A member without fields of its own can be written
-//   as
-//                    a word in place of the message that holds the oneof: `server_optimizer: none`
-//   carnet.v1.ByteSize   `200 GB`: a whole number and B, KB, MB, GB, TB (decimal) or KiB, MiB, GiB,
-//   TiB (binary) carnet.v1.Duration   `10m`, `1h`, `7d`, `500ms`: a whole number and ms, s, m, h or
-//   d; greater than or equal to 0 carnet.v1.Money      `500 EUR`, `2.10 USD`: at most six decimals
-//   and a code of three capitals google.protobuf.Struct, google.protobuf.Value
-//                    free settings: maps, lists, numbers, true/false/yes/no and text; quoted
-//                    scalars are text
+//
+// - string: any text; a number, yes or NO is taken as the text it is
+// - bool: yes, no, true or false, not in quotes
+// - int32 to uint64: decimal, range checked, no plus sign, no leading zeros, not in quotes
+// - float, double: a finite decimal number, not in quotes
+// - bytes: hex digits, also as sha256:<64 digits>
+// - enum: the value's name in lower case without the enum's prefix, words joined by '_' or '-':
+//   PRIVACY_MODE_SECAGG_HELPER is secagg-helper; the value numbered 0 cannot be written
+// - repeated: a list; map: a map; message: a map
+// - oneof: at most one of its members. Where a message holds one oneof, the name of a member that
+// has
+//   no fields of its own can stand for the whole message: `server_optimizer: none`
+// - carnet.v1.ByteSize: `200 GB`, a whole number, a space and B, KB, MB, GB, TB (decimal) or KiB,
+// MiB,
+//   GiB, TiB (binary)
+// - carnet.v1.Duration: `10m`, a whole number and ms, s, m, h or d
+// - carnet.v1.Money: `500 EUR` or `2.10 USD`, at most six decimals, a space and three capitals
 #ifndef CARNET_BASE_CONFIG_LOADER_H_
 #define CARNET_BASE_CONFIG_LOADER_H_
 

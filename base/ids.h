@@ -17,7 +17,7 @@ inline constexpr std::size_t kIdRandomBytes = 10;
 // Characters of an id after its prefix and hyphen: 10 bytes in base32 (RFC 4648 §6, lower case).
 inline constexpr std::size_t kIdChars = 16;
 inline constexpr std::size_t kSlotNameCharsMax = 32;
-inline constexpr std::size_t kNameCharsMax = 64;
+inline constexpr std::size_t kNameCharsMax = 63;
 inline constexpr std::size_t kTrustDomainCharsMax = 255;
 
 // `<prefix>-<16 characters of a-z2-7>`, for example w-7k2m4p5q6rst2uvw. prefix: [a-z]{1,8}.
@@ -35,7 +35,7 @@ absl::Status ValidateSlotName(absl::string_view text);
 // Regions and suppliers are parts of a SPIFFE path, and follow the rule of slots.
 absl::Status ValidateRegionName(absl::string_view text);
 absl::Status ValidateSupplierName(absl::string_view text);
-// Federations, datasets, shards, jobs, trainers and policies: [a-z0-9-]{1,64}, not starting with a
+// Federations, datasets, shards, jobs, trainers and policies: [a-z0-9-]{1,63}, not starting with a
 // hyphen.
 absl::Status ValidateFederationName(absl::string_view text);
 absl::Status ValidateDatasetName(absl::string_view text);
