@@ -141,6 +141,7 @@ TEST_CASE("Planted: words of unfinished work are found in code and comments") {
 
 TEST_CASE("Planted: throw, using namespace and std::cout are found in code only") {
   CHECK(CheckLanguage({{"base/a.cc", "throw 1;\n"}}).size() == 1);
+  CHECK(CheckLanguage({{"tests/a.cc", "throw 1;\n"}}).empty());
   CHECK(CheckLanguage({{"tests/a.cc", "using namespace std;\n"}}).size() == 1);
   CHECK(CheckLanguage({{"worker/a.cc", "std::cout << 1;\n"}}).size() == 1);
   CHECK(CheckLanguage({{"cli/a.cc", "std::cout << 1;\n"}}).empty());

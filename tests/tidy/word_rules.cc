@@ -58,6 +58,12 @@ bool NamesPathBelow(const std::string& line, const std::string& root) {
   return false;
 }
 
+// A throw is the only way to stop yaml-cpp's parser from within its callbacks; base/yaml catches it
+// in the same file. Fakes of tests play libraries that throw.
+bool MayNotThrow(const std::string& path) {
+  return !absl::StartsWith(path, "base/yaml") && TopFolder(path) != "tests";
+}
+
 // Adds a finding for every line of C++ code (comments and strings apart) that `matches`.
 template <typename Matches>
 void AddWhere(const Source& source, const std::string& what, Matches matches, Findings& findings) {
@@ -94,9 +100,11 @@ Findings CheckLanguage(const Sources& sources) {
     if (!IsCpp(source)) {
       continue;
     }
-    AddWhere(
-        source, "throws; return an absl::Status",
-        [](const std::string& line) { return HasWord(line, "throw"); }, findings);
+    if (MayNotThrow(source.path)) {
+      AddWhere(
+          source, "throws; return an absl::Status",
+          [](const std::string& line) { return HasWord(line, "throw"); }, findings);
+    }
     AddWhere(
         source, "using namespace; name what is used",
         [](const std::string& line) { return HasWord(line, "using namespace"); }, findings);
