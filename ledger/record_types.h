@@ -1,0 +1,60 @@
+// The closed list of record types that this version reads and writes. A new type is a message in
+// api/carnet/v1/records.proto and a line here (docs/recipes.md); a released one never changes.
+#ifndef CARNET_LEDGER_RECORD_TYPES_H_
+#define CARNET_LEDGER_RECORD_TYPES_H_
+
+#include <variant>
+
+#include "carnet/v1/records.pb.h"
+
+// Every record message, in the order of records.proto. (message, who signs it).
+#define CARNET_RECORD_TYPES(X)           \
+  X(Genesis, kCoordinator)               \
+  X(UserEnrolled, kCoordinator)          \
+  X(SupplierRegistered, kCoordinator)    \
+  X(RegionRegistered, kCoordinator)      \
+  X(EvidenceRecorded, kCoordinator)      \
+  X(EvidenceExpired, kCoordinator)       \
+  X(WorkerInvited, kCoordinator)         \
+  X(WorkerEnrolled, kCoordinator)        \
+  X(WorkerRevoked, kCoordinator)         \
+  X(DatasetRegistered, kCoordinator)     \
+  X(ShardStaged, kCoordinator)           \
+  X(StagingOrdered, kCoordinator)        \
+  X(StagingAbandoned, kCoordinator)      \
+  X(KeyCreated, kCoordinator)            \
+  X(KeyDestructionOrdered, kCoordinator) \
+  X(KeyDestroyed, kCoordinator)          \
+  X(JobSubmitted, kUser)                 \
+  X(JobStarted, kCoordinator)            \
+  X(JobCompleted, kCoordinator)          \
+  X(JobStopped, kCoordinator)            \
+  X(RoundOpened, kCoordinator)           \
+  X(Contribution, kWorker)               \
+  X(ContributionRejected, kCoordinator)  \
+  X(RoundClosed, kCoordinator)           \
+  X(RoundAbandoned, kCoordinator)        \
+  X(Aggregate, kCoordinator)             \
+  X(EvaluationOpened, kCoordinator)      \
+  X(Evaluation, kWorker)                 \
+  X(EvaluationAbandoned, kCoordinator)   \
+  X(TaskFailed, kCoordinator)            \
+  X(Refusal, kCoordinator)               \
+  X(ClockAccepted, kCoordinator)
+
+namespace carnet::ledger {
+
+// Whose key a record of a type is signed with.
+enum class SignerKind { kCoordinator, kUser, kWorker };
+
+// The parsed predicate of any record: std::visit over it is how the coordinator folds. monostate is
+// never the value of a record that was opened.
+using Predicate = std::variant<std::monostate
+#define CARNET_RECORD_VARIANT(message, signer) , v1::message
+                                   CARNET_RECORD_TYPES(CARNET_RECORD_VARIANT)
+#undef CARNET_RECORD_VARIANT
+                               >;
+
+}  // namespace carnet::ledger
+
+#endif  // CARNET_LEDGER_RECORD_TYPES_H_
