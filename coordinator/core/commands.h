@@ -84,8 +84,10 @@ struct FailTask {
 };
 struct ConfirmStaged {
   std::string worker_id;
-  std::string task_id;
-  Bytes sha256;
+  std::string task_id;  // the staging's id
+  Bytes sha256;         // of the opened shard
+  Bytes sealed_sha256;  // of what moved, as the spool has it
+  std::uint64_t sealed_bytes = 0;
 };
 // A contribution that was uploaded whole. `verdict` is empty when the sealed delta verified, else a
 // reason of reasons.h.
@@ -158,6 +160,7 @@ struct OpenEvaluation {
 struct AbandonEvaluation {
   std::string job_id;
   std::string reason;
+  LiveWorkers live;  // for the refusals, when that is the reason
 };
 struct CompleteJob {
   std::string job_id;

@@ -1,0 +1,174 @@
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "coordinator/core/drafts.h"
+#include "coordinator/core/reasons.h"
+#include "coordinator/core/tasks.h"
+#include "crypto/hash.h"
+
+namespace carnet::coordinator {
+namespace {
+
+const v1::RoundMember* MemberOf(const Round& round, const std::string& worker_id) {
+  for (const v1::RoundMember& member : round.opened.members()) {
+    if (member.worker_id() == worker_id) {
+      return &member;
+    }
+  }
+  return nullptr;
+}
+
+// What the record says against what the round is: the first difference, or nothing.
+std::string CompareWithRound(const Job& job, const Round& round, const v1::RoundMember& member,
+                             const Worker& worker, const v1::Contribution& contribution) {
+  if (contribution.round() != round.opened.round() ||
+      contribution.attempt() != round.opened.attempt() ||
+      contribution.round_opened_index() != round.opened_index) {
+    return reasons::kReplayed;
+  }
+  if (contribution.worker_id() != member.worker_id() ||
+      contribution.region() != worker.terms.region() ||
+      contribution.supplier() != worker.terms.supplier()) {
+    return reasons::kWrongHeader;
+  }
+  if (contribution.base_model_sha256() != round.opened.model_sha256()) {
+    return reasons::kWrongBaseModel;
+  }
+  if (!std::equal(contribution.shard_sha256().begin(), contribution.shard_sha256().end(),
+                  member.shard_sha256().begin(), member.shard_sha256().end())) {
+    return reasons::kWrongShards;
+  }
+  const std::string& trainer = job.submitted.spec().trainer().digest();
+  if (!trainer.empty() &&
+      trainer != absl::StrCat("sha256:", HexEncode(AsBytes(contribution.trainer_digest())))) {
+    return reasons::kWrongTrainer;
+  }
+  const auto& named = job.submitted.spec().metrics();
+  for (const auto& [name, value] : contribution.metrics()) {
+    if (std::find(named.begin(), named.end(), name) == named.end() || !std::isfinite(value)) {
+      return reasons::kUnnamedMetric;
+    }
+  }
+  return "";
+}
+
+// Puts the rejection on record, once for each worker and attempt and sealed digest, and tells the
+// worker.
+Decided Reject(Drafts drafts, const Job& job, const Round& round, const std::string& worker_id,
+               const std::string& reason, const std::string& sealed_sha256,
+               const v1::SignedRecord* statement) {
+  v1::ContributionRejected record;
+  record.set_job_id(job.id);
+  record.set_round(round.opened.round());
+  record.set_attempt(round.opened.attempt());
+  record.set_worker_id(worker_id);
+  record.set_reason(reason);
+  record.set_sealed_sha256(sealed_sha256);
+  if (statement != nullptr) {
+    record.set_statement_sha256(ToString(crypto::Sha256(AsBytes(statement->statement()))));
+  }
+  const std::uint64_t index = drafts.Add(record);
+  return std::move(drafts).Refuse(index, absl::InvalidArgumentError(reason));
+}
+
+}  // namespace
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitContribution& command) {
+  const State& state = drafts.state();
+  CARNET_ASSIGN_OR_RETURN(const Worker* const worker, LiveWorker(state, command.worker_id));
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(state, command.contribution.job_id()));
+  if (!job->round.has_value()) {
+    return absl::FailedPreconditionError("no round is open");
+  }
+  const Round& round = *job->round;
+  const v1::RoundMember* member = MemberOf(round, command.worker_id);
+  if (member == nullptr) {
+    return absl::PermissionDeniedError("this worker is not in the round");
+  }
+  const v1::Contribution& contribution = command.contribution;
+  const auto accepted = round.contributions.find(command.worker_id);
+  if (accepted != round.contributions.end() &&
+      accepted->second.sealed_sha256 == contribution.sealed_sha256()) {
+    return std::move(drafts).Answer(
+        accepted->second.index);  // the same one again: the same receipt
+  }
+  if (const auto out = round.out.find(command.worker_id); out != round.out.end()) {
+    return absl::FailedPreconditionError(absl::StrCat("out of this round: ", out->second));
+  }
+  std::string reason = command.signed_by_worker ? "" : reasons::kWrongSignature;
+  if (reason.empty() && accepted != round.contributions.end()) {
+    reason = reasons::kSecondContribution;
+  }
+  if (reason.empty() &&
+      (round.closed.has_value() || drafts.now() >= ToTime(round.opened.deadline()))) {
+    return absl::FailedPreconditionError(reasons::kLate);
+  }
+  if (reason.empty()) {
+    reason = CompareWithRound(*job, round, *member, *worker, contribution);
+  }
+  if (reason.empty() && !command.seen_in_log) {
+    reason = reasons::kSeenContradicts;
+  }
+  if (reason.empty()) {
+    reason = command.verdict;
+  }
+  if (!reason.empty()) {
+    return Reject(std::move(drafts), *job, round, command.worker_id, reason,
+                  contribution.sealed_sha256(), &command.record);
+  }
+  const std::uint64_t index = drafts.AddSigned(contribution, command.record);
+  return std::move(drafts).Answer(index);
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RejectUpload& command) {
+  CARNET_RETURN_IF_ERROR(LiveWorker(drafts.state(), command.worker_id));
+  CARNET_ASSIGN_OR_RETURN(const TaskName name, ParseTaskId(command.task_id));
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), name.id));
+  if (name.kind != v1::TASK_KIND_TRAIN || !job->round.has_value() ||
+      job->round->opened.round() != name.round || job->round->opened.attempt() != name.attempt ||
+      MemberOf(*job->round, command.worker_id) == nullptr) {
+    return absl::FailedPreconditionError("no such task");
+  }
+  if (job->round->contributions.count(command.worker_id) != 0 ||
+      job->round->out.count(command.worker_id) != 0) {
+    return absl::FailedPreconditionError("this worker is done with the round");
+  }
+  return Reject(std::move(drafts), *job, *job->round, command.worker_id, command.reason,
+                command.sealed_sha256, nullptr);
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const FailTask& command) {
+  CARNET_RETURN_IF_ERROR(LiveWorker(drafts.state(), command.worker_id));
+  CARNET_ASSIGN_OR_RETURN(const TaskName name, ParseTaskId(command.task_id));
+  if (name.kind == v1::TASK_KIND_SEND_SHARD || name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
+    return DecideOn(std::move(drafts), AbandonStaging{name.id, reasons::kTaskFailed});
+  }
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), name.id));
+  if (name.kind == v1::TASK_KIND_EVALUATE) {
+    if (!job->evaluation.has_value() ||
+        job->evaluation->opened.member().worker_id() != command.worker_id) {
+      return absl::FailedPreconditionError("no such task");
+    }
+    return DecideOn(std::move(drafts), AbandonEvaluation{job->id, reasons::kTaskFailed, {}});
+  }
+  if (!job->round.has_value() || job->round->opened.round() != name.round ||
+      job->round->opened.attempt() != name.attempt ||
+      MemberOf(*job->round, command.worker_id) == nullptr ||
+      job->round->contributions.count(command.worker_id) != 0 ||
+      job->round->out.count(command.worker_id) != 0) {
+    return absl::FailedPreconditionError("no such task");
+  }
+  v1::TaskFailed record;
+  record.set_job_id(job->id);
+  record.set_round(name.round);
+  record.set_attempt(name.attempt);
+  record.set_worker_id(command.worker_id);
+  record.set_reason(FailureName(command.failure));
+  const std::uint64_t index =
+      drafts.Add(record, {DigestSubject("base model", AsText(job->model_sha256))});
+  return std::move(drafts).Answer(index);
+}
+
+}  // namespace carnet::coordinator

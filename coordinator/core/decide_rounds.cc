@@ -1,0 +1,297 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "coordinator/core/drafts.h"
+#include "coordinator/core/job_spec.h"
+#include "coordinator/core/plan.h"
+#include "coordinator/core/reasons.h"
+#include "coordinator/core/tasks.h"
+
+namespace carnet::coordinator {
+namespace {
+
+// What a delta may weigh at most: four bytes a parameter, sealing included, and something for codec
+// headers.
+std::uint64_t UploadBytesMax(const v1::SealedArtifact& model) {
+  return model.sealed_bytes() + (std::uint64_t{1} << 20);
+}
+
+std::vector<ledger::Subject> ModelSubject(const Job& job) {
+  return {DigestSubject("base model", AsText(job.model_sha256))};
+}
+
+v1::KeyCreated RoundKey(const State& state, const OpenRound& command, const std::string& key_id,
+                        const char* purpose, ByteView public_key) {
+  v1::KeyCreated key;
+  key.set_key_id(key_id);
+  key.set_purpose(purpose);
+  key.set_public_key(ToString(public_key));
+  key.set_held_in(state.genesis.home_jurisdiction());
+  key.set_job_id(command.job_id);
+  key.set_round(command.round);
+  key.set_attempt(command.attempt);
+  return key;
+}
+
+v1::Ticket NewTicket(Drafts* drafts, std::uint64_t bytes_max, absl::Time expires) {
+  v1::Ticket ticket;
+  ticket.set_ticket_id(drafts->NewId("t"));
+  ticket.set_bytes_max(bytes_max);
+  *ticket.mutable_expires() = ToTimestamp(expires);
+  return ticket;
+}
+
+// Members of the round that are not in its result, with the reason.
+std::vector<v1::LeftOut> LeftOutOf(const Round& round, const std::set<std::string>& included) {
+  std::vector<v1::LeftOut> left_out;
+  for (const v1::RoundMember& member : round.opened.members()) {
+    if (included.count(member.worker_id()) != 0) {
+      continue;
+    }
+    v1::LeftOut out;
+    out.set_worker_id(member.worker_id());
+    const auto reason = round.out.find(member.worker_id());
+    out.set_reason(reason != round.out.end() ? reason->second : reasons::kStraggler);
+    left_out.push_back(std::move(out));
+  }
+  return left_out;
+}
+
+std::string StrategyName(const v1::JobSpec& spec) {
+  return absl::StrCat(spec.strategy().combine(), "/", spec.strategy().weights(), "/",
+                      spec.delta().codec() == v1::CODEC_INT8 ? "int8" : "fp32");
+}
+
+std::string OptimizerName(const v1::JobSpec& spec) {
+  if (!spec.strategy().server_optimizer().has_momentum()) {
+    return "none";
+  }
+  return spec.strategy().server_optimizer().momentum().nesterov() ? "momentum(torch-nesterov)"
+                                                                  : "momentum(fedavgm)";
+}
+
+}  // namespace
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
+  if (job->round.has_value() || job->evaluation_due || job->rounds_done + 1 != command.round ||
+      job->attempts_used + 1 != command.attempt) {
+    return absl::FailedPreconditionError("this round is not the one that comes next");
+  }
+  Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
+  AddRefusals(&drafts, plan.refusals);
+  const v1::JobSpec& spec = job->submitted.spec();
+  if (plan.members.size() < spec.rounds().cohort().min()) {
+    return std::move(drafts).Done();
+  }
+  drafts.Add(
+      RoundKey(drafts.state(), command, command.round_key_id, "round", command.round_public_key));
+  drafts.Add(RoundKey(drafts.state(), command, command.model.key_id(), "round-model", {}));
+  const absl::Time deadline =
+      drafts.now() + absl::Milliseconds(spec.rounds().close().deadline().millis());
+  v1::RoundOpened record;
+  record.set_job_id(job->id);
+  record.set_round(command.round);
+  record.set_attempt(command.attempt);
+  record.set_model_sha256(ToString(job->model_sha256));
+  *record.mutable_model() = command.model;
+  record.set_round_key_id(command.round_key_id);
+  record.set_round_public_key(ToString(command.round_public_key));
+  record.set_mode(spec.privacy().mode());
+  *record.mutable_basis() = Basis(drafts.state(), drafts.now());
+  for (v1::RoundMember& member : plan.members) {
+    *member.mutable_download() = NewTicket(&drafts, command.model.sealed_bytes(), deadline);
+    *member.mutable_upload() = NewTicket(&drafts, UploadBytesMax(command.model), deadline);
+    *record.add_members() = std::move(member);
+  }
+  record.mutable_left_out()->Add(plan.left_out.begin(), plan.left_out.end());
+  *record.mutable_deadline() = ToTimestamp(deadline);
+  const std::uint64_t index = drafts.Add(record);
+  return std::move(drafts).Answer(index);
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordRefusals& command) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
+  const Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
+  AddRefusals(&drafts, plan.refusals);
+  return std::move(drafts).Done();
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
+  if (!job->round.has_value() || job->round->closed.has_value()) {
+    return absl::FailedPreconditionError("no round is open");
+  }
+  const Round& round = *job->round;
+  v1::RoundClosed record;
+  record.set_job_id(job->id);
+  record.set_round(round.opened.round());
+  record.set_attempt(round.opened.attempt());
+  *record.mutable_basis() = Basis(drafts.state(), drafts.now());
+  Lineage lineage = job->lineage;
+  std::set<std::string> included;
+  std::vector<v1::Refusal> refusals;
+  std::vector<v1::LeftOut> refused;
+  for (const v1::RoundMember& member : round.opened.members()) {
+    const auto contribution = round.contributions.find(member.worker_id());
+    if (contribution == round.contributions.end()) {
+      continue;
+    }
+    // Decided again on what came, with today's facts.
+    const std::vector<std::string> shards(member.shards().begin(), member.shards().end());
+    const Worker& worker = drafts.state().workers.at(member.worker_id());
+    const Verdicts verdicts =
+        DecideFlows(drafts.state(), SendDeltaFlows(drafts.state(), *job, worker, shards),
+                    drafts.now(), drafts.entropy(), drafts.counter());
+    included.insert(member.worker_id());
+    if (!verdicts.allowed) {
+      v1::Refusal refusal;
+      refusal.set_job_id(job->id);
+      refusal.set_worker_id(member.worker_id());
+      refusal.set_round(round.opened.round());
+      refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
+      refusals.push_back(std::move(refusal));
+      v1::LeftOut out;
+      out.set_worker_id(member.worker_id());
+      out.set_reason(reasons::kRefused);
+      refused.push_back(std::move(out));
+      continue;
+    }
+    v1::Included* entry = record.add_included();
+    entry->set_worker_id(member.worker_id());
+    entry->set_index(contribution->second.index);
+    for (const v1::Decision& decision : verdicts.decisions) {
+      *entry->add_authorisations() = ToAuthorisation(decision);
+    }
+    const Lineage& labels = round.labels.at(member.worker_id());
+    lineage.insert(labels.begin(), labels.end());
+  }
+  AddRefusals(&drafts, refusals);
+  const std::vector<v1::LeftOut> left_out = LeftOutOf(round, included);
+  record.mutable_left_out()->Add(left_out.begin(), left_out.end());
+  record.mutable_left_out()->Add(refused.begin(), refused.end());
+  const Verdicts aggregate =
+      DecideFlows(drafts.state(), AggregateFlows(drafts.state(), *job, lineage), drafts.now(),
+                  drafts.entropy(), drafts.counter());
+  for (const v1::Decision& decision : aggregate.decisions) {
+    *record.add_authorisations() = ToAuthorisation(decision);
+  }
+  const bool enough = static_cast<std::uint32_t>(record.included_size()) >=
+                      job->submitted.spec().rounds().cohort().min();
+  if (!aggregate.allowed || !enough) {
+    v1::Refusal refusal;
+    refusal.set_job_id(job->id);
+    refusal.set_round(round.opened.round());
+    refusal.mutable_decisions()->Add(aggregate.decisions.begin(), aggregate.decisions.end());
+    if (!aggregate.allowed) {
+      AddRefusals(&drafts, {refusal});
+    }
+    return DecideOn(std::move(drafts), AbandonRound{job->id, reasons::kRefused});
+  }
+  const std::uint64_t index = drafts.Add(record, ModelSubject(*job));
+  return std::move(drafts).Answer(index);
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const AbandonRound& command) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
+  if (!job->round.has_value()) {
+    return absl::FailedPreconditionError("no round is open");
+  }
+  const Round& round = *job->round;
+  v1::RoundAbandoned record;
+  record.set_job_id(job->id);
+  record.set_round(round.opened.round());
+  record.set_attempt(round.opened.attempt());
+  record.set_reason(command.reason);
+  std::set<std::string> came;
+  for (const auto& [worker_id, contribution] : round.contributions) {
+    came.insert(worker_id);
+  }
+  const std::vector<v1::LeftOut> left_out = LeftOutOf(round, came);
+  record.mutable_left_out()->Add(left_out.begin(), left_out.end());
+  const std::uint64_t index = drafts.Add(record, ModelSubject(*job));
+  OrderDestruction(&drafts, job->id, round.opened.round(), round.opened.attempt(), "round",
+                   "round-ended");
+  return std::move(drafts).Answer(index);
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordAggregate& command) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
+  if (!job->round.has_value() || !job->round->closed.has_value() ||
+      job->round->opened.round() != command.round ||
+      job->round->opened.attempt() != command.attempt) {
+    return absl::FailedPreconditionError("this round is not closed");
+  }
+  const Round& round = *job->round;
+  v1::Aggregate record;
+  record.set_job_id(job->id);
+  record.set_round(command.round);
+  record.set_attempt(command.attempt);
+  record.set_base_model_sha256(ToString(job->model_sha256));
+  record.set_model_sha256(ToString(command.model_sha256));
+  record.set_model_bytes(command.model_bytes);
+  for (const IncludedDelta& delta : IncludedDeltas(round)) {
+    record.add_included(delta.index);
+    record.add_weights(delta.weight);
+  }
+  if (record.included().empty()) {
+    return absl::FailedPreconditionError("nothing to aggregate");
+  }
+  record.set_strategy(StrategyName(job->submitted.spec()));
+  record.set_optimizer(OptimizerName(job->submitted.spec()));
+  record.set_optimizer_state_sha256(ToString(command.optimizer_state_sha256));
+  const std::uint64_t index = drafts.Add(record);
+  OrderDestruction(&drafts, job->id, command.round, command.attempt, "round", "round-ended");
+  return std::move(drafts).Answer(index);
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const StorageFault& command) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
+  if (!job->round.has_value() || job->round->contributions.count(command.worker_id) == 0) {
+    return absl::FailedPreconditionError("no such contribution");
+  }
+  const Contribution& contribution = job->round->contributions.at(command.worker_id);
+  v1::ContributionRejected record;
+  record.set_job_id(job->id);
+  record.set_round(job->round->opened.round());
+  record.set_attempt(job->round->opened.attempt());
+  record.set_worker_id(command.worker_id);
+  record.set_reason(reasons::kStorageFault);
+  record.set_sealed_sha256(contribution.sealed_sha256);
+  drafts.Add(record);
+  return std::move(drafts).Done();
+}
+
+// ---- keys ----
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const OrderKeyDestruction& command) {
+  v1::KeyDestructionOrdered record;
+  for (const std::string& id : command.key_ids) {
+    const auto key = drafts.state().keys.find(id);
+    if (key != drafts.state().keys.end() && key->second.phase == KeyPhase::kLive) {
+      record.add_key_ids(id);
+    }
+  }
+  if (record.key_ids().empty()) {
+    return absl::FailedPreconditionError("no such live key");
+  }
+  record.set_reason(command.reason);
+  drafts.Add(record);
+  return std::move(drafts).Done();
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const KeysDestroyed& command) {
+  v1::KeyDestroyed record;
+  for (const std::string& id : command.key_ids) {
+    const auto key = drafts.state().keys.find(id);
+    if (key == drafts.state().keys.end() || key->second.phase != KeyPhase::kDestructionOrdered) {
+      return absl::FailedPreconditionError("the destruction of this key was not ordered");
+    }
+    record.add_key_ids(id);
+  }
+  drafts.Add(record);
+  return std::move(drafts).Done();
+}
+
+}  // namespace carnet::coordinator

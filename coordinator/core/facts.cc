@@ -1,0 +1,185 @@
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/timestamp.h"
+#include "coordinator/core/flows.h"
+#include "policies/operations.h"
+
+namespace carnet::coordinator {
+namespace {
+
+using policies::FactSet;
+using policies::Value;
+
+// The table and the types here are both ours: a value that it refuses is our bug, except where the
+// text comes from a record (a certificate name, a code); such a value stays unknown, which denies.
+void SetFact(FactSet* facts, absl::string_view path, Value value) {
+  const policies::FactId id = policies::FindFact(path);
+  CARNET_CHECK(id != policies::kNoFact);
+  if (facts->Get(id).is_not_applicable()) {
+    return;
+  }
+  facts->Set(path, std::move(value)).IgnoreError();
+}
+
+void SetText(FactSet* facts, absl::string_view path, const std::string& text) {
+  if (!text.empty()) {
+    SetFact(facts, path, Value::Text(text));
+  }
+}
+
+std::vector<std::string> ToVector(const std::set<std::string>& items) {
+  return std::vector<std::string>(items.begin(), items.end());
+}
+
+const char* GradeWord(v1::LocationGrade grade) {
+  switch (grade) {
+    case v1::LOCATION_GRADE_CLAIMED:
+      return "claimed";
+    case v1::LOCATION_GRADE_CONTRACT:
+      return "contract";
+    case v1::LOCATION_GRADE_PROVIDER:
+      return "provider";
+    default:
+      return "";
+  }
+}
+
+void SetDataFacts(const FlowContext& flow, FactSet* facts) {
+  if (!flow.labels.has_value()) {
+    SetFact(facts, "data.personal", Value::YesNo(false));
+    SetFact(facts, "data.subjects_in", Value::List({}));
+    SetFact(facts, "data.categories", Value::List({}));
+    return;
+  }
+  if (!flow.labels->known) {
+    return;
+  }
+  const std::set<std::string>& categories = flow.labels->categories;
+  const bool personal = categories != std::set<std::string>{"none"};
+  SetFact(facts, "data.personal", Value::YesNo(personal));
+  // People without a place are not the same as no people.
+  if (!personal || !flow.labels->subjects_in.empty()) {
+    SetFact(
+        facts, "data.subjects_in",
+        Value::List(personal ? ToVector(flow.labels->subjects_in) : std::vector<std::string>{}));
+  }
+  // `personal` alone says that people are in the data, and no category besides.
+  std::set<std::string> named = categories;
+  named.erase("none");
+  named.erase("personal");
+  SetFact(facts, "data.categories", Value::List(ToVector(named)));
+}
+
+void SetRecipientFacts(const State& state, const std::string& recipient, FactSet* facts) {
+  SetText(facts, "recipient.org", recipient);
+  if (recipient == state.genesis.organisation()) {
+    const std::string& home = state.genesis.home_jurisdiction();
+    SetText(facts, "recipient.organised_in", home);
+    SetText(facts, "recipient.principal_place", home);
+    return;
+  }
+  const auto supplier = state.suppliers.find(recipient);
+  if (supplier == state.suppliers.end()) {
+    return;
+  }
+  const v1::SupplierConfig& terms = supplier->second;
+  SetText(facts, "recipient.organised_in", terms.organised_in());
+  SetText(facts, "recipient.principal_place",
+          terms.principal_place().empty() ? terms.organised_in() : terms.principal_place());
+  SetText(facts, "recipient.ultimate_parent", terms.ultimate_parent());
+  if (!terms.owners().empty()) {
+    std::vector<policies::Owner> owners;
+    for (const v1::OwnerConfig& owner : terms.owners()) {
+      owners.push_back({owner.jurisdiction(), owner.percent()});
+    }
+    SetFact(facts, "recipient.owners", Value::Owners(std::move(owners)));
+  }
+  SetFact(facts, "recipient.certifications",
+          Value::List(std::vector<std::string>(terms.certifications().begin(),
+                                               terms.certifications().end())));
+}
+
+// Counts: valid at `at`, between these parties, for this destination, and for every category of the
+// class.
+bool Covers(const State& state, const v1::EvidenceRecorded& item, const FlowContext& flow,
+            absl::Time at) {
+  if (at < ToTime(item.valid_from()) || at >= ToTime(item.valid_to())) {
+    return false;
+  }
+  const Worker* worker = state.FindWorker(flow.worker_id);
+  const std::string site_operator =
+      worker == nullptr ? "" : state.OperatorOf(worker->terms.region());
+  const bool parties =
+      item.recipient() == flow.recipient &&
+      (item.sender() == state.genesis.organisation() || item.sender() == site_operator);
+  if (!parties || std::find(item.destinations().begin(), item.destinations().end(), flow.to) ==
+                      item.destinations().end()) {
+    return false;
+  }
+  if (item.categories().empty() || !flow.labels.has_value()) {
+    return true;
+  }
+  return std::all_of(flow.labels->categories.begin(), flow.labels->categories.end(),
+                     [&](const std::string& category) {
+                       return std::find(item.categories().begin(), item.categories().end(),
+                                        category) != item.categories().end();
+                     });
+}
+
+void SetEvidence(const State& state, const FlowContext& flow, absl::Time at, FactSet* facts) {
+  std::set<std::string> kinds;
+  for (const auto& [id, evidence] : state.evidence) {
+    if (!evidence.withdrawn && Covers(state, evidence.terms, flow, at)) {
+      kinds.insert(evidence.terms.kind());
+    }
+  }
+  SetFact(facts, "evidence", Value::List(ToVector(kinds)));
+}
+
+void SetWorkerFacts(const State& state, const FlowContext& flow, FactSet* facts) {
+  const Worker* worker = state.FindWorker(flow.worker_id);
+  if (worker == nullptr) {
+    return;
+  }
+  const v1::WorkerStatement& statement = worker->terms.statement();
+  SetFact(facts, "worker.trainer_isolated", Value::YesNo(statement.trainer_isolated()));
+  SetText(facts, "worker.chip_eccn", statement.chip_eccn());
+  // Nothing here verifies attestation, so nobody is attested and no memory is protected.
+  SetFact(facts, "worker.attested", Value::YesNo(false));
+  SetFact(facts, "worker.memory_protected", Value::YesNo(false));
+}
+
+}  // namespace
+
+FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
+  FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
+  SetText(&facts, "from.jurisdiction", flow.from);
+  SetText(&facts, "to.jurisdiction", flow.to);
+  if (const auto region = state.regions.find(flow.to_region); region != state.regions.end()) {
+    SetText(&facts, "to.location_grade", GradeWord(region->second.terms.location_evidence()));
+  }
+  SetFact(&facts, "artifact.anonymity", Value::Text("none"));
+  SetFact(&facts, "artifact.end_to_end_encrypted", Value::YesNo(flow.end_to_end_encrypted));
+  SetDataFacts(flow, &facts);
+  SetText(&facts, "data.label", flow.labels.has_value() ? flow.labels->Name() : "");
+  if (flow.job != nullptr) {
+    SetText(&facts, "job.id", flow.job->id);
+    SetText(&facts, "job.purpose", flow.job->submitted.spec().purpose());
+    SetFact(&facts, "round.repeating",
+            Value::YesNo(flow.job->submitted.spec().rounds().count() > 1));
+    SetFact(&facts, "secagg.k", Value::Number(1));  // trusted mode: the coordinator sees each delta
+    for (const char* path : {"dp.epsilon", "dp.delta", "dp.unit"}) {
+      facts.Set(path, Value::NotApplicable()).IgnoreError();
+    }
+  }
+  const bool to_supplier = flow.recipient != state.genesis.organisation();
+  SetText(&facts, "deal.kind", to_supplier ? "compute-rental" : "");
+  SetText(&facts, "key.held_in", "home");
+  SetRecipientFacts(state, flow.recipient, &facts);
+  SetWorkerFacts(state, flow, &facts);
+  SetEvidence(state, flow, at, &facts);
+  return facts;
+}
+
+}  // namespace carnet::coordinator

@@ -1,0 +1,213 @@
+#include "coordinator/core/flows.h"
+
+#include <algorithm>
+
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/timestamp.h"
+#include "crypto/hash.h"
+#include "policies/evaluate.h"
+
+namespace carnet::coordinator {
+namespace {
+
+// One flow for each jurisdiction of the worker's region; `to_worker` tells the direction.
+std::vector<FlowContext> Crossings(const State& state, const Worker& worker,
+                                   v1::Operation operation, v1::ArtifactKind artifact,
+                                   bool to_worker) {
+  std::vector<FlowContext> flows;
+  const auto region = state.regions.find(worker.terms.region());
+  CARNET_CHECK(region != state.regions.end());
+  for (const std::string& jurisdiction : region->second.terms.jurisdictions()) {
+    FlowContext flow;
+    flow.operation = operation;
+    flow.artifact = artifact;
+    flow.from = to_worker ? state.genesis.home_jurisdiction() : jurisdiction;
+    flow.to = to_worker ? jurisdiction : state.genesis.home_jurisdiction();
+    flow.to_region = to_worker ? worker.terms.region() : "home";
+    flow.recipient =
+        to_worker ? state.OperatorOf(worker.terms.region()) : state.genesis.organisation();
+    flow.worker_id = worker.terms.worker_id();
+    flows.push_back(std::move(flow));
+  }
+  return flows;
+}
+
+// Each flow once for each class; an artifact without any data behind it keeps one flow without
+// labels.
+std::vector<FlowContext> ForEachClass(const std::vector<FlowContext>& flows,
+                                      const Lineage& lineage) {
+  if (lineage.empty()) {
+    return flows;
+  }
+  std::vector<FlowContext> labelled;
+  for (const FlowContext& flow : flows) {
+    for (const LabelClass& labels : lineage) {
+      labelled.push_back(flow);
+      labelled.back().labels = labels;
+    }
+  }
+  return labelled;
+}
+
+std::vector<FlowContext> WithJob(std::vector<FlowContext> flows, const Job& job) {
+  for (FlowContext& flow : flows) {
+    flow.job = &job;
+  }
+  return flows;
+}
+
+Lineage ClassesOf(const State& state, const Worker& worker,
+                  const std::vector<std::string>& shards) {
+  Lineage lineage;
+  for (const std::string& name : shards) {
+    const auto shard = state.shards.find(name);
+    lineage.insert(shard == state.shards.end() ? LabelClass{}
+                                               : ClassOf(shard->second, worker.terms.worker_id()));
+  }
+  return lineage;
+}
+
+}  // namespace
+
+std::vector<FlowContext> PlaceFlows(const State& state, const Job& job, const Worker& worker) {
+  return WithJob(Crossings(state, worker, v1::OPERATION_PLACE, v1::ARTIFACT_KIND_JOB, true), job);
+}
+
+std::vector<FlowContext> SendModelFlows(const State& state, const Job& job, const Worker& worker) {
+  return WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_MODEL,
+                                        v1::ARTIFACT_KIND_MODEL, true),
+                              job.lineage),
+                 job);
+}
+
+std::vector<FlowContext> UseKeyFlows(const State& state, const Job& job, const Worker& worker) {
+  std::vector<FlowContext> flows =
+      Crossings(state, worker, v1::OPERATION_USE_KEY, v1::ARTIFACT_KIND_KEY, true);
+  const std::vector<FlowContext> opened = ForEachClass(
+      Crossings(state, worker, v1::OPERATION_USE_KEY, v1::ARTIFACT_KIND_MODEL, true), job.lineage);
+  flows.insert(flows.end(), opened.begin(), opened.end());
+  return WithJob(std::move(flows), job);
+}
+
+std::vector<FlowContext> TrainFlows(const State& state, const Job& job, const Worker& worker,
+                                    const std::vector<std::string>& shards) {
+  std::vector<FlowContext> flows =
+      ForEachClass(Crossings(state, worker, v1::OPERATION_TRAIN, v1::ARTIFACT_KIND_RAW_DATA, true),
+                   ClassesOf(state, worker, shards));
+  for (FlowContext& flow : flows) {
+    flow.from = flow.to;
+  }
+  return WithJob(std::move(flows), job);
+}
+
+std::vector<FlowContext> SendDeltaFlows(const State& state, const Job& job, const Worker& worker,
+                                        const std::vector<std::string>& shards) {
+  Lineage lineage = job.lineage;
+  const Lineage own = ClassesOf(state, worker, shards);
+  lineage.insert(own.begin(), own.end());
+  return WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_DELTA,
+                                        v1::ARTIFACT_KIND_DELTA, false),
+                              lineage),
+                 job);
+}
+
+std::vector<FlowContext> SendMetricsFlows(const State& state, const Job& job,
+                                          const Worker& worker) {
+  return WithJob(
+      Crossings(state, worker, v1::OPERATION_SEND_METRICS, v1::ARTIFACT_KIND_METRICS, false), job);
+}
+
+std::vector<FlowContext> AggregateFlows(const State& state, const Job& job,
+                                        const Lineage& lineage) {
+  FlowContext flow;
+  flow.operation = v1::OPERATION_AGGREGATE;
+  flow.artifact = v1::ARTIFACT_KIND_AGGREGATE;
+  flow.from = state.genesis.home_jurisdiction();
+  flow.to = state.genesis.home_jurisdiction();
+  flow.to_region = "home";
+  flow.recipient = state.genesis.organisation();
+  return WithJob(ForEachClass({flow}, lineage), job);
+}
+
+std::vector<FlowContext> StageDataFlows(const State& state, const Shard& shard, const Worker& from,
+                                        const Worker& to) {
+  const LabelClass labels = ClassOf(shard, from.terms.worker_id());
+  std::vector<FlowContext> flows =
+      Crossings(state, from, v1::OPERATION_STAGE_DATA, v1::ARTIFACT_KIND_RAW_DATA, false);
+  for (FlowContext& hop : flows) {
+    hop.end_to_end_encrypted = true;  // sealed to the other worker; home only passes it on
+  }
+  for (const std::string& origin : state.regions.at(from.terms.region()).terms.jurisdictions()) {
+    for (FlowContext flow :
+         Crossings(state, to, v1::OPERATION_STAGE_DATA, v1::ARTIFACT_KIND_RAW_DATA, true)) {
+      flow.from = origin;
+      flows.push_back(std::move(flow));
+    }
+  }
+  for (FlowContext& flow : flows) {
+    flow.labels = labels;
+  }
+  return flows;
+}
+
+Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, absl::Time at,
+                     ByteView id_seed, std::uint64_t* counter) {
+  Verdicts verdicts;
+  verdicts.allowed = !flows.empty();
+  for (const FlowContext& flow : flows) {
+    v1::Decision decision = policies::Evaluate(*state.bundle, Facts(state, flow, at), at);
+    decision.set_id(DeriveId("d", id_seed, counter));
+    decision.set_state_size(state.size);
+    decision.mutable_flow()->set_label_class(flow.labels.has_value() ? flow.labels->Name() : "");
+    verdicts.allowed = verdicts.allowed && decision.verdict() == v1::VERDICT_ALLOW;
+    verdicts.decisions.push_back(std::move(decision));
+  }
+  return verdicts;
+}
+
+v1::Authorisation ToAuthorisation(const v1::Decision& decision) {
+  v1::Authorisation authorisation;
+  authorisation.set_decision_id(decision.id());
+  *authorisation.mutable_flow() = decision.flow();
+  authorisation.set_facts_sha256(decision.facts_sha256());
+  *authorisation.mutable_rules() = decision.rules();
+  *authorisation.mutable_obligations() = decision.obligations();
+  *authorisation.mutable_exceptions() = decision.exceptions();
+  for (const v1::Failure& warning : decision.warnings()) {
+    authorisation.add_warnings(warning.reason());
+  }
+  return authorisation;
+}
+
+v1::DecisionBasis Basis(const State& state, absl::Time at) {
+  v1::DecisionBasis basis;
+  *basis.mutable_at() = ToTimestamp(at);
+  basis.set_state_size(state.size);
+  basis.set_bundle_sha256(ToString(state.bundle->sha256()));
+  basis.set_revision(state.bundle->revision());
+  basis.set_evaluator(policies::kEvaluatorVersion);
+  return basis;
+}
+
+Bytes Derive(ByteView entropy, std::uint64_t* counter, std::size_t size_bytes) {
+  CARNET_CHECK(size_bytes <= kDigestBytes);
+  crypto::Sha256Stream stream;
+  stream.Update(entropy);
+  Bytes number(8);
+  for (std::size_t i = 0; i < number.size(); ++i) {
+    number[i] = static_cast<std::uint8_t>(*counter >> (8 * i));
+  }
+  ++*counter;
+  stream.Update(number);
+  const Digest digest = stream.Finish();
+  return Bytes(digest.begin(), digest.begin() + static_cast<std::ptrdiff_t>(size_bytes));
+}
+
+std::string DeriveId(absl::string_view prefix, ByteView entropy, std::uint64_t* counter) {
+  const Bytes random = Derive(entropy, counter, kIdRandomBytes);
+  return MakeId(prefix,
+                std::span<const std::uint8_t, kIdRandomBytes>(random.data(), kIdRandomBytes));
+}
+
+}  // namespace carnet::coordinator

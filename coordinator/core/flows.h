@@ -1,0 +1,72 @@
+// Operations as flows, and their facts. Facts(state, flow) is the only source of facts: an auditor
+// who folds the same records gets the same ones. Pure.
+#ifndef CARNET_COORDINATOR_CORE_FLOWS_H_
+#define CARNET_COORDINATOR_CORE_FLOWS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "coordinator/core/state.h"
+#include "policies/facts.h"
+
+namespace carnet::coordinator {
+
+// One flow with everything that its facts are made from.
+struct FlowContext {
+  v1::Operation operation = v1::OPERATION_UNSPECIFIED;
+  v1::ArtifactKind artifact = v1::ARTIFACT_KIND_UNSPECIFIED;
+  std::string from;  // jurisdiction
+  std::string to;
+  std::string to_region;              // whose location evidence counts
+  std::string recipient;              // supplier, or the home organisation
+  std::string worker_id;              // the worker concerned; empty: none
+  std::optional<LabelClass> labels;   // absent: the artifact carries no data labels
+  const Job* job = nullptr;           // absent outside jobs
+  bool end_to_end_encrypted = false;  // no party at the destination can open it
+};
+
+// The facts of `flow` at `at`, as policies/facts.h types them. What nobody stated is unknown.
+policies::FactSet Facts(const State& state, const FlowContext& flow, absl::Time at);
+
+// The flows of one operation: one for each jurisdiction and label class; all must pass.
+// Each takes the worker that is the other end of the crossing.
+std::vector<FlowContext> PlaceFlows(const State& state, const Job& job, const Worker& worker);
+std::vector<FlowContext> SendModelFlows(const State& state, const Job& job, const Worker& worker);
+// The key of the model, and the model that it opens.
+std::vector<FlowContext> UseKeyFlows(const State& state, const Job& job, const Worker& worker);
+std::vector<FlowContext> TrainFlows(const State& state, const Job& job, const Worker& worker,
+                                    const std::vector<std::string>& shards);
+// A delta carries the labels of what it was trained on: the shards, and all that the base model had
+// seen.
+std::vector<FlowContext> SendDeltaFlows(const State& state, const Job& job, const Worker& worker,
+                                        const std::vector<std::string>& shards);
+std::vector<FlowContext> SendMetricsFlows(const State& state, const Job& job, const Worker& worker);
+std::vector<FlowContext> AggregateFlows(const State& state, const Job& job, const Lineage& lineage);
+// The sealed shard passes through home, which cannot open it, and is opened at the other worker's
+// site.
+std::vector<FlowContext> StageDataFlows(const State& state, const Shard& shard, const Worker& from,
+                                        const Worker& to);
+
+// The decisions on all flows of an operation. `id_seed` (32 bytes) and `counter` make the decision
+// ids.
+struct Verdicts {
+  std::vector<v1::Decision> decisions;
+  bool allowed = false;
+};
+Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, absl::Time at,
+                     ByteView id_seed, std::uint64_t* counter);
+
+// What a record of the allowed operation keeps of a decision.
+v1::Authorisation ToAuthorisation(const v1::Decision& decision);
+v1::DecisionBasis Basis(const State& state, absl::Time at);
+
+// Ids and nonces of one command: the n-th is SHA-256(entropy || n), cut to size.
+Bytes Derive(ByteView entropy, std::uint64_t* counter, std::size_t size_bytes);
+std::string DeriveId(absl::string_view prefix, ByteView entropy, std::uint64_t* counter);
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_CORE_FLOWS_H_

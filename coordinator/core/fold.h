@@ -1,0 +1,55 @@
+// How each record type changes the state: one overload per type that does. Internal to core; Apply
+// (apply.h) dispatches. A released record version never changes its meaning here: golden ledgers
+// are folded in CI.
+#ifndef CARNET_COORDINATOR_CORE_FOLD_H_
+#define CARNET_COORDINATOR_CORE_FOLD_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "coordinator/core/state.h"
+
+namespace carnet::coordinator {
+
+// Error DATA_LOSS: the record refers to something that no earlier record made; the ledger was not
+// written by Decide.
+absl::Status Fold(State& state, std::uint64_t index, const v1::Genesis& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::UserEnrolled& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistered& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceRecorded& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceExpired& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerInvited& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerEnrolled& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerRevoked& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::DatasetRegistered& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ShardStaged& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::StagingOrdered& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::StagingAbandoned& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::KeyCreated& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::KeyDestructionOrdered& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::KeyDestroyed& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::JobSubmitted& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::JobStarted& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::JobCompleted& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::JobStopped& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::RoundOpened& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::Contribution& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ContributionRejected& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::RoundClosed& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::RoundAbandoned& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::Aggregate& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvaluationOpened& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::Evaluation& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvaluationAbandoned& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::TaskFailed& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::Refusal& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ClockAccepted& record);
+
+// The key under which a refusal is on record once: operation, parties and reasons, for one version
+// of bundle and facts.
+std::string RefusalKey(const State& state, const v1::Refusal& refusal);
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_CORE_FOLD_H_

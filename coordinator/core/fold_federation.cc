@@ -1,0 +1,205 @@
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "coordinator/core/fold.h"
+#include "crypto/spiffe.h"
+
+namespace carnet::coordinator {
+namespace {
+
+absl::Status Dangling(std::uint64_t index, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("record ", index, " refers to an unknown ", what));
+}
+
+}  // namespace
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::Genesis& record) {
+  if (index != 0) {
+    return absl::DataLossError(absl::StrCat("record ", index, " is a second genesis"));
+  }
+  state.genesis = record;
+  CARNET_ASSIGN_OR_RETURN(state.bundle, policies::BundleFromJson(record.bundle_json()));
+  if (AsText(state.bundle->sha256()) != record.bundle_sha256()) {
+    return absl::DataLossError("record 0: the bundle is not the one whose digest it names");
+  }
+  ++state.facts_version;
+  // Home is a region like any other, run by the organisation itself.
+  Region home;
+  home.terms.add_jurisdictions(record.home_jurisdiction());
+  home.terms.set_location_evidence(v1::LOCATION_GRADE_CONTRACT);
+  state.regions.emplace("home", std::move(home));
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::UserEnrolled& record) {
+  User user;
+  user.id = record.user_id();
+  user.public_key = ToBytes(record.public_key());
+  user.roles.insert(record.roles().begin(), record.roles().end());
+  user.index = index;
+  state.users[record.user_id()] = std::move(user);
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t, const v1::SupplierRegistered& record) {
+  state.suppliers[record.supplier()] = record.terms();
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t, const v1::RegionRegistered& record) {
+  Region region;
+  region.terms = record.terms();
+  region.supplier = record.terms().supplier();
+  state.regions[record.region()] = std::move(region);
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t, const v1::EvidenceRecorded& record) {
+  state.evidence[record.evidence_id()] = Evidence{record, false};
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceExpired& record) {
+  const auto it = state.evidence.find(record.evidence_id());
+  if (it == state.evidence.end()) {
+    return Dangling(index, "item of evidence");
+  }
+  it->second.withdrawn = true;
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t, const v1::WorkerInvited& record) {
+  state.invitations[HexEncode(AsBytes(record.token_sha256()))] = Invitation{record, ""};
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerEnrolled& record) {
+  const auto invitation = state.invitations.find(HexEncode(AsBytes(record.token_sha256())));
+  if (invitation == state.invitations.end()) {
+    return Dangling(index, "invitation");
+  }
+  invitation->second.worker_id = record.worker_id();
+  CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id, crypto::SpiffeId::Parse(record.spiffe_id()));
+  // One slot has one worker: a new machine in it replaces the old one, whose lease had ended or was
+  // revoked.
+  for (auto& [other_id, other] : state.workers) {
+    if (other.path == id.Path()) {
+      other.revoked = true;
+    }
+  }
+  Worker worker;
+  worker.terms = record;
+  worker.path = id.Path();
+  worker.index = index;
+  state.workers[record.worker_id()] = std::move(worker);
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerRevoked& record) {
+  const auto it = state.workers.find(record.worker_id());
+  if (it == state.workers.end()) {
+    return Dangling(index, "worker");
+  }
+  it->second.revoked = true;
+  ++state.facts_version;
+  for (auto& [job_id, job] : state.jobs) {
+    if (job.round.has_value() && !job.round->closed.has_value()) {
+      for (const v1::RoundMember& member : job.round->opened.members()) {
+        if (member.worker_id() == record.worker_id()) {
+          job.round->out[record.worker_id()] = "revoked";
+        }
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t, const v1::DatasetRegistered& record) {
+  for (const v1::ShardRegistration& terms : record.shards()) {
+    Shard shard;
+    shard.terms = terms;
+    shard.sha256 = ToBytes(terms.sha256());
+    state.shards[ShardKey(record.dataset(), terms.shard())] = std::move(shard);
+  }
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::ShardStaged& record) {
+  const auto it = state.shards.find(ShardKey(record.dataset(), record.shard()));
+  if (it == state.shards.end()) {
+    return Dangling(index, "shard");
+  }
+  Shard& shard = it->second;
+  const Worker* worker = state.FindWorker(record.worker_id());
+  if (worker == nullptr) {
+    return Dangling(index, "worker");
+  }
+  shard.holders[record.worker_id()] = ToBytes(record.sha256());
+  // The first claim where the shard is stored states its digest.
+  if (shard.sha256.empty() && worker->terms.region() == shard.terms.stored_in()) {
+    shard.sha256 = ToBytes(record.sha256());
+  }
+  if (const auto staging = state.stagings.find(record.staging_id());
+      staging != state.stagings.end()) {
+    staging->second.phase = StagingPhase::kStaged;
+    staging->second.sealed_bytes = record.sealed_bytes();
+  }
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::StagingOrdered& record) {
+  Staging staging;
+  staging.ordered = record;
+  staging.ordered_index = index;
+  state.stagings[record.staging_id()] = std::move(staging);
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::StagingAbandoned& record) {
+  const auto it = state.stagings.find(record.staging_id());
+  if (it == state.stagings.end()) {
+    return Dangling(index, "staging");
+  }
+  it->second.phase = StagingPhase::kAbandoned;
+  it->second.reason = record.reason();
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t, const v1::KeyCreated& record) {
+  state.keys[record.key_id()] = Key{record, KeyPhase::kLive};
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::KeyDestructionOrdered& record) {
+  for (const std::string& key_id : record.key_ids()) {
+    const auto it = state.keys.find(key_id);
+    if (it == state.keys.end()) {
+      return Dangling(index, "key");
+    }
+    it->second.phase = KeyPhase::kDestructionOrdered;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::KeyDestroyed& record) {
+  for (const std::string& key_id : record.key_ids()) {
+    const auto it = state.keys.find(key_id);
+    if (it == state.keys.end()) {
+      return Dangling(index, "key");
+    }
+    it->second.phase = KeyPhase::kDestroyed;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State&, std::uint64_t, const v1::ClockAccepted&) {
+  return absl::OkStatus();
+}
+
+}  // namespace carnet::coordinator

@@ -1,0 +1,257 @@
+#include "coordinator/core/plan.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "coordinator/core/job_spec.h"
+#include "coordinator/core/reasons.h"
+
+namespace carnet::coordinator {
+namespace {
+
+struct Candidate {
+  const Worker* worker = nullptr;
+  std::vector<std::string> shards;
+};
+
+v1::LeftOut Out(const Worker& worker, const char* reason, const std::string& detail = "") {
+  v1::LeftOut out;
+  out.set_worker_id(worker.terms.worker_id());
+  out.set_reason(reason);
+  out.set_detail(detail);
+  return out;
+}
+
+// What becomes of one operation of one worker: authorisations for the member, or a refusal that
+// names every flow.
+class MemberDecisions {
+ public:
+  MemberDecisions(const State& state, const Job& job, const Worker& worker, absl::Time now,
+                  ByteView entropy, std::uint64_t* counter)
+      : state_(state),
+        job_(job),
+        worker_(worker),
+        now_(now),
+        entropy_(entropy),
+        counter_(counter) {}
+
+  void Add(const std::vector<FlowContext>& flows) {
+    const Verdicts verdicts = DecideFlows(state_, flows, now_, entropy_, counter_);
+    for (const v1::Decision& decision : verdicts.decisions) {
+      authorisations_.push_back(ToAuthorisation(decision));
+    }
+    if (!verdicts.allowed) {
+      v1::Refusal refusal;
+      refusal.set_job_id(job_.id);
+      refusal.set_worker_id(worker_.terms.worker_id());
+      refusal.set_round(job_.rounds_done + 1);
+      for (const v1::Decision& decision : verdicts.decisions) {
+        if (decision.verdict() != v1::VERDICT_ALLOW) {
+          *refusal.add_decisions() = decision;
+        }
+      }
+      refusals_.push_back(std::move(refusal));
+    }
+  }
+  const std::vector<v1::Refusal>& refusals() const { return refusals_; }
+  void Fill(v1::RoundMember* member) const {
+    member->mutable_authorisations()->Add(authorisations_.begin(), authorisations_.end());
+  }
+
+ private:
+  const State& state_;
+  const Job& job_;
+  const Worker& worker_;
+  const absl::Time now_;
+  const ByteView entropy_;
+  std::uint64_t* const counter_;
+  std::vector<v1::Authorisation> authorisations_;
+  std::vector<v1::Refusal> refusals_;
+};
+
+std::uint64_t RowsOf(const State& state, const std::vector<std::string>& shards) {
+  std::uint64_t rows = 0;
+  for (const std::string& name : shards) {
+    rows += state.shards.at(name).terms.rows();
+  }
+  return rows;
+}
+
+v1::RoundMember MakeMember(const State& state, const Job& job, const Candidate& candidate) {
+  v1::RoundMember member;
+  member.set_worker_id(candidate.worker->terms.worker_id());
+  for (const std::string& name : candidate.shards) {
+    member.add_shards(name);
+    member.add_shard_sha256(ToString(state.shards.at(name).sha256));
+  }
+  member.set_weight(
+      job.submitted.spec().strategy().weights() == "uniform" ? 1 : RowsOf(state, candidate.shards));
+  return member;
+}
+
+// Decides every flow of a member; on refusal the plan says so and the worker is left out.
+void DecideMember(const State& state, const Job& job, const Candidate& candidate, absl::Time now,
+                  ByteView entropy, std::uint64_t* counter, Plan* plan) {
+  const Worker& worker = *candidate.worker;
+  MemberDecisions decisions(state, job, worker, now, entropy, counter);
+  decisions.Add(PlaceFlows(state, job, worker));
+  decisions.Add(SendModelFlows(state, job, worker));
+  decisions.Add(UseKeyFlows(state, job, worker));
+  decisions.Add(TrainFlows(state, job, worker, candidate.shards));
+  decisions.Add(SendDeltaFlows(state, job, worker, candidate.shards));
+  decisions.Add(SendMetricsFlows(state, job, worker));
+  if (decisions.refusals().empty()) {
+    v1::RoundMember member = MakeMember(state, job, candidate);
+    decisions.Fill(&member);
+    plan->members.push_back(std::move(member));
+    return;
+  }
+  plan->left_out.push_back(Out(worker, reasons::kRefused,
+                               decisions.refusals().front().decisions(0).failures_size() > 0
+                                   ? decisions.refusals().front().decisions(0).failures(0).reason()
+                                   : ""));
+  plan->refusals.insert(plan->refusals.end(), decisions.refusals().begin(),
+                        decisions.refusals().end());
+}
+
+bool NamesShard(const std::string& pattern, const std::string& key) {
+  return pattern == key || (absl::EndsWith(pattern, "/*") &&
+                            absl::StartsWith(key, pattern.substr(0, pattern.size() - 1)));
+}
+
+void SortMembers(const State& state, std::vector<v1::RoundMember>* members) {
+  std::sort(members->begin(), members->end(),
+            [&](const v1::RoundMember& a, const v1::RoundMember& b) {
+              return state.workers.at(a.worker_id()).path < state.workers.at(b.worker_id()).path;
+            });
+}
+
+// Members beyond the target are left out, the ones with the lowest random order staying.
+void TrimToTarget(const State& state, const Job& job, ByteView entropy, std::uint64_t* counter,
+                  Plan* plan) {
+  const std::uint32_t target = job.submitted.spec().rounds().cohort().target();
+  if (plan->members.size() <= target) {
+    return;
+  }
+  std::vector<std::pair<Bytes, v1::RoundMember>> ordered;
+  for (v1::RoundMember& member : plan->members) {
+    ordered.emplace_back(entropy.empty() ? Bytes() : Derive(entropy, counter, 16),
+                         std::move(member));
+  }
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  plan->members.clear();
+  for (std::size_t i = 0; i < ordered.size(); ++i) {
+    if (i < target) {
+      plan->members.push_back(std::move(ordered[i].second));
+    } else {
+      plan->left_out.push_back(
+          Out(state.workers.at(ordered[i].second.worker_id()), reasons::kOverTarget));
+    }
+  }
+  SortMembers(state, &plan->members);
+}
+
+}  // namespace
+
+std::vector<std::string> ShardsOf(const State& state, const v1::JobSpec& spec,
+                                  const std::string& worker_id) {
+  std::vector<std::string> names;
+  for (const auto& [key, shard] : state.shards) {
+    const bool wanted = std::any_of(
+        spec.data().begin(), spec.data().end(),
+        [&, name = key](const std::string& pattern) { return NamesShard(pattern, name); });
+    if (wanted && shard.holders.count(worker_id) != 0) {
+      names.push_back(key);
+    }
+  }
+  return names;
+}
+
+Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
+               ByteView entropy) {
+  Plan plan;
+  std::uint64_t counter = 1 << 20;  // apart from the ids that Decide derives from the same entropy
+  std::set<std::string> taken;      // a shard is trained on once, by the first worker that holds it
+  std::vector<const Worker*> workers;
+  for (const auto& [id, worker] : state.workers) {
+    if (!worker.revoked) {
+      workers.push_back(&worker);
+    }
+  }
+  std::sort(workers.begin(), workers.end(),
+            [](const Worker* a, const Worker* b) { return a->path < b->path; });
+  for (const Worker* worker : workers) {
+    Candidate candidate{worker, ShardsOf(state, job.submitted.spec(), worker->terms.worker_id())};
+    if (candidate.shards.empty()) {
+      continue;
+    }
+    if (live.count(worker->terms.worker_id()) == 0) {
+      plan.left_out.push_back(Out(*worker, reasons::kNotLive));
+      continue;
+    }
+    std::erase_if(candidate.shards,
+                  [&](const std::string& name) { return taken.count(name) != 0; });
+    if (candidate.shards.empty()) {
+      plan.left_out.push_back(Out(*worker, reasons::kNoShard));
+      continue;
+    }
+    if (job.submitted.spec().strategy().weights() == "examples" &&
+        RowsOf(state, candidate.shards) == 0) {
+      plan.left_out.push_back(Out(*worker, reasons::kUnregisteredRows));
+      continue;
+    }
+    const std::size_t before = plan.members.size();
+    DecideMember(state, job, candidate, now, entropy, &counter, &plan);
+    if (plan.members.size() > before) {
+      taken.insert(candidate.shards.begin(), candidate.shards.end());
+    }
+  }
+  TrimToTarget(state, job, entropy, &counter, &plan);
+  return plan;
+}
+
+Plan PlanEvaluation(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
+                    ByteView entropy) {
+  Plan plan;
+  std::uint64_t counter = 1 << 20;
+  const std::string prefix = absl::StrCat(job.submitted.spec().evaluate().data(), "/");
+  std::vector<std::string> wanted;
+  for (const auto& [key, shard] : state.shards) {
+    if (absl::StartsWith(key, prefix)) {
+      wanted.push_back(key);
+    }
+  }
+  for (const auto& [id, worker] : state.workers) {
+    if (wanted.empty() || worker.revoked || worker.terms.region() != "home" ||
+        live.count(id) == 0) {
+      continue;
+    }
+    const bool holds_all =
+        std::all_of(wanted.begin(), wanted.end(), [&, worker_id = id](const std::string& name) {
+          return state.shards.at(name).holders.count(worker_id) != 0;
+        });
+    if (!holds_all) {
+      continue;
+    }
+    const Candidate candidate{&worker, wanted};
+    MemberDecisions decisions(state, job, worker, now, entropy, &counter);
+    decisions.Add(SendModelFlows(state, job, worker));
+    decisions.Add(UseKeyFlows(state, job, worker));
+    decisions.Add(TrainFlows(state, job, worker, wanted));
+    decisions.Add(SendMetricsFlows(state, job, worker));
+    if (decisions.refusals().empty()) {
+      v1::RoundMember member = MakeMember(state, job, candidate);
+      decisions.Fill(&member);
+      plan.members.push_back(std::move(member));
+      break;
+    }
+    plan.refusals.insert(plan.refusals.end(), decisions.refusals().begin(),
+                         decisions.refusals().end());
+  }
+  return plan;
+}
+
+}  // namespace carnet::coordinator

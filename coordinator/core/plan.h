@@ -1,0 +1,40 @@
+// Who would be in a job's next round, or evaluate its newest model, if it opened now: eligibility
+// first, then the policies, flow by flow. Pure; Reconcile asks before it prepares anything, and
+// Decide again when it counts.
+#ifndef CARNET_COORDINATOR_CORE_PLAN_H_
+#define CARNET_COORDINATOR_CORE_PLAN_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "coordinator/core/commands.h"
+#include "coordinator/core/flows.h"
+#include "coordinator/core/state.h"
+
+namespace carnet::coordinator {
+
+struct Plan {
+  std::vector<v1::RoundMember> members;  // ascending SPIFFE path; tickets not filled in
+  std::vector<v1::LeftOut> left_out;
+  std::vector<v1::Refusal> refusals;  // one a refused worker; `common` empty
+};
+
+// Candidates are the enrolled workers that hold a shard of the job; the live ones that policies let
+// in are members, at most cohort.target of them, picked by `entropy` (32 bytes; empty: the first in
+// order, for looking ahead only).
+Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
+               ByteView entropy);
+
+// One worker at home that holds every shard of the job's evaluation dataset, or none.
+Plan PlanEvaluation(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
+                    ByteView entropy);
+
+// The shards of `spec.data` that `worker_id` holds, in order of their names.
+std::vector<std::string> ShardsOf(const State& state, const v1::JobSpec& spec,
+                                  const std::string& worker_id);
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_CORE_PLAN_H_

@@ -1,0 +1,275 @@
+#include "coordinator/core/reconcile.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/timestamp.h"
+#include "coordinator/core/fold.h"
+#include "coordinator/core/job_spec.h"
+#include "coordinator/core/plan.h"
+#include "coordinator/core/reasons.h"
+
+namespace carnet::coordinator {
+namespace {
+
+// After this many attempts a round waits with a named reason, at the longest backoff.
+constexpr std::uint32_t kAttemptsMax = 3;
+
+class Reconciler {
+ public:
+  Reconciler(const State& state, const Running& running, absl::Time now)
+      : state_(state), running_(running), now_(now) {}
+
+  Agenda Run() {
+    for (const auto& [id, job] : state_.jobs) {
+      if (job.phase == JobPhase::kRunning) {
+        ReconcileJob(job);
+      }
+    }
+    ReconcileKeys();
+    ReconcileStagings();
+    ReconcileLeases();
+    for (const std::string& key : running_.effects) {
+      if (wanted_.count(key) == 0) {
+        agenda_.stop.insert(key);
+      }
+    }
+    return std::move(agenda_);
+  }
+
+ private:
+  void Want(std::string key, EffectBody body) {
+    wanted_.insert(key);
+    if (running_.effects.count(key) == 0) {
+      agenda_.start.push_back(Effect{std::move(key), std::move(body)});
+    }
+  }
+  void WakeAt(absl::Time at) { agenda_.wake = std::min(agenda_.wake, at); }
+  void Wait(const Job& job, std::string reason) { agenda_.waiting[job.id] = std::move(reason); }
+
+  void ReconcileJob(const Job& job) {
+    if (job.round.has_value()) {
+      job.round->closed.has_value() ? ReconcileClosedRound(job) : ReconcileOpenRound(job);
+    } else if (job.evaluation.has_value()) {
+      ReconcileEvaluation(job);
+    } else if (job.evaluation_due) {
+      PlanNextEvaluation(job);
+    } else if (!EndReason(job).empty()) {
+      Want(absl::StrCat("complete/", job.id), RunCommand{CompleteJob{job.id}});
+    } else {
+      PlanNextRound(job);
+    }
+  }
+
+  void ReconcileOpenRound(const Job& job) {
+    const Round& round = *job.round;
+    const auto members = static_cast<std::uint32_t>(round.opened.members_size());
+    const std::uint32_t in = static_cast<std::uint32_t>(round.contributions.size());
+    std::uint32_t out = 0;
+    for (const auto& [worker_id, reason] : round.out) {
+      out += round.contributions.count(worker_id) == 0 ? 1 : 0;
+    }
+    const absl::Time deadline = ToTime(round.opened.deadline());
+    if (in < CloseCount(job.submitted.spec(), members) && in + out < members && now_ < deadline) {
+      WakeAt(deadline);
+      return;
+    }
+    const std::string name =
+        absl::StrCat(job.id, "/", round.opened.round(), "/", round.opened.attempt());
+    if (in >= job.submitted.spec().rounds().cohort().min()) {
+      Want(absl::StrCat("close/", name), RunCommand{CloseRound{job.id}});
+    } else {
+      Want(absl::StrCat("abandon/", name),
+           RunCommand{AbandonRound{job.id, reasons::kTooFewContributions}});
+    }
+  }
+
+  void ReconcileClosedRound(const Job& job) {
+    const Round& round = *job.round;
+    std::uint32_t usable = 0;
+    for (const v1::Included& included : round.closed->included()) {
+      usable += round.storage_faults.count(included.worker_id()) == 0 ? 1 : 0;
+    }
+    const std::string name =
+        absl::StrCat(job.id, "/", round.opened.round(), "/", round.opened.attempt());
+    if (usable < job.submitted.spec().rounds().cohort().min()) {
+      Want(absl::StrCat("abandon/", name),
+           RunCommand{AbandonRound{job.id, reasons::kStorageFault}});
+    } else {
+      Want(absl::StrCat("aggregate/", name, "/", round.storage_faults.size()),
+           AggregateRound{job.id, round.opened.round(), round.opened.attempt()});
+    }
+  }
+
+  void ReconcileEvaluation(const Job& job) {
+    const absl::Time deadline = ToTime(job.evaluation->opened.deadline());
+    if (now_ < deadline) {
+      WakeAt(deadline);
+      return;
+    }
+    Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
+         RunCommand{AbandonEvaluation{job.id, reasons::kDeadline, {}}});
+  }
+
+  void PlanNextEvaluation(const Job& job) {
+    if (!running_.new_rounds_allowed) {
+      Wait(job, running_.not_allowed_reason);
+      return;
+    }
+    const Plan plan = PlanEvaluation(state_, job, running_.live, now_, {});
+    if (!plan.members.empty()) {
+      const std::uint32_t attempt = job.evaluation_attempts + 1;
+      Want(absl::StrCat("prepare-evaluation/", job.id, "/", job.rounds_done, "/", attempt),
+           PrepareEvaluation{job.id, job.rounds_done, attempt});
+    } else if (!plan.refusals.empty()) {
+      Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
+           RunCommand{AbandonEvaluation{job.id, reasons::kRefused, running_.live}});
+    } else {
+      Wait(job, "a live worker at home that holds the evaluation data");
+    }
+  }
+
+  void PlanNextRound(const Job& job) {
+    if (now_ < job.retry_after) {
+      WakeAt(job.retry_after);
+      if (job.attempts_used >= kAttemptsMax) {
+        Wait(job,
+             absl::StrCat("round ", job.rounds_done + 1, " failed ", job.attempts_used, " times"));
+      }
+      return;
+    }
+    if (!running_.new_rounds_allowed) {
+      Wait(job, running_.not_allowed_reason);
+      return;
+    }
+    const Plan plan = PlanRound(state_, job, running_.live, now_, {});
+    const bool unrecorded =
+        std::any_of(plan.refusals.begin(), plan.refusals.end(), [&](const v1::Refusal& refusal) {
+          return state_.refusal_keys.count(RefusalKey(state_, refusal)) == 0;
+        });
+    if (unrecorded) {
+      Want(absl::StrCat("refusals/", job.id, "/", state_.size),
+           RunCommand{RecordRefusals{job.id, running_.live}});
+      return;
+    }
+    const std::uint32_t min = job.submitted.spec().rounds().cohort().min();
+    if (plan.members.size() < min) {
+      Wait(job, absl::StrCat("eligible workers: ", plan.members.size(), " of ", min));
+      return;
+    }
+    const std::uint32_t round = job.rounds_done + 1;
+    const std::uint32_t attempt = job.attempts_used + 1;
+    Want(absl::StrCat("prepare/", job.id, "/", round, "/", attempt),
+         PrepareRound{job.id, round, attempt});
+  }
+
+  void ReconcileKeys() {
+    std::vector<std::string> ordered;
+    for (const auto& [id, key] : state_.keys) {
+      if (key.phase == KeyPhase::kDestructionOrdered) {
+        ordered.push_back(id);
+      }
+    }
+    if (!ordered.empty()) {
+      // The key of the effect names its first key: later orders wait for the next turn.
+      const std::string name = absl::StrCat("destroy/", ordered.front());
+      Want(name, DestroyKeys{std::move(ordered)});
+    }
+  }
+
+  void ReconcileStagings() {
+    for (const auto& [id, staging] : state_.stagings) {
+      if (staging.phase != StagingPhase::kOrdered) {
+        continue;
+      }
+      const absl::Time expires = ToTime(staging.ordered.expires());
+      if (now_ < expires) {
+        WakeAt(expires);
+      } else {
+        Want(absl::StrCat("abandon-staging/", id),
+             RunCommand{AbandonStaging{id, reasons::kDeadline}});
+      }
+    }
+  }
+
+  void ReconcileLeases() {
+    for (const auto& [id, worker] : state_.workers) {
+      if (worker.revoked) {
+        continue;
+      }
+      const absl::Time until = ToTime(worker.terms.lease_until());
+      if (now_ < until) {
+        WakeAt(until);
+      } else {
+        Want(absl::StrCat("lease/", id), RunCommand{RevokeWorker{"", id, "lease-ended"}});
+      }
+    }
+  }
+
+  const State& state_;
+  const Running& running_;
+  const absl::Time now_;
+  Agenda agenda_;
+  std::set<std::string> wanted_;
+};
+
+bool MetricReached(const v1::StopSpec& stop, const Job& job) {
+  if (job.results.empty() || stop.at_least() <= 0) {
+    return false;
+  }
+  const auto value = job.results.back().evaluation.find(stop.metric());
+  return value != job.results.back().evaluation.end() && value->second >= stop.at_least();
+}
+
+bool PatienceSpent(const v1::StopSpec& stop, const Job& job) {
+  if (stop.patience() == 0) {
+    return false;
+  }
+  std::optional<double> best;
+  std::uint32_t since_best = 0;
+  for (const RoundResult& result : job.results) {
+    const auto value = result.evaluation.find(stop.metric());
+    if (value == result.evaluation.end()) {
+      continue;
+    }
+    if (!best.has_value() || value->second > *best) {
+      best = value->second;
+      since_best = 0;
+    } else {
+      ++since_best;
+    }
+  }
+  return since_best >= stop.patience();
+}
+
+}  // namespace
+
+Agenda Reconcile(const State& state, const Running& running, absl::Time now) {
+  return Reconciler(state, running, now).Run();
+}
+
+std::string EndReason(const Job& job) {
+  const v1::JobSpec& spec = job.submitted.spec();
+  if (job.rounds_done >= spec.rounds().count()) {
+    return reasons::kRoundsDone;
+  }
+  if (spec.has_stop() && MetricReached(spec.stop(), job)) {
+    return reasons::kMetricReached;
+  }
+  if (spec.has_stop() && PatienceSpent(spec.stop(), job)) {
+    return reasons::kPatience;
+  }
+  if (spec.budget().egress().bytes() > 0 && job.rounds_done > 0) {
+    std::uint64_t crossed = 0;
+    for (const auto& [border, bytes] : job.traffic) {
+      crossed += border.first == border.second ? 0 : bytes;
+    }
+    // The next round costs about what the mean round did.
+    if (crossed + crossed / job.rounds_done > spec.budget().egress().bytes()) {
+      return reasons::kBudget;
+    }
+  }
+  return "";
+}
+
+}  // namespace carnet::coordinator
