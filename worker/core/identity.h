@@ -1,0 +1,67 @@
+// Who this worker is and whom it trusts, as established once at enrolment from the join token
+// alone: the token names the CA's key, the log's key and the hash of record 0; everything else
+// follows by proofs. Pure.
+#ifndef CARNET_WORKER_CORE_IDENTITY_H_
+#define CARNET_WORKER_CORE_IDENTITY_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "carnet/v1/federation.pb.h"
+#include "crypto/ed25519.h"
+#include "crypto/spiffe.h"
+#include "crypto/x25519.h"
+#include "ledger/verifier/heads.h"
+
+namespace carnet::worker {
+
+// What a token says, without its secret: kept for the life of the worker.
+struct FederationFacts {
+  std::string trust_domain;
+  std::vector<std::string> addresses;        // gRPC
+  std::vector<std::string> https_addresses;  // enrolment and renewal
+  Digest ca_spki_sha256{};
+  std::string log_vkey;
+  Digest genesis_leaf{};
+  crypto::SpiffeId spiffe_id;
+
+  explicit FederationFacts(crypto::SpiffeId id) : spiffe_id(std::move(id)) {}
+};
+
+struct OwnPublicKeys {
+  Bytes tls_spki;
+  crypto::Ed25519PublicKey statement{};
+  crypto::X25519PublicKey wrapping{};
+};
+
+// Everything that later checks compare with.
+struct Identity {
+  std::string worker_id;
+  crypto::SpiffeId spiffe_id;
+  std::string supplier;  // as in the record: empty for the home organisation
+  std::string home_jurisdiction;
+  crypto::Ed25519PublicKey coordinator_key{};  // signs every coordinator record
+  ledger::verifier::VerifierKey log;
+
+  explicit Identity(crypto::SpiffeId id) : spiffe_id(std::move(id)) {}
+};
+
+// Checks the answer to Enroll, or the stored one: the head is the log's; genesis is its record 0
+// with the token's leaf hash, and names this log, trust domain and CA; worker-enrolled is signed by
+// the coordinator and names this worker and its three keys; the certificate is the CA's, for this
+// worker's key and SPIFFE id. `at` is when the certificate must hold; absl::InfinitePast(): not
+// looked at (a stored one may be due for renewal). Errors: UNAUTHENTICATED, saying what does not
+// hold; do not retry.
+absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const OwnPublicKeys& keys,
+                                           const v1::EnrollResponse& answer, absl::Time at);
+
+// The certificate part alone, for renewals.
+absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys& keys,
+                              const v1::EnrollResponse& answer, absl::Time at);
+
+}  // namespace carnet::worker
+
+#endif  // CARNET_WORKER_CORE_IDENTITY_H_

@@ -1,0 +1,49 @@
+#include "worker/core/session.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+
+namespace carnet::worker {
+
+NextStep Session::OnResponse(const v1::NextTaskResponse& response) {
+  NextStep next;
+  next.pause = std::min(absl::Milliseconds(response.poll_again_millis()), kPollPauseMax);
+  if (!idle()) {
+    // Another task waits until this one has ended: only the coordinator's word or the deadline cuts
+    // it short.
+    if (response.cancel_current() && !cancelling_) {
+      cancelling_ = true;
+      next.step = Step::kCancel;
+    }
+  } else if (draining_) {
+    next.step = Step::kStop;
+  } else if (response.has_task() &&
+             std::find(ended_.begin(), ended_.end(), response.task().task_id()) == ended_.end()) {
+    next.step = Step::kStart;
+  }
+  // An offer is answered at once, so one that is not taken would make the poll a busy loop.
+  if (next.step == Step::kPoll && response.has_task()) {
+    next.pause = std::max(next.pause, kDeclinedPause);
+  }
+  return next;
+}
+
+void Session::OnTaskStarted(absl::string_view task_id) {
+  CARNET_CHECK(idle());
+  current_task_ = std::string(task_id);
+  cancelling_ = false;
+}
+
+void Session::OnTaskEnded(absl::string_view task_id) {
+  if (current_task_ == task_id) {
+    current_task_.clear();
+    cancelling_ = false;
+  }
+  if (ended_.size() == kEndedTasksMax) {
+    ended_.pop_front();
+  }
+  ended_.push_back(std::string(task_id));
+}
+
+}  // namespace carnet::worker
