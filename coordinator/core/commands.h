@@ -82,6 +82,14 @@ struct FailTask {
   std::string task_id;
   v1::TaskFailure failure;
 };
+// The first byte of a task's download or upload is about to move: is it still allowed, with today's
+// facts?
+struct RecheckTask {
+  std::string worker_id;
+  std::string task_id;
+  std::string ticket_id;
+  bool upload = false;
+};
 struct ConfirmStaged {
   std::string worker_id;
   std::string task_id;  // the staging's id
@@ -179,10 +187,10 @@ struct AbandonStaging {
 
 using CommandBody =
     std::variant<SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, WithdrawEvidence,
-                 StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask, ConfirmStaged,
-                 SubmitContribution, RejectUpload, SubmitEvaluation, OpenRound, RecordRefusals,
-                 CloseRound, AbandonRound, RecordAggregate, StorageFault, OpenEvaluation,
-                 AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
+                 StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask, RecheckTask,
+                 ConfirmStaged, SubmitContribution, RejectUpload, SubmitEvaluation, OpenRound,
+                 RecordRefusals, CloseRound, AbandonRound, RecordAggregate, StorageFault,
+                 OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
                  AbandonStaging>;
 
 struct Command {

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
+#include "coordinator/core/fold.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/tasks.h"
 #include "crypto/hash.h"
@@ -169,6 +170,63 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const FailTask& command) {
   const std::uint64_t index =
       drafts.Add(record, {DigestSubject("base model", AsText(job->model_sha256))});
   return std::move(drafts).Answer(index);
+}
+
+namespace {
+
+// The flows behind one direction of a task.
+std::vector<FlowContext> FlowsOf(const State& state, const OpenTask& task, const Worker& worker,
+                                 bool upload) {
+  if (task.name.kind == v1::TASK_KIND_SEND_SHARD || task.name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
+    const v1::StagingOrdered& ordered = state.stagings.at(task.name.id).ordered;
+    return StageDataFlows(state, state.shards.at(ShardKey(ordered.dataset(), ordered.shard())),
+                          state.workers.at(ordered.from_worker_id()),
+                          state.workers.at(ordered.to_worker_id()));
+  }
+  const Job& job = state.jobs.at(task.name.id);
+  if (!upload) {
+    std::vector<FlowContext> flows = SendModelFlows(state, job, worker);
+    const std::vector<FlowContext> key = UseKeyFlows(state, job, worker);
+    flows.insert(flows.end(), key.begin(), key.end());
+    return flows;
+  }
+  const v1::RoundMember* member = MemberOf(*job.round, worker.terms.worker_id());
+  return SendDeltaFlows(state, job, worker,
+                        std::vector<std::string>(member->shards().begin(), member->shards().end()));
+}
+
+}  // namespace
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
+  const State& state = drafts.state();
+  CARNET_ASSIGN_OR_RETURN(const Worker* const worker, LiveWorker(state, command.worker_id));
+  CARNET_ASSIGN_OR_RETURN(const OpenTask task,
+                          FindTask(state, command.worker_id, command.task_id, drafts.now()));
+  const v1::Ticket& ticket = command.upload ? task.upload : task.download;
+  if (ticket.ticket_id().empty() || ticket.ticket_id() != command.ticket_id ||
+      drafts.now() >= ToTime(ticket.expires())) {
+    return absl::PermissionDeniedError("no live ticket for this transfer");
+  }
+  const Verdicts verdicts = DecideFlows(state, FlowsOf(state, task, *worker, command.upload),
+                                        drafts.now(), drafts.entropy(), drafts.counter());
+  if (verdicts.allowed) {
+    return std::move(drafts).Done();
+  }
+  v1::Refusal refusal;
+  const bool staging =
+      task.name.kind == v1::TASK_KIND_SEND_SHARD || task.name.kind == v1::TASK_KIND_RECEIVE_SHARD;
+  refusal.set_job_id(staging ? "" : task.name.id);
+  refusal.set_worker_id(command.worker_id);
+  refusal.set_round(task.name.round);
+  for (const v1::Decision& decision : verdicts.decisions) {
+    if (decision.verdict() != v1::VERDICT_ALLOW) {
+      *refusal.add_decisions() = decision;
+    }
+  }
+  const std::string key = RefusalKey(state, refusal);
+  const std::optional<std::uint64_t> added = AddRefusals(&drafts, {refusal});
+  const std::uint64_t index = added.has_value() ? *added : state.refusal_keys.at(key);
+  return std::move(drafts).Refuse(index, absl::PermissionDeniedError("refused by policy"));
 }
 
 }  // namespace carnet::coordinator

@@ -86,6 +86,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordRefusals& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitContribution& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RejectUpload& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const FailTask& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AbandonRound& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordAggregate& command);

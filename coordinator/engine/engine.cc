@@ -1,0 +1,525 @@
+#include "coordinator/engine/engine.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "coordinator/core/apply.h"
+
+namespace carnet::coordinator {
+namespace {
+
+constexpr int kExitMisbehaviour = 4;
+constexpr int kExitUnavailable = 5;
+constexpr int kHeartbeatsMissedMax = 3;
+// A busy strand still looks at deadlines this often.
+// What the wall clock may do without a person looking at it.
+constexpr absl::Duration kClockStepMax = absl::Minutes(5);
+constexpr absl::Duration kClockAheadMax = absl::Hours(24);
+constexpr absl::Duration kTimerMax = absl::Seconds(1);
+
+// Commands that pick members need to know who is live when they are decided, not when their effect
+// began.
+void SetLive(CommandBody* body, const LiveWorkers& live) {
+  if (auto* round = std::get_if<OpenRound>(body); round != nullptr) {
+    round->live = live;
+  } else if (auto* evaluation = std::get_if<OpenEvaluation>(body); evaluation != nullptr) {
+    evaluation->live = live;
+  }
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options, State state, ledger::Log& log,
+               const crypto::Ed25519KeyPair& statement_key, Clock& clock, Rng& rng,
+               BoundedExecutor& storage, Fatal fatal)
+    : options_(options),
+      log_(log),
+      statement_key_(statement_key),
+      clock_(clock),
+      rng_(rng),
+      storage_(storage),
+      fatal_(std::move(fatal)),
+      work_(boost::asio::make_work_guard(io_)),
+      timer_(io_),
+      state_(std::move(state)),
+      durable_size_(state_.size) {
+  CARNET_CHECK(durable_size_ == log_.Size());
+}
+
+Engine::~Engine() {
+  Stop();
+}
+
+void Engine::Start() {
+  CARNET_CHECK(effects_ != nullptr && !thread_.joinable());
+  opens_at_ = clock_.MonotonicNow() + options_.start_grace;
+  thread_ = std::thread([this] { io_.run(); });
+  Post([this] {
+    wall_minus_monotonic_ = clock_.Now() - (absl::UnixEpoch() + clock_.MonotonicNow());
+    const absl::Duration ahead = clock_.Now() - state_.last;
+    if (state_.size > 1 && (ahead < absl::ZeroDuration() || ahead > kClockAheadMax)) {
+      HoldForClock();
+    }
+    MaybeOpenForAppends();
+    ArmTimer(absl::InfiniteFuture());
+  });
+}
+
+void Engine::HoldForClock() {
+  running_.new_rounds_allowed = false;
+  running_.not_allowed_reason = "the clock: run `carnet coordinator accept-clock`";
+  Log(LogLevel::kWarning, "engine.clock_not_trusted", {{"wall", FormatTimestamp(clock_.Now())}});
+}
+
+void Engine::Stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  Post([this] {
+    stopping_ = true;
+    timer_.cancel();
+    for (Waiting& waiting : std::exchange(commands_, {})) {
+      waiting.callback(absl::UnavailableError("the coordinator is stopping"));
+    }
+    for (auto& [worker_id, waiter] : std::exchange(waiters_, {})) {
+      waiter.callback(absl::UnavailableError("the coordinator is stopping"));
+    }
+    if (!commit_in_flight_) {
+      work_.reset();
+    }
+  });
+  thread_.join();
+}
+
+void Engine::Post(absl::AnyInvocable<void()> work) {
+  boost::asio::post(io_, [work = std::move(work)]() mutable { work(); });
+}
+
+absl::Time Engine::Now() const {
+  return std::max(clock_.Now(), state_.last);
+}
+
+// ---- commands ----
+
+void Engine::Submit(CommandBody body, std::string request_id, AnswerCallback callback) {
+  Post([this,
+        waiting = Waiting{std::move(body), std::move(request_id), std::move(callback)}]() mutable {
+    if (stopping_ || failed_) {
+      waiting.callback(absl::UnavailableError("the coordinator is stopping"));
+    } else if (open_for_appends_) {
+      if (auto* staging = std::get_if<StageData>(&waiting.body); staging != nullptr) {
+        staging->live = Live();
+      }
+      DecideNow(std::move(waiting));
+    } else if (commands_.size() >= kCommandsWaitingMax) {
+      waiting.callback(absl::ResourceExhaustedError("too many commands wait: try again later"));
+    } else {
+      commands_.push_back(std::move(waiting));
+    }
+  });
+}
+
+void Engine::MaybeOpenForAppends() {
+  if (open_for_appends_ || stopping_) {
+    return;
+  }
+  const bool all_shown =
+      std::all_of(state_.workers.begin(), state_.workers.end(), [&](const auto& entry) {
+        const auto presence = presence_.find(entry.first);
+        return entry.second.revoked || (presence != presence_.end() && presence->second.shown_head);
+      });
+  if (!all_shown && clock_.MonotonicNow() < opens_at_) {
+    return;
+  }
+  open_for_appends_ = true;
+  Log(LogLevel::kInfo, "engine.open", {{"size", state_.size}, {"all_workers_shown", all_shown}});
+  for (Waiting& waiting : std::exchange(commands_, {})) {
+    DecideNow(std::move(waiting));
+  }
+  ScheduleReconcile();
+}
+
+void Engine::DecideNow(Waiting waiting) {
+  const Command command{std::move(waiting.body), Now(), std::move(waiting.request_id),
+                        RandomBytes(rng_, 32)};
+  absl::StatusOr<Decided> decided = Decide(state_, command);
+  if (!decided.ok()) {
+    waiting.callback(decided.status());
+    return;
+  }
+  const bool changed = !decided->records.empty();
+  if (absl::Status status = Enqueue(std::move(decided->records)); !status.ok()) {
+    waiting.callback(absl::UnavailableError("the coordinator is stopping"));
+    Fail(kExitUnavailable, std::move(status));
+    return;
+  }
+  Answer answer{std::move(decided->answer), decided->answer_index, state_.size};
+  gate_.push_back(
+      Gated{state_.size, [callback = std::move(waiting.callback),
+                          answer = std::move(answer)]() mutable { callback(std::move(answer)); }});
+  MaybeCommit();
+  OpenGate();
+  if (changed) {
+    ScheduleReconcile();
+  }
+}
+
+// Signs what the coordinator says, folds everything in, and puts it into the batch. An error here
+// is a bug or a broken machine: the state may be half a step ahead of the batch, so the process
+// must end.
+absl::Status Engine::Enqueue(std::vector<NewRecord> records) {
+  for (NewRecord& record : records) {
+    v1::SignedRecord signed_record;
+    if (record.signed_record.has_value()) {
+      signed_record = std::move(*record.signed_record);
+    } else {
+      CARNET_ASSIGN_OR_RETURN(
+          std::string statement,
+          ledger::MakeStatement(ledger::MessageOf(record.predicate), record.subjects));
+      signed_record = ledger::SignRecord(std::move(statement), statement_key_);
+    }
+    CARNET_RETURN_IF_ERROR(Apply(state_, state_.size, record.predicate));
+    batch_.push_back(std::move(signed_record));
+  }
+  return absl::OkStatus();
+}
+
+// ---- durability ----
+
+void Engine::MaybeCommit() {
+  if (commit_in_flight_ || batch_.empty() || failed_) {
+    return;
+  }
+  // Commands decided while this commit is in flight share the next one.
+  std::vector<v1::SignedRecord> batch;
+  std::size_t bytes = 0;
+  while (!batch_.empty() && batch.size() < batch_.size() &&
+         batch.size() < ledger::kBatchRecordsMax) {
+    const std::size_t next = batch_[batch.size()].statement().size();
+    if (!batch.empty() && bytes + next > ledger::kBatchBytesMax) {
+      break;
+    }
+    bytes += next;
+    batch.push_back(batch_[batch.size()]);
+  }
+  batch_.erase(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(batch.size()));
+  commit_in_flight_ = true;
+  const absl::Status submitted = storage_.Submit([this, batch = std::move(batch)] {
+    absl::StatusOr<ledger::AppendResult> result = log_.Append(batch);
+    Post([this, result = std::move(result)]() mutable { OnCommitted(std::move(result)); });
+  });
+  if (!submitted.ok()) {
+    commit_in_flight_ = false;
+    Fail(kExitUnavailable, submitted);
+  }
+}
+
+void Engine::OnCommitted(absl::StatusOr<ledger::AppendResult> result) {
+  commit_in_flight_ = false;
+  if (!result.ok()) {
+    // Whether the batch is durable is unknown. The state is ahead of what anybody may rely on; a
+    // new process reads the ledger and knows.
+    Fail(kExitUnavailable, result.status());
+    return;
+  }
+  durable_size_ = result->head.head.size;
+  OpenGate();
+  for (const CommitListener& listener : listeners_) {
+    listener(state_, durable_size_);
+  }
+  AnswerWaiters();
+  MaybeCommit();
+  if (stopping_ && !commit_in_flight_) {
+    work_.reset();
+  }
+}
+
+void Engine::OpenGate() {
+  while (!gate_.empty() && gate_.front().size <= durable_size_) {
+    Gated gated = std::move(gate_.front());
+    gate_.pop_front();
+    gated.run();
+  }
+}
+
+void Engine::Read(absl::AnyInvocable<void(const State&, absl::Time)> read) {
+  Post([this, read = std::move(read)]() mutable {
+    gate_.push_back(
+        Gated{state_.size, [this, read = std::move(read)]() mutable { read(state_, Now()); }});
+    OpenGate();
+  });
+}
+
+absl::Status Engine::ReadBlocking(absl::AnyInvocable<void(const State&, absl::Time)> read) {
+  std::promise<void> done;
+  std::future<void> finished = done.get_future();
+  Read([&](const State& state, absl::Time now) {
+    read(state, now);
+    done.set_value();
+  });
+  // A strand that failed or stopped runs nothing any more; callers must not wait for it for ever.
+  while (finished.wait_for(std::chrono::milliseconds(200)) != std::future_status::ready) {
+    if (io_.stopped()) {
+      return absl::UnavailableError("the coordinator is stopping");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Engine::AddCommitListener(CommitListener listener) {
+  Post([this, listener = std::move(listener)]() mutable {
+    listeners_.push_back(std::move(listener));
+  });
+}
+
+void Engine::Fail(int exit_code, absl::Status why) {
+  if (failed_) {
+    return;
+  }
+  failed_ = true;
+  Log(LogLevel::kError, "engine.failed", {{"why", why}, {"exit_code", exit_code}});
+  fatal_(ledger::IsLogMisbehaviour(why) ? kExitMisbehaviour : exit_code, std::move(why));
+}
+
+// ---- reconcile ----
+
+void Engine::ScheduleReconcile() {
+  if (reconcile_scheduled_ || !open_for_appends_) {
+    return;
+  }
+  reconcile_scheduled_ = true;
+  Post([this] {
+    reconcile_scheduled_ = false;
+    ReconcileNow();
+  });
+}
+
+void Engine::ReconcileNow() {
+  if (stopping_ || failed_) {
+    return;
+  }
+  running_.live = Live();
+  live_before_ = running_.live;
+  Agenda agenda = Reconcile(state_, running_, Now());
+  waiting_ = std::move(agenda.waiting);
+  for (const std::string& key : agenda.stop) {
+    effects_->Stop(key);
+  }
+  for (Effect& effect : agenda.start) {
+    StartEffect(std::move(effect));
+  }
+  ArmTimer(agenda.wake);
+}
+
+void Engine::StartEffect(Effect effect) {
+  running_.effects.insert(effect.key);
+  if (auto* run = std::get_if<RunCommand>(&effect.body); run != nullptr) {
+    const std::string key = effect.key;
+    DecideNow(Waiting{std::move(run->body), "", [this, key](absl::StatusOr<Answer> answer) {
+                        if (!answer.ok()) {
+                          Log(LogLevel::kWarning, "engine.step_failed",
+                              {{"step", key}, {"why", answer.status()}});
+                          failed_effects_.insert(key);
+                          return;
+                        }
+                        running_.effects.erase(key);
+                        ScheduleReconcile();
+                      }});
+    return;
+  }
+  gate_.push_back(Gated{state_.size, [this, effect = std::move(effect)] {
+                          const std::string key = effect.key;
+                          effects_->Start(effect, state_,
+                                          [this, key](std::vector<CommandBody> next) {
+                                            Post([this, key, next = std::move(next)]() mutable {
+                                              OnEffectDone(key, std::move(next));
+                                            });
+                                          });
+                        }});
+  OpenGate();
+}
+
+void Engine::OnEffectDone(const std::string& key, std::vector<CommandBody> next) {
+  if (stopping_ || failed_) {
+    return;
+  }
+  if (next.empty()) {
+    failed_effects_.insert(key);  // tried again at the next tick, if it is still wanted
+    return;
+  }
+  for (CommandBody& body : next) {
+    SetLive(&body, Live());
+    const CommandBody copy = body;
+    DecideNow(Waiting{std::move(body), "", [this, key, copy](absl::StatusOr<Answer> answer) {
+                        if (!answer.ok() || !answer->index.has_value()) {
+                          Log(LogLevel::kInfo, "engine.effect_not_wanted", {{"effect", key}});
+                          effects_->Discard(copy);
+                        }
+                      }});
+  }
+  running_.effects.erase(key);
+  ScheduleReconcile();
+}
+
+void Engine::SetNewRoundsHeld(std::string reason) {
+  Post([this, reason = std::move(reason)]() mutable {
+    running_.new_rounds_allowed = reason.empty();
+    running_.not_allowed_reason = std::move(reason);
+    ScheduleReconcile();
+  });
+}
+
+void Engine::ArmTimer(absl::Time wake) {
+  const absl::Duration wait = std::clamp(wake - Now(), absl::ZeroDuration(), kTimerMax);
+  timer_.expires_after(std::chrono::milliseconds(absl::ToInt64Milliseconds(wait) + 1));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      OnTimer();
+    }
+  });
+}
+
+void Engine::OnTimer() {
+  for (const std::string& key : std::exchange(failed_effects_, {})) {
+    running_.effects.erase(key);
+  }
+  const absl::Duration offset = clock_.Now() - (absl::UnixEpoch() + clock_.MonotonicNow());
+  if (absl::AbsDuration(offset - wall_minus_monotonic_) > kClockStepMax) {
+    wall_minus_monotonic_ = offset;
+    HoldForClock();
+  }
+  MaybeOpenForAppends();
+  AnswerWaiters();
+  ReconcileNow();
+  if (!open_for_appends_ && !stopping_) {
+    ArmTimer(absl::InfiniteFuture());
+  }
+}
+
+// ---- workers ----
+
+LiveWorkers Engine::Live() const {
+  LiveWorkers live;
+  const absl::Duration now = clock_.MonotonicNow();
+  for (const auto& [worker_id, presence] : presence_) {
+    const Worker* worker = state_.FindWorker(worker_id);
+    if (worker != nullptr && !worker->revoked && !presence.draining &&
+        now - presence.last_seen < kHeartbeatsMissedMax * options_.heartbeat) {
+      live.insert(worker_id);
+    }
+  }
+  return live;
+}
+
+WorkerPresence Engine::PresenceOf(const std::string& worker_id) const {
+  const auto presence = presence_.find(worker_id);
+  if (presence == presence_.end()) {
+    return {};
+  }
+  return {Live().count(worker_id) != 0, presence->second.current_task, presence->second.progress};
+}
+
+void Engine::PollTask(Poll poll, absl::AnyInvocable<void(absl::StatusOr<PollAnswer>)> callback) {
+  Post([this, poll = std::move(poll), callback = std::move(callback)]() mutable {
+    const Worker* worker = state_.FindWorker(poll.worker_id);
+    if (stopping_ || failed_) {
+      callback(absl::UnavailableError("the coordinator is stopping"));
+      return;
+    }
+    if (worker == nullptr || worker->revoked) {
+      callback(absl::PermissionDeniedError("revoked"));
+      return;
+    }
+    const absl::Duration now = clock_.MonotonicNow();
+    presence_[poll.worker_id] =
+        Presence{now, poll.current_task, poll.progress, poll.draining, true};
+    MaybeOpenForAppends();
+    if (!poll.claims.empty() && open_for_appends_) {
+      DecideNow(Waiting{ClaimShards{poll.worker_id, std::move(poll.claims)}, "",
+                        [](absl::StatusOr<Answer>) {}});
+    }
+    if (Live() != live_before_) {
+      ScheduleReconcile();
+    }
+    if (const auto previous = waiters_.find(poll.worker_id); previous != waiters_.end()) {
+      previous->second.callback(PollAnswer{std::nullopt, false, durable_size_});
+    }
+    waiters_[poll.worker_id] = Waiter{std::move(callback), now + options_.poll_max,
+                                      std::move(poll.current_task), poll.draining};
+    AnswerWaiters();
+  });
+}
+
+std::optional<OpenTask> Engine::NextTaskOf(const std::string& worker_id,
+                                           const std::string& current_task, bool draining,
+                                           bool* cancel_current) const {
+  *cancel_current = !current_task.empty();
+  std::optional<OpenTask> next;
+  for (OpenTask& task : TasksFor(state_, worker_id, Now())) {
+    // A record that is not durable yet opens nothing; a shard that has not come whole cannot be
+    // fetched.
+    if (task.opened_index >= durable_size_ ||
+        (task.name.kind == v1::TASK_KIND_RECEIVE_SHARD && uploaded_.count(task.name.id) == 0) ||
+        (task.name.kind == v1::TASK_KIND_SEND_SHARD && uploaded_.count(task.name.id) != 0)) {
+      continue;
+    }
+    if (TaskId(task.name) == current_task) {
+      *cancel_current = false;
+    } else if (!next.has_value() && current_task.empty() && !draining) {
+      next = std::move(task);
+    }
+  }
+  return next;
+}
+
+void Engine::AnswerWaiters() {
+  const absl::Duration now = clock_.MonotonicNow();
+  for (auto it = waiters_.begin(); it != waiters_.end();) {
+    PollAnswer answer;
+    answer.size = durable_size_;
+    const Worker* worker = state_.FindWorker(it->first);
+    if (worker == nullptr || worker->revoked) {
+      it->second.callback(absl::PermissionDeniedError("revoked"));
+      it = waiters_.erase(it);
+      continue;
+    }
+    answer.task =
+        NextTaskOf(it->first, it->second.current_task, it->second.draining, &answer.cancel_current);
+    if (answer.task.has_value() || answer.cancel_current || now >= it->second.expires) {
+      it->second.callback(std::move(answer));
+      it = waiters_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void Engine::ReportMisbehaviour(absl::Status why) {
+  Post([this, why = std::move(why)]() mutable { Fail(kExitMisbehaviour, std::move(why)); });
+}
+
+void Engine::Nudge() {
+  Post([this] { AnswerWaiters(); });
+}
+
+void Engine::Forget(const std::string& worker_id) {
+  Post([this, worker_id] {
+    presence_.erase(worker_id);
+    AnswerWaiters();
+    ScheduleReconcile();
+  });
+}
+
+void Engine::SetUploaded(const std::string& staging_id) {
+  Post([this, staging_id] {
+    uploaded_.insert(staging_id);
+    AnswerWaiters();
+  });
+}
+
+}  // namespace carnet::coordinator
