@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <utility>
@@ -24,6 +25,9 @@ constexpr char kSuffix[] = ".key";
 // `carnet bearer-token v1`, a line feed, base64 of the largest secret, a line feed, with room to
 // spare.
 constexpr std::size_t kFileBytesMax = 64 + (kKeySecretBytesMax + 2) / 3 * 4;
+
+constexpr std::array kKinds = {KeyKind::kEd25519, KeyKind::kX25519, KeyKind::kP256,
+                               KeyKind::kDataKey, KeyKind::kBearerToken};
 
 struct KindForm {
   absl::string_view name;
@@ -87,9 +91,11 @@ absl::StatusOr<SecretBytes> Decode(KeyKind kind, const SecretBytes& file) {
   const absl::Status malformed = absl::DataLossError("key file: malformed");
   absl::string_view text = AsText(file.View());
   if (!absl::ConsumePrefix(&text, FirstLine(kind))) {
-    return absl::StartsWith(text, "carnet ")
-               ? absl::InvalidArgumentError("key file: it holds a key of another kind")
-               : malformed;
+    const bool other_kind = std::any_of(kKinds.begin(), kKinds.end(), [&](KeyKind other) {
+      return absl::StartsWith(text, FirstLine(other));
+    });
+    return other_kind ? absl::InvalidArgumentError("key file: it holds a key of another kind")
+                      : malformed;
   }
   if (!absl::ConsumeSuffix(&text, "\n")) {
     return malformed;
