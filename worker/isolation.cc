@@ -126,7 +126,7 @@ void EnterNamespaces(const ChildPlan& plan) {
     }
   }
   for (const ChildPlan::Bind& bind : plan.read_only) {
-    if (::mount(bind.path, bind.path, nullptr, MS_BIND, nullptr) != 0 ||
+    if (::mount(bind.path, bind.path, nullptr, MS_BIND | MS_REC, nullptr) != 0 ||
         ::mount(nullptr, bind.path, nullptr, MS_BIND | MS_REMOUNT | bind.remount_flags, nullptr) !=
             0) {
       Fail(plan, kReadOnly);
@@ -337,7 +337,7 @@ Isolation ProbeIsolation() {
     options.working_directory = "/";
     options.isolation = isolation;
     // A tmpfs and a read-only bind are tried as well: both are part of the promise.
-    options.hidden = {"/mnt"};
+    options.hidden = {"/tmp"};
     options.read_only = {"/usr"};
     options.stdin_fd = options.stdout_fd = options.stderr_fd = null.get();
     const auto pid = StartProgram(options);
