@@ -38,29 +38,41 @@ struct HmacSha512Traits {
 };
 
 template <typename Hmac>
-void HmacParts(ByteView key, std::span<const ByteView> parts,
-               std::span<std::uint8_t, Hmac::kBytes> out) {
-  typename Hmac::State state;
-  Hmac::kInit(&state, key.data(), key.size());
-  for (const ByteView part : parts) {
-    Hmac::kUpdate(&state, part.data(), part.size());
+class HmacStream {
+ public:
+  explicit HmacStream(ByteView key) { Hmac::kInit(&state_, key.data(), key.size()); }
+  ~HmacStream() { sodium_memzero(&state_, sizeof(state_)); }
+  HmacStream(const HmacStream&) = delete;
+  HmacStream& operator=(const HmacStream&) = delete;
+
+  void Update(ByteView part) { Hmac::kUpdate(&state_, part.data(), part.size()); }
+  void Update(std::span<const ByteView> parts) {
+    for (const ByteView part : parts) {
+      Update(part);
+    }
   }
-  Hmac::kFinal(&state, out.data());
-  sodium_memzero(&state, sizeof(state));
-}
+  void Finish(std::span<std::uint8_t, Hmac::kBytes> out) { Hmac::kFinal(&state_, out.data()); }
+
+ private:
+  typename Hmac::State state_;
+};
 
 // RFC 5869 §2.3: T(i) = HMAC(prk, T(i-1) || info || i). OpenSSL 3.0's HKDF is not used: it refuses
 // an info of more than 2048 bytes, and an empty input key.
 template <typename Hmac>
-void Expand(ByteView pseudorandom_key, ByteView info, std::span<std::uint8_t> out) {
+void Expand(ByteView pseudorandom_key, std::span<const ByteView> info,
+            std::span<std::uint8_t> out) {
   CARNET_CHECK(out.size() <= 255 * Hmac::kBytes);
   std::array<std::uint8_t, Hmac::kBytes> block;
   ByteView previous;
   std::uint8_t counter = 0;
   while (!out.empty()) {
     ++counter;
-    const std::array<ByteView, 3> parts = {previous, info, ByteView(&counter, 1)};
-    HmacParts<Hmac>(pseudorandom_key, parts, block);
+    HmacStream<Hmac> hmac(pseudorandom_key);
+    hmac.Update(previous);
+    hmac.Update(info);
+    hmac.Update(ByteView(&counter, 1));
+    hmac.Finish(block);
     previous = block;
     const std::size_t size = std::min(out.size(), block.size());
     std::copy_n(block.begin(), size, out.begin());
@@ -99,31 +111,42 @@ Digest Sha256Stream::Finish() {
 
 Digest HmacSha256(ByteView key, ByteView message) {
   Digest tag;
-  HmacParts<HmacSha256Traits>(key, std::span(&message, 1), tag);
+  HmacStream<HmacSha256Traits> hmac(key);
+  hmac.Update(message);
+  hmac.Finish(tag);
   return tag;
 }
 
 SecretBytes HkdfExtractSha256(ByteView salt, ByteView input_key) {
-  // HMAC pads its key with zeros, so that an empty salt already means the 32 zero bytes of RFC 5869
-  // §2.2.
+  return HkdfExtractSha256Parts(salt, std::span(&input_key, 1));
+}
+
+SecretBytes HkdfExtractSha256Parts(ByteView salt, std::span<const ByteView> input_key) {
+  // HMAC pads its key with zeros, so that an empty salt already means the 32 zero bytes of §2.2.
   SecretBytes pseudorandom_key(kDigestBytes);
-  HmacParts<HmacSha256Traits>(salt, std::span(&input_key, 1),
-                              pseudorandom_key.Mutable().first<kDigestBytes>());
+  HmacStream<HmacSha256Traits> hmac(salt);
+  hmac.Update(input_key);
+  hmac.Finish(pseudorandom_key.Mutable().first<kDigestBytes>());
   return pseudorandom_key;
 }
 
 void HkdfExpandSha256(ByteView pseudorandom_key, ByteView info, std::span<std::uint8_t> out) {
-  Expand<HmacSha256Traits>(pseudorandom_key, info, out);
+  Expand<HmacSha256Traits>(pseudorandom_key, std::span(&info, 1), out);
 }
 
 SecretBytes HkdfExpandSha256(ByteView pseudorandom_key, ByteView info, std::size_t size_bytes) {
+  return HkdfExpandSha256Parts(pseudorandom_key, std::span(&info, 1), size_bytes);
+}
+
+SecretBytes HkdfExpandSha256Parts(ByteView pseudorandom_key, std::span<const ByteView> info,
+                                  std::size_t size_bytes) {
   SecretBytes out(size_bytes);
-  HkdfExpandSha256(pseudorandom_key, info, out.Mutable());
+  Expand<HmacSha256Traits>(pseudorandom_key, info, out.Mutable());
   return out;
 }
 
 void HkdfExpandSha512(ByteView pseudorandom_key, ByteView info, std::span<std::uint8_t> out) {
-  Expand<HmacSha512Traits>(pseudorandom_key, info, out);
+  Expand<HmacSha512Traits>(pseudorandom_key, std::span(&info, 1), out);
 }
 
 SecretBytes HkdfExpandSha512(ByteView pseudorandom_key, ByteView info, std::size_t size_bytes) {

@@ -38,6 +38,11 @@ inline constexpr std::size_t kHkdfSha512BytesMax = 255 * 64;
 
 // RFC 5869 §2.2; an empty salt means 32 zero bytes. The result is the pseudorandom key, 32 bytes.
 SecretBytes HkdfExtractSha256(ByteView salt, ByteView input_key);
+// The same of an input key, or below an info, that comes in parts: what would be their
+// concatenation, without a copy.
+SecretBytes HkdfExtractSha256Parts(ByteView salt, std::span<const ByteView> input_key);
+SecretBytes HkdfExpandSha256Parts(ByteView pseudorandom_key, std::span<const ByteView> info,
+                                  std::size_t size_bytes);
 // RFC 5869 §2.3. Fills `out`, or returns `size_bytes` bytes.
 void HkdfExpandSha256(ByteView pseudorandom_key, ByteView info, std::span<std::uint8_t> out);
 SecretBytes HkdfExpandSha256(ByteView pseudorandom_key, ByteView info, std::size_t size_bytes);

@@ -1,7 +1,6 @@
 #include "crypto/hpke.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 #include "base/rng.h"
@@ -17,36 +16,24 @@ static_assert(kHpkeTagBytes == kGcmTagBytes);
 constexpr std::uint8_t kModeBase = 0x00;
 constexpr std::size_t kSharedSecretBytes = 32;  // Nsecret of DHKEM(X25519, HKDF-SHA256)
 
-SecretBytes Concatenate(std::initializer_list<ByteView> parts) {
-  std::size_t size_bytes = 0;
-  for (const ByteView part : parts) {
-    size_bytes += part.size();
-  }
-  SecretBytes all(size_bytes);
-  auto to = all.Mutable().begin();
-  for (const ByteView part : parts) {
-    to = std::copy(part.begin(), part.end(), to);
-  }
-  return all;
-}
-
 // RFC 9180 §4: the two labelled forms of HKDF, for one suite id.
 class LabeledHkdf {
  public:
   explicit LabeledHkdf(Bytes suite_id) : suite_id_(std::move(suite_id)) {}
 
   SecretBytes Extract(ByteView salt, absl::string_view label, ByteView input_key) const {
-    return HkdfExtractSha256(
-        salt, Concatenate({AsBytes(kVersion), suite_id_, AsBytes(label), input_key}).View());
+    const std::array<ByteView, 4> parts = {AsBytes(kVersion), suite_id_, AsBytes(label), input_key};
+    return HkdfExtractSha256Parts(salt, parts);
   }
 
-  SecretBytes Expand(const SecretBytes& key, absl::string_view label, ByteView info,
-                     std::size_t size_bytes) const {
+  // `context` comes in up to three parts.
+  SecretBytes Expand(const SecretBytes& key, absl::string_view label,
+                     const std::array<ByteView, 3>& context, std::size_t size_bytes) const {
     const std::array<std::uint8_t, 2> size = {static_cast<std::uint8_t>(size_bytes >> 8U),
                                               static_cast<std::uint8_t>(size_bytes & 0xFFU)};
-    return HkdfExpandSha256(
-        key.View(), Concatenate({size, AsBytes(kVersion), suite_id_, AsBytes(label), info}).View(),
-        size_bytes);
+    const std::array<ByteView, 7> info = {size,       AsBytes(kVersion), suite_id_, AsBytes(label),
+                                          context[0], context[1],        context[2]};
+    return HkdfExpandSha256Parts(key.View(), info, size_bytes);
   }
 
  private:
@@ -68,9 +55,8 @@ LabeledHkdf HpkeHkdf(HpkeAead aead) {
 SecretBytes SharedSecret(const SecretBytes& dh, const HpkeEncapsulated& encapsulated,
                          const X25519PublicKey& recipient) {
   const LabeledHkdf hkdf = KemHkdf();
-  const SecretBytes context = Concatenate({encapsulated, recipient});
-  return hkdf.Expand(hkdf.Extract({}, "eae_prk", dh.View()), "shared_secret", context.View(),
-                     kSharedSecretBytes);
+  return hkdf.Expand(hkdf.Extract({}, "eae_prk", dh.View()), "shared_secret",
+                     {encapsulated, recipient, ByteView()}, kSharedSecretBytes);
 }
 
 struct MessageKey {
@@ -81,13 +67,14 @@ struct MessageKey {
 // §5.1, KeySchedule in base mode: no pre-shared key, hence empty psk and psk_id.
 MessageKey KeySchedule(const SecretBytes& shared_secret, ByteView info, HpkeAead aead) {
   const LabeledHkdf hkdf = HpkeHkdf(aead);
-  const SecretBytes context =
-      Concatenate({ByteView(&kModeBase, 1), hkdf.Extract({}, "psk_id_hash", {}).View(),
-                   hkdf.Extract({}, "info_hash", info).View()});
+  const SecretBytes psk_id_hash = hkdf.Extract({}, "psk_id_hash", {});
+  const SecretBytes info_hash = hkdf.Extract({}, "info_hash", info);
+  const std::array<ByteView, 3> context = {ByteView(&kModeBase, 1), psk_id_hash.View(),
+                                           info_hash.View()};
   const SecretBytes secret = hkdf.Extract(shared_secret.View(), "secret", {});
   const std::size_t key_bytes = aead == HpkeAead::kAes128Gcm ? kAes128KeyBytes : kAes256KeyBytes;
-  MessageKey message{hkdf.Expand(secret, "key", context.View(), key_bytes), {}};
-  const SecretBytes nonce = hkdf.Expand(secret, "base_nonce", context.View(), kGcmNonceBytes);
+  MessageKey message{hkdf.Expand(secret, "key", context, key_bytes), {}};
+  const SecretBytes nonce = hkdf.Expand(secret, "base_nonce", context, kGcmNonceBytes);
   std::copy(nonce.View().begin(), nonce.View().end(), message.nonce.begin());
   return message;
 }
