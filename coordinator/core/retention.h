@@ -1,0 +1,37 @@
+// Which files and keys the live state needs, and which have served. Pure. Files go by these rules,
+// never because nobody mentions them yet.
+#ifndef CARNET_COORDINATOR_CORE_RETENTION_H_
+#define CARNET_COORDINATOR_CORE_RETENTION_H_
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/bytes.h"
+#include "coordinator/core/state.h"
+
+namespace carnet::coordinator {
+
+enum class BlobKind { kModel, kOptimizer, kSealed, kDelta };
+// model, optimizer, sealed, delta: the names of their folders.
+const char* BlobKindName(BlobKind kind);
+
+struct BlobId {
+  BlobKind kind = BlobKind::kModel;
+  Bytes sha256;  // 32 bytes
+  auto operator<=>(const BlobId&) const = default;
+};
+
+// Files that the state cannot go on without: at start each must exist, with this size where it is
+// not 0.
+std::map<BlobId, std::uint64_t> NeededBlobs(const State& state);
+
+// Model files that are kept: those needed, and what each job's `keep` asks for (last, best, every).
+std::set<BlobId> KeptBlobs(const State& state);
+
+// Ids of the keys whose files must exist.
+std::set<std::string> NeededKeys(const State& state);
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_CORE_RETENTION_H_

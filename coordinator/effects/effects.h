@@ -1,0 +1,61 @@
+// What the engine starts: the work behind a round that touches files, keys and CPUs. Every effect
+// is idempotent, so that a restart may start it again; order everywhere is bytes (fsynced) ->
+// record -> effect.
+#ifndef CARNET_COORDINATOR_EFFECTS_EFFECTS_H_
+#define CARNET_COORDINATOR_EFFECTS_EFFECTS_H_
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "base/rng.h"
+#include "coordinator/blobs/blobs.h"
+#include "coordinator/engine/engine.h"
+#include "crypto/key_files.h"
+
+namespace carnet::coordinator {
+
+struct EffectsOptions {
+  int aggregation_threads = 1;
+};
+
+// Everything passed in outlives it, and it outlives the engine. Executors run its work; Start
+// itself does not block.
+class FileEffects final : public Effects {
+ public:
+  FileEffects(EffectsOptions options, Blobs& blobs, const crypto::KeyFiles& keys, Rng& rng,
+              BoundedExecutor& storage, BoundedExecutor& aggregation);
+
+  void Start(const Effect& effect, const State& state, Done done) override;
+  void Stop(const std::string& key) override;
+  void Discard(const CommandBody& command) override;
+
+ private:
+  // The sealed model of a round or evaluation, and the id of its key.
+  struct ModelFacts;
+  absl::StatusOr<v1::SealedArtifact> SealModel(const ModelFacts& facts);
+
+  void StartPrepareRound(const PrepareRound& effect, const State& state, Done done);
+  void StartPrepareEvaluation(const PrepareEvaluation& effect, const State& state, Done done);
+  void StartAggregate(const std::string& key, const AggregateRound& effect, const State& state,
+                      Done done);
+  void StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done);
+  void RunOn(BoundedExecutor& executor, Done done,
+             absl::AnyInvocable<std::vector<CommandBody>()> work);
+
+  const EffectsOptions options_;
+  Blobs& blobs_;
+  const crypto::KeyFiles& keys_;
+  Rng& rng_;
+  BoundedExecutor& storage_;
+  BoundedExecutor& aggregation_;
+  Mutex mutex_;
+  std::map<std::string, std::shared_ptr<std::atomic<bool>>> cancelled_ CARNET_GUARDED_BY(mutex_);
+};
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_EFFECTS_EFFECTS_H_
