@@ -147,6 +147,8 @@ class FactSet {
   // Error INVALID_ARGUMENT, with the path and what was expected: a path outside the table, a value
   // outside the fact's type, `at` (Evaluate gets it by itself), too many counters.
   absl::Status Set(absl::string_view path, Value value);
+  // The same for one of the enumerators above.
+  absl::Status Set(FactId id, Value value);
 
   const Value& Get(FactId id) const;               // 0 <= id < kFactCount
   const Value& Get(absl::string_view path) const;  // unknown for a path outside the table

@@ -25,8 +25,6 @@ struct SourceFile {
 struct LoadOptions {
   // Takes the place of `home` in the groups file; empty: that one holds.
   std::string home;
-  // Only these policies; empty: all. Test files come along in full.
-  std::vector<std::string> only;
 };
 
 // The bundle in `directory`: every *.yaml in it (not below) is a file of policies (`policy:`),

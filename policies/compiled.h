@@ -1,0 +1,210 @@
+// What a bundle becomes at load: names resolved to positions, dates to instants, groups to bit
+// sets, and for each policy and rule the operations and kinds of artifact that it can concern at
+// all. Internal to policies/.
+#ifndef CARNET_POLICIES_COMPILED_H_
+#define CARNET_POLICIES_COMPILED_H_
+
+#include <bitset>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "policies/facts.h"
+#include "policies/jurisdictions.h"
+
+namespace carnet::policies {
+
+// Strong Kleene logic: and is the least, or the greatest, not turns the order round.
+enum class Truth : std::uint8_t { kFalse = 0, kUnknown = 1, kTrue = 2 };
+inline Truth And(Truth a, Truth b) {
+  return a < b ? a : b;
+}
+inline Truth Or(Truth a, Truth b) {
+  return a < b ? b : a;
+}
+inline Truth Not(Truth a) {
+  return static_cast<Truth>(2 - static_cast<int>(a));
+}
+
+enum class Operator : std::uint8_t {
+  kIs,
+  kIsNot,
+  kIn,
+  kNotIn,
+  kHas,
+  kAnyIn,
+  kAllIn,
+  kAtLeast,
+  kAtMost,
+  kMoreThan,
+  kBefore,
+  kAfter,
+  kOwnedBy,
+};
+
+// A union of single places and groups.
+struct PlaceSet {
+  std::vector<std::string> codes;
+  std::vector<int> groups;  // positions in CompiledBundle::groups
+};
+
+struct Condition {
+  enum class Kind : std::uint8_t { kAll, kAny, kTerm, kAtom };
+
+  Kind kind = Kind::kAll;
+  std::vector<Condition> children;  // kAll (empty: true), kAny
+  int term = 0;                     // kTerm: position in Policy::terms
+
+  // kAtom: `fact` `op` literal. What the literal is depends on the fact's type.
+  FactId fact = kNoFact;
+  Operator op = Operator::kIs;
+  std::string counter;             // path, where fact is kCounters
+  std::vector<std::string> words;  // words, names, yes/no; chips: every paragraph meant
+  PlaceSet places;
+  double number = 0;       // numbers; ranks: position of the word; owners: percent
+  bool more_than = false;  // owners: more than `number`, not at least
+  absl::Time time;         // start of the day (before) or of the day after (after)
+  std::string literal;     // as a person reads it: "group eea", "tia", "8"
+};
+
+// Places that count only under a condition on other facts.
+struct ConditionalMember {
+  std::string code;
+  Condition when;
+};
+
+struct Group {
+  struct Term {
+    bool subtract = false;
+    int group = 0;
+  };
+
+  std::string name;
+  std::bitset<kCountrySlots> countries;
+  std::vector<std::string> parts;  // members that are parts of countries, sorted
+  std::vector<ConditionalMember> conditional;
+  std::vector<Term> expression;  // not empty: the group is this, from left to right
+};
+
+// Codes that one legal regime reads as others: HK -> CN.
+using Aliases = std::map<std::string, std::string, std::less<>>;
+
+enum class Mode : std::uint8_t { kShadow, kWarn, kEnforce };  // the weakest first
+enum class Effect : std::uint8_t { kAllow, kDeny, kRequire, kDeclassify };
+
+// Which operations (bit: v1::Operation) and kinds (bit: v1::ArtifactKind) a condition can be
+// anything but false for, if both are known.
+struct Reach {
+  std::uint32_t operations = ~std::uint32_t{0};
+  std::uint32_t kinds = ~std::uint32_t{0};
+};
+
+struct Item {
+  std::string id;
+  Condition check;
+  std::string fix;
+  bool runtime = false;
+};
+
+struct Rule {
+  std::string id;
+  std::string reason;  // <policy>/<rule>
+  Effect effect = Effect::kDeny;
+  Condition when;
+  std::optional<Condition> unless;
+  std::vector<Item> items;           // allow, require
+  std::vector<std::string> removes;  // declassify
+  bool floor = false;
+  Mode mode = Mode::kEnforce;  // of policy, rule and status the weakest
+  absl::Time in_force_from = absl::InfinitePast();
+  std::string because;
+  std::string fix;
+  std::vector<std::string> cites;
+  Reach reach;
+};
+
+struct Exception {
+  std::string id;
+  int rule = 0;
+  int item = -1;  // -1: a deny
+  Condition only_when;
+  absl::Time from;
+  absl::Time to;  // exclusive
+};
+
+struct NamedCondition {
+  std::string name;
+  Condition condition;
+};
+
+struct Covers {
+  bool nobody = false;      // `no personal data`
+  bool everything = false;  // people everywhere, and no personal data
+  PlaceSet people;
+};
+
+enum class OverdueAction : std::uint8_t { kNone, kWarn, kHold, kDeny };
+
+struct Policy {
+  std::string name;
+  std::string title;
+  bool regime = false;
+  Covers covers;
+  Mode mode = Mode::kEnforce;
+  absl::Time effective_from = absl::InfinitePast();
+  absl::Time effective_to = absl::InfiniteFuture();    // exclusive
+  std::string review_by;                               // YYYY-MM-DD, for messages
+  absl::Time review_due = absl::InfiniteFuture();      // the first moment after `by`
+  absl::Time review_overdue = absl::InfiniteFuture();  // the first moment after the grace
+  OverdueAction overdue = OverdueAction::kNone;
+  const Aliases* aliases = nullptr;  // into CompiledBundle::aliases
+  Condition applies_when;
+  std::optional<Condition> unless;
+  std::vector<NamedCondition> terms;
+  std::vector<Rule> rules;
+  std::vector<Exception> exceptions;
+  Reach reach;
+};
+
+struct TestCase {
+  std::string name;
+  std::string place;  // file:line:column
+  FactSet facts;
+  absl::Time at;
+  std::string expect;  // allow | deny | hold
+  std::vector<std::string> reasons;
+  std::vector<std::string> not_reasons;
+  std::vector<std::string> missing;
+  std::vector<std::string> warns;
+  std::vector<std::string> exceptions;
+};
+
+struct TestSuite {
+  std::string name;
+  std::string place;                  // of the list of policies
+  std::vector<std::string> policies;  // empty: all of the bundle
+  bool base_allow = false;            // with the test-only regime that allows everything
+  std::vector<TestCase> cases;
+};
+
+// Immutable once made: policies point into it.
+struct CompiledBundle {
+  CompiledBundle() = default;
+  CompiledBundle(const CompiledBundle&) = delete;
+  CompiledBundle& operator=(const CompiledBundle&) = delete;
+
+  std::string home;
+  std::vector<Group> groups;
+  std::map<std::string, Aliases, std::less<>> aliases;
+  std::vector<Policy> policies;  // by name
+  std::vector<TestSuite> suites;
+  std::size_t rule_count = 0;
+};
+
+}  // namespace carnet::policies
+
+#endif  // CARNET_POLICIES_COMPILED_H_

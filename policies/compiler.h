@@ -1,0 +1,38 @@
+// From trees to what Evaluate walks. Internal to policies/. Pure.
+#ifndef CARNET_POLICIES_COMPILER_H_
+#define CARNET_POLICIES_COMPILER_H_
+
+#include <memory>
+#include <string>
+
+#include "policies/compiled.h"
+#include "policies/condition_parser.h"
+#include "policies/source.h"
+
+namespace carnet::policies {
+
+// Mistakes go to `diagnostics`; the result is of use only if there are none.
+std::shared_ptr<CompiledBundle> Compile(const BundleSource& source, Diagnostics& diagnostics);
+
+// The parts of Compile, one for each kind of file.
+void CompileGroups(const Document& document, Diagnostics& diagnostics, CompiledBundle* bundle,
+                   Names* group_names);
+Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
+                     const Names& group_names, Diagnostics& diagnostics);
+TestSuite CompileTests(const Document& document, const CompiledBundle& bundle,
+                       Diagnostics& diagnostics);
+
+// The rules and exceptions of a policy, whose terms are compiled.
+struct PolicyScope {
+  ConditionScope conditions;  // its terms are those of the policy
+  Mode mode = Mode::kEnforce;
+};
+void CompileRules(const PolicyScope& scope, MapReader& reader, Policy* policy);
+void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* policy);
+
+// The regime that allows everything; only tests can ask for it.
+Policy BaseAllow();
+
+}  // namespace carnet::policies
+
+#endif  // CARNET_POLICIES_COMPILER_H_

@@ -1,0 +1,343 @@
+#include "policies/condition.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/status.h"
+
+namespace carnet::policies {
+namespace {
+
+constexpr char kUnknownItem[] = "unknown";
+// Shares are summed in millionths of a percent, so that 49 and 2 make exactly 51.
+constexpr double kShareUnit = 1e6;
+
+Truth FromBool(bool value) {
+  return value ? Truth::kTrue : Truth::kFalse;
+}
+
+std::int64_t Share(double percent) {
+  return std::llround(percent * kShareUnit);
+}
+
+// The country of a code, or all of it: AE of AE-DIFC.
+absl::string_view CountryOf(absl::string_view code) {
+  return code.substr(0, 2);
+}
+
+// A place stands for itself and for what it is part of, never for its parts.
+bool IsOrIsPartOf(absl::string_view code, absl::string_view place) {
+  return code == place || (place.size() == 2 && code.size() > 2 && CountryOf(code) == place);
+}
+
+Truth GroupHolds(const Group& group, absl::string_view code, const FactView& view) {
+  if (!group.expression.empty()) {
+    Truth held = Truth::kFalse;
+    for (const Group::Term& term : group.expression) {
+      const Truth here =
+          GroupHolds(view.bundle->groups[static_cast<std::size_t>(term.group)], code, view);
+      held = term.subtract ? And(held, Not(here)) : Or(held, here);
+    }
+    return held;
+  }
+  if (group.countries.test(static_cast<std::size_t>(CountrySlot(code))) ||
+      (code.size() > 2 && std::binary_search(group.parts.begin(), group.parts.end(), code))) {
+    return Truth::kTrue;
+  }
+  Truth held = Truth::kFalse;
+  for (const ConditionalMember& member : group.conditional) {
+    if (IsOrIsPartOf(code, member.code)) {
+      held = Or(held, Test(member.when, view));
+    }
+  }
+  return held;
+}
+
+// The code that a value stands for under the policy's aliases; empty: nobody knows.
+absl::string_view ResolvePlace(absl::string_view code, const FactView& view) {
+  if (code == "home") {
+    code = view.bundle->home;
+  }
+  if (view.aliases != nullptr && !code.empty()) {
+    auto alias = view.aliases->find(code);
+    if (alias == view.aliases->end()) {
+      alias = view.aliases->find(CountryOf(code));
+    }
+    if (alias != view.aliases->end()) {
+      return alias->second;
+    }
+  }
+  return code;
+}
+
+bool HoldsWord(const Condition& atom, absl::string_view word) {
+  return std::find(atom.words.begin(), atom.words.end(), word) != atom.words.end();
+}
+
+// A bare number (3A090) counts as each of its paragraphs (3A090.a, 3A090.b).
+bool HoldsChip(const Condition& atom, absl::string_view chip) {
+  return std::any_of(atom.words.begin(), atom.words.end(), [chip](const std::string& word) {
+    return word == chip || (word.size() > chip.size() && word[chip.size()] == '.' &&
+                            absl::string_view(word).substr(0, chip.size()) == chip);
+  });
+}
+
+Truth Compare(const Condition& atom, double value) {
+  switch (atom.op) {
+    case Operator::kAtLeast:
+      return FromBool(value >= atom.number);
+    case Operator::kAtMost:
+      return FromBool(value <= atom.number);
+    case Operator::kMoreThan:
+      return FromBool(value > atom.number);
+    case Operator::kIs:
+      return FromBool(value == atom.number);
+    case Operator::kIsNot:
+      return FromBool(value != atom.number);
+    default:
+      break;
+  }
+  return Truth::kUnknown;
+}
+
+// The value's place among the ordered words.
+double RankOf(const Condition& atom, const std::string& word) {
+  const std::vector<std::string>& words = FactTable()[static_cast<std::size_t>(atom.fact)].words;
+  return static_cast<double>(std::find(words.begin(), words.end(), word) - words.begin());
+}
+
+Truth TestText(const Condition& atom, const std::string& text, const FactView& view) {
+  const FactType type = FactTable()[static_cast<std::size_t>(atom.fact)].type;
+  if (type == FactType::kRank && (atom.op == Operator::kAtLeast || atom.op == Operator::kAtMost ||
+                                  atom.op == Operator::kMoreThan)) {
+    return Compare(atom, RankOf(atom, text));
+  }
+  Truth held;
+  if (type == FactType::kJurisdiction) {
+    held = PlaceIn(text, atom.places, view);
+  } else {
+    held = FromBool(type == FactType::kChip ? HoldsChip(atom, text) : HoldsWord(atom, text));
+  }
+  return atom.op == Operator::kIsNot || atom.op == Operator::kNotIn ? Not(held) : held;
+}
+
+// Decided by the known members only; a member that nobody knows leaves it open.
+Truth TestList(const Condition& atom, const std::vector<std::string>& list, const FactView& view) {
+  if (list.empty()) {
+    return Truth::kFalse;
+  }
+  const bool places =
+      FactTable()[static_cast<std::size_t>(atom.fact)].type == FactType::kJurisdictions;
+  const bool all = atom.op == Operator::kAllIn;
+  Truth result = all ? Truth::kTrue : Truth::kFalse;
+  for (const std::string& item : list) {
+    Truth held = Truth::kUnknown;
+    if (item != kUnknownItem) {
+      held = places ? PlaceIn(item, atom.places, view) : FromBool(HoldsWord(atom, item));
+    }
+    result = all ? And(result, held) : Or(result, held);
+  }
+  return result;
+}
+
+Truth TestOwners(const Condition& atom, const std::vector<Owner>& owners, const FactView& view) {
+  std::int64_t inside = 0;
+  std::int64_t outside = 0;
+  for (const Owner& owner : owners) {
+    const Truth held = owner.jurisdiction == kUnknownItem
+                           ? Truth::kUnknown
+                           : PlaceIn(owner.jurisdiction, atom.places, view);
+    inside += held == Truth::kTrue ? Share(owner.percent) : 0;
+    outside += held == Truth::kFalse ? Share(owner.percent) : 0;
+  }
+  const std::int64_t at_most_inside = Share(100) - outside;
+  const std::int64_t bound = Share(atom.number) + (atom.more_than ? 1 : 0);
+  if (inside >= bound) {
+    return Truth::kTrue;
+  }
+  return at_most_inside < bound ? Truth::kFalse : Truth::kUnknown;
+}
+
+const Value& ValueOf(const Condition& atom, const FactView& view) {
+  return atom.fact == kCounters ? view.facts->GetCounter(atom.counter)
+                                : *view.values[static_cast<std::size_t>(atom.fact)];
+}
+
+Truth TestAtom(const Condition& atom, const FactView& view) {
+  if (atom.fact == kAt) {
+    return FromBool(atom.op == Operator::kBefore ? view.at < atom.time : view.at >= atom.time);
+  }
+  const Value& value = ValueOf(atom, view);
+  switch (value.kind()) {
+    case Value::Kind::kUnknown:
+      return Truth::kUnknown;
+    case Value::Kind::kNotApplicable:
+      return Truth::kFalse;
+    case Value::Kind::kText:
+      return TestText(atom, value.text(), view);
+    case Value::Kind::kNumber:
+      return Compare(atom, value.number());
+    case Value::Kind::kList:
+      return TestList(atom, value.list(), view);
+    case Value::Kind::kOwners:
+      return TestOwners(atom, value.owners(), view);
+  }
+  return Truth::kUnknown;
+}
+
+const Condition& TermOf(const Condition& condition, const std::vector<NamedCondition>& terms) {
+  return terms[static_cast<std::size_t>(condition.term)].condition;
+}
+
+std::string PathOf(const Condition& atom) {
+  return atom.fact == kCounters ? atom.counter
+                                : FactTable()[static_cast<std::size_t>(atom.fact)].path;
+}
+
+// The single places that a value names.
+std::vector<std::string> PlacesOf(const Value& value) {
+  std::vector<std::string> codes = value.list();
+  if (value.kind() == Value::Kind::kText) {
+    codes.push_back(value.text());
+  }
+  for (const Owner& owner : value.owners()) {
+    codes.push_back(owner.jurisdiction);
+  }
+  std::erase(codes, kUnknownItem);
+  return codes;
+}
+
+// Calls `visit` for every conditional member of `group` that is about `code`.
+template <typename Visit>
+void ForEachMember(const Group& group, absl::string_view code, const FactView& view,
+                   const Visit& visit) {
+  for (const Group::Term& term : group.expression) {
+    ForEachMember(view.bundle->groups[static_cast<std::size_t>(term.group)], code, view, visit);
+  }
+  for (const ConditionalMember& member : group.conditional) {
+    if (IsOrIsPartOf(code, member.code)) {
+      visit(member.when);
+    }
+  }
+}
+
+// Calls `visit` for each condition that decides whether the places in `value` belong to the groups
+// of `atom`.
+template <typename Visit>
+void ForEachMemberCondition(const Condition& atom, const Value& value, const FactView& view,
+                            const Visit& visit) {
+  if (atom.places.groups.empty()) {
+    return;
+  }
+  for (const std::string& place : PlacesOf(value)) {
+    const absl::string_view code = ResolvePlace(place, view);
+    for (const int group : atom.places.groups) {
+      if (!code.empty()) {
+        ForEachMember(view.bundle->groups[static_cast<std::size_t>(group)], code, view, visit);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+FactView::FactView(const CompiledBundle& bundle_in, const FactSet& facts_in, absl::Time at_in)
+    : bundle(&bundle_in), facts(&facts_in), at(at_in) {
+  for (std::size_t i = 0; i < kFactCount; ++i) {
+    values[i] = &facts_in.Get(static_cast<FactId>(i));
+  }
+}
+
+Truth PlaceIn(absl::string_view code, const PlaceSet& places, const FactView& view) {
+  code = ResolvePlace(code, view);
+  if (code.empty()) {
+    return Truth::kUnknown;
+  }
+  for (const std::string& place : places.codes) {
+    if (IsOrIsPartOf(code, place)) {
+      return Truth::kTrue;
+    }
+  }
+  Truth held = Truth::kFalse;
+  for (const int group : places.groups) {
+    held = Or(held, GroupHolds(view.bundle->groups[static_cast<std::size_t>(group)], code, view));
+  }
+  return held;
+}
+
+Truth Test(const Condition& condition, const FactView& view) {
+  switch (condition.kind) {
+    case Condition::Kind::kAtom:
+      return TestAtom(condition, view);
+    case Condition::Kind::kTerm:
+      return Test(TermOf(condition, *view.terms), view);
+    case Condition::Kind::kAll: {
+      Truth result = Truth::kTrue;
+      for (const Condition& child : condition.children) {
+        result = And(result, Test(child, view));
+        if (result == Truth::kFalse) {
+          return result;
+        }
+      }
+      return result;
+    }
+    case Condition::Kind::kAny: {
+      Truth result = Truth::kFalse;
+      for (const Condition& child : condition.children) {
+        result = Or(result, Test(child, view));
+        if (result == Truth::kTrue) {
+          return result;
+        }
+      }
+      return result;
+    }
+  }
+  return Truth::kUnknown;
+}
+
+void CollectMissing(const Condition& condition, const FactView& view,
+                    std::set<std::string>* paths) {
+  if (Test(condition, view) != Truth::kUnknown) {
+    return;
+  }
+  if (condition.kind == Condition::Kind::kTerm) {
+    CollectMissing(TermOf(condition, *view.terms), view, paths);
+    return;
+  }
+  for (const Condition& child : condition.children) {
+    CollectMissing(child, view, paths);
+  }
+  if (condition.kind != Condition::Kind::kAtom) {
+    return;
+  }
+  // The fact itself, a part of its value, or what the membership of its places depends on.
+  const Value& value = ValueOf(condition, view);
+  std::set<std::string> behind_members;
+  ForEachMemberCondition(condition, value, view, [&](const Condition& when) {
+    CollectMissing(when, view, &behind_members);
+  });
+  const auto& list = value.list();
+  if (behind_members.empty() || std::find(list.begin(), list.end(), kUnknownItem) != list.end()) {
+    paths->insert(PathOf(condition));
+  }
+  paths->merge(behind_members);
+}
+
+void CollectUsed(const Condition& condition, const FactView& view, std::set<std::string>* used) {
+  if (condition.kind == Condition::Kind::kTerm) {
+    CollectUsed(TermOf(condition, *view.terms), view, used);
+    return;
+  }
+  for (const Condition& child : condition.children) {
+    CollectUsed(child, view, used);
+  }
+  if (condition.kind != Condition::Kind::kAtom || condition.fact == kAt) {
+    return;
+  }
+  const Value& value = ValueOf(condition, view);
+  used->insert(PathOf(condition) + " = " + value.ToString());
+  ForEachMemberCondition(condition, value, view,
+                         [&](const Condition& when) { CollectUsed(when, view, used); });
+}
+
+}  // namespace carnet::policies

@@ -1,0 +1,122 @@
+// What a decision says about the rules that failed.
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "policies/evaluation.h"
+
+namespace carnet::policies {
+namespace {
+
+// In words, what each of these allows asks for.
+std::string Alternatives(const Policy& policy, const std::vector<const Rule*>& allows) {
+  std::string text;
+  for (const Rule* rule : allows) {
+    std::string needs = Describe(rule->when, policy.terms);
+    if (rule->unless.has_value()) {
+      absl::StrAppend(&needs, ", unless ", Describe(*rule->unless, policy.terms));
+    }
+    for (const Item& item : rule->items) {
+      absl::StrAppend(&needs, ", with ", item.id, ": ", Describe(item.check, policy.terms));
+    }
+    absl::StrAppend(&text, text.empty() ? "" : "; or ", rule->id, ": ", needs);
+  }
+  return text;
+}
+
+}  // namespace
+
+// A regime that covers people says yes itself, or the flow fails.
+void Evaluation::RequireAllow(const Policy& policy, const std::vector<const Rule*>& allows) {
+  bool named = false;
+  std::set<std::string> missing;
+  std::set<std::string> used;
+  for (const Rule* rule : allows) {
+    if (rule->unless.has_value()) {
+      CollectMissing(*rule->unless, view_, &missing);
+    }
+    CollectMissing(rule->when, view_, &missing);
+    CollectUsed(rule->when, view_, &used);
+    if (When(*rule) != Truth::kTrue) {
+      continue;
+    }
+    for (const Item* item : UnmetItems(policy, *rule)) {
+      FillFailure(policy, *rule, item,
+                  &AddFailure(policy.mode, absl::StrCat(rule->reason, ".", item->id)));
+      named = true;
+    }
+  }
+  if (named) {
+    return;
+  }
+  v1::Failure& failure = AddFailure(policy.mode, absl::StrCat(policy.name, "/no-allow"));
+  failure.set_title(policy.title);
+  failure.set_because("None of the rules that permit this applies.");
+  failure.set_fix(
+      absl::StrCat("Any of these would permit it: ", Alternatives(policy, allows), "."));
+  failure.mutable_missing_facts()->Assign(missing.begin(), missing.end());
+  failure.mutable_facts_used()->Assign(used.begin(), used.end());
+}
+
+v1::Failure& Evaluation::AddFailure(Mode mode, const std::string& reason) {
+  v1::Failure& failure =
+      mode == Mode::kEnforce ? *decision_->add_failures() : *decision_->add_warnings();
+  failure.set_reason(reason);
+  if (mode != Mode::kEnforce) {
+    failure.set_mode(mode == Mode::kWarn ? "warn" : "shadow");
+  }
+  return failure;
+}
+
+void Evaluation::FillFailure(const Policy& policy, const Rule& rule, const Item* item,
+                             v1::Failure* failure) {
+  failure->set_title(policy.title);
+  failure->set_because(rule.because);
+  failure->set_fix(item != nullptr && !item->fix.empty() ? item->fix : rule.fix);
+  failure->mutable_cites()->Assign(rule.cites.begin(), rule.cites.end());
+  failure->set_forbidden(item == nullptr);
+  failure->set_exception_possible(!rule.floor);
+  std::set<std::string> missing;
+  std::set<std::string> used;
+  CollectMissing(rule.when, view_, &missing);
+  CollectUsed(rule.when, view_, &used);
+  if (rule.unless.has_value()) {
+    CollectMissing(*rule.unless, view_, &missing);
+    CollectUsed(*rule.unless, view_, &used);
+    if (failure->fix().empty()) {
+      failure->set_fix(
+          absl::StrCat("It would pass if ", Describe(*rule.unless, policy.terms), "."));
+    }
+  }
+  if (item != nullptr) {
+    CollectMissing(item->check, view_, &missing);
+    CollectUsed(item->check, view_, &used);
+    failure->set_found(DescribeUnmet(item->check, view_));
+  }
+  failure->mutable_missing_facts()->Assign(missing.begin(), missing.end());
+  failure->mutable_facts_used()->Assign(used.begin(), used.end());
+}
+
+// Where nobody's data is concerned, the house did not say yes.
+void Evaluation::AddNobodyFailure() {
+  v1::Failure& failure = AddFailure(Mode::kEnforce, "no-policy-applies");
+  failure.set_because("No policy permits this where no personal data is concerned.");
+  if (nobody_policy_ == nullptr) {
+    failure.set_fix("Add a regime that covers no personal data and allows it.");
+    return;
+  }
+  view_.Enter(*nobody_policy_);
+  std::set<std::string> missing;
+  std::set<std::string> used;
+  for (const Rule* rule : nobody_allows_) {
+    CollectMissing(rule->when, view_, &missing);
+    CollectUsed(rule->when, view_, &used);
+  }
+  failure.set_title(nobody_policy_->title);
+  failure.set_fix(absl::StrCat(
+      "Any of these would permit it: ", Alternatives(*nobody_policy_, nobody_allows_), "."));
+  failure.mutable_missing_facts()->Assign(missing.begin(), missing.end());
+  failure.mutable_facts_used()->Assign(used.begin(), used.end());
+}
+
+}  // namespace carnet::policies

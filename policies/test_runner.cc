@@ -1,0 +1,149 @@
+#include "policies/test_runner.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "policies/compiled.h"
+#include "policies/compiler.h"
+#include "policies/evaluate.h"
+#include "policies/loader.h"
+#include "policies/source.h"
+
+namespace carnet::policies {
+namespace {
+
+template <typename Failures>
+const v1::Failure* FindReason(const Failures& failures, const std::string& reason) {
+  for (const v1::Failure& failure : failures) {
+    if (failure.reason() == reason) {
+      return &failure;
+    }
+  }
+  return nullptr;
+}
+
+std::string VerdictWord(v1::Verdict verdict) {
+  switch (verdict) {
+    case v1::VERDICT_ALLOW:
+      return "allow";
+    case v1::VERDICT_HOLD:
+      return "hold";
+    default:
+      return "deny";
+  }
+}
+
+std::string ReasonsIn(const v1::Decision& decision) {
+  std::string text;
+  for (const v1::Failure& failure : decision.failures()) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", failure.reason());
+  }
+  return text.empty() ? "no rule failed" : absl::StrCat("failed: ", text);
+}
+
+// A missing fact counts where the expected reasons name it, or anywhere if none is expected.
+bool NamesMissing(const TestCase& test, const v1::Decision& decision, const std::string& path) {
+  for (const v1::Failure& failure : decision.failures()) {
+    const bool meant = test.reasons.empty() || std::find(test.reasons.begin(), test.reasons.end(),
+                                                         failure.reason()) != test.reasons.end();
+    const auto& missing = failure.missing_facts();
+    if (meant && std::find(missing.begin(), missing.end(), path) != missing.end()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<std::string> Compare(const TestCase& test, const v1::Decision& decision) {
+  std::vector<std::string> problems;
+  const auto report = [&problems](const std::string& text) { problems.push_back(text); };
+  if (VerdictWord(decision.verdict()) != test.expect) {
+    report(absl::StrCat("expected ", test.expect, ", got ", VerdictWord(decision.verdict()), " (",
+                        ReasonsIn(decision), ")"));
+  }
+  for (const std::string& reason : test.reasons) {
+    if (FindReason(decision.failures(), reason) == nullptr) {
+      report(absl::StrCat("expected the reason ", reason, " (", ReasonsIn(decision), ")"));
+    }
+  }
+  for (const std::string& reason : test.not_reasons) {
+    if (FindReason(decision.failures(), reason) != nullptr) {
+      report(absl::StrCat("did not expect the reason ", reason));
+    }
+  }
+  for (const std::string& path : test.missing) {
+    if (!NamesMissing(test, decision, path)) {
+      report(absl::StrCat("expected the missing fact ", path));
+    }
+  }
+  for (const std::string& reason : test.warns) {
+    if (FindReason(decision.warnings(), reason) == nullptr) {
+      report(absl::StrCat("expected a warning by ", reason));
+    }
+  }
+  for (const std::string& id : test.exceptions) {
+    const auto& used = decision.exceptions();
+    if (std::find(used.begin(), used.end(), id) == used.end()) {
+      report(absl::StrCat("expected the exception ", id, " to be used"));
+    }
+  }
+  return problems;
+}
+
+// The bundle with one more regime, which allows everything.
+std::shared_ptr<const Bundle> WithBaseAllow(const Bundle& bundle) {
+  const CompiledBundle& from = bundle.compiled();
+  auto compiled = std::make_shared<CompiledBundle>();
+  compiled->home = from.home;
+  compiled->groups = from.groups;
+  compiled->aliases = from.aliases;
+  compiled->policies = from.policies;
+  for (Policy& policy : compiled->policies) {
+    for (const auto& entry : from.aliases) {
+      if (policy.aliases == &entry.second) {
+        policy.aliases = &compiled->aliases.find(entry.first)->second;
+      }
+    }
+  }
+  compiled->policies.push_back(BaseAllow());
+  return std::make_shared<const Bundle>(bundle.head(),
+                                        std::make_shared<const BundleSource>(bundle.source()),
+                                        std::move(compiled), bundle.CanonicalJson());
+}
+
+absl::StatusOr<std::shared_ptr<const Bundle>> BundleFor(const Bundle& bundle,
+                                                        const TestSuite& suite) {
+  const std::vector<std::string> names =
+      suite.policies.empty() ? bundle.PolicyNames() : suite.policies;
+  absl::StatusOr<std::shared_ptr<const Bundle>> under_test = SubsetOf(bundle, names);
+  if (!under_test.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(suite.place, ": the tests '", suite.name,
+                                                   "' need a policy that is not here; ",
+                                                   under_test.status().message()));
+  }
+  return suite.base_allow ? WithBaseAllow(**under_test) : *under_test;
+}
+
+}  // namespace
+
+absl::StatusOr<TestReport> RunTests(const Bundle& bundle) {
+  TestReport report;
+  for (const TestSuite& suite : bundle.compiled().suites) {
+    CARNET_ASSIGN_OR_RETURN(const std::shared_ptr<const Bundle> under_test,
+                            BundleFor(bundle, suite));
+    for (const TestCase& test : suite.cases) {
+      TestOutcome outcome{suite.name, test.name, test.place, false, {}, {}};
+      outcome.decision = Evaluate(*under_test, test.facts, test.at);
+      outcome.problems = Compare(test, outcome.decision);
+      outcome.passed = outcome.problems.empty();
+      ++(outcome.passed ? report.passed : report.failed);
+      report.outcomes.push_back(std::move(outcome));
+    }
+  }
+  return report;
+}
+
+}  // namespace carnet::policies
