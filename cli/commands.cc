@@ -1,17 +1,20 @@
 #include "cli/commands.h"
 
 #include <ostream>
+#include <vector>
 
 #include "base/status.h"
 
 namespace carnet::cli {
 
 CLI::App* AddNoun(CLI::App& app, const std::string& name, const std::string& help) {
-  CLI::App* noun = app.get_subcommand_no_throw(name);
-  if (noun == nullptr) {
-    noun = app.add_subcommand(name, help);
-    noun->require_subcommand(1);
+  const std::vector<CLI::App*> nouns =
+      app.get_subcommands([&name](CLI::App* command) { return command->get_name() == name; });
+  if (!nouns.empty()) {
+    return nouns.front();
   }
+  CLI::App* noun = app.add_subcommand(name, help);
+  noun->require_subcommand(1);
   return noun;
 }
 
