@@ -1,12 +1,10 @@
-// The trainer protocol, version 1, as a trainer speaks it (docs/formats.md, "Trainer protocol"):
-// one JSON object a line, requests on standard input, replies on standard output, one request at a
-// time.
+// The trainer protocol, version 1, as a trainer speaks it: one JSON object a line, requests on
+// standard input, replies on standard output, one request at a time.
 //
 //   -> {"op":"start","job":"…","protocol":1,"layout":"layout.json","settings":{…},"device":"auto"}
 //   <- {"ok":true,"trainer":"softmax","version":"1.0"}
-//   ->
-//   {"op":"fit","round":7,"parameters":"in.safetensors","delta":"out.safetensors","data":["shard-a/"],
-//       "steps":100,"seed":123}
+//   -> {"op":"fit","round":7,"parameters":"in.safetensors","delta":"out.safetensors",
+//       "data":["shard-a/"],"steps":100,"seed":123}
 //   <- {"progress":{"step":40,"of":100,"loss":0.31}}          any number of these
 //   <- {"done":{"examples":1200,"steps":100,"metrics":{"loss":0.28}}}
 //   -> {"op":"evaluate","parameters":"in.safetensors","data":["golden/"]}
