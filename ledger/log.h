@@ -24,6 +24,7 @@
 #include "crypto/ed25519.h"
 #include "ledger/errors.h"
 #include "ledger/merkle.h"
+#include "ledger/tile_builder.h"
 #include "ledger/view.h"
 
 namespace carnet::ledger {
@@ -68,7 +69,6 @@ class Log final : public LogView {
   //                                  no head of this log.
   //   others                         the store's and base/files.h's.
   static absl::StatusOr<std::unique_ptr<Log>> Open(LogOptions options, crypto::Ed25519KeyPair key);
-  ~Log() override;
 
   // Appends the records in their order as one durable transaction, reads them back, re-hashes,
   // signs the new head and makes it durable in the store and in the head file. Every record is
@@ -92,17 +92,30 @@ class Log final : public LogView {
   bool closed() const { return closed_.load(); }
 
  private:
-  Log(NoteKey note_key, std::unique_ptr<Store> store, SignedHead head, FileLock lock,
-      LogOptions options, crypto::Ed25519KeyPair key, CompactRange range);
-  absl::StatusOr<AppendResult> AppendOrFail(const StoreBatch& batch, CompactRange range);
-  absl::Status ReadBack(const StoreBatch& batch, const Digest& root) const;
-  absl::Status SignAndPublish(const CompactRange& range, bool first);
+  // What the appending thread knows of the tree's right edge.
+  struct Edge {
+    CompactRange range;
+    TileBuilder tiles;
+  };
+
+  Log(NoteKey note_key, std::unique_ptr<Store> store, FileLock lock, LogOptions options,
+      crypto::Ed25519KeyPair key);
+  // The parts of Open, in their order.
+  absl::Status Recover();
+  absl::StatusOr<CompactRange> CheckNewestHead(std::uint64_t size) const;
+  absl::Status CheckHeadFile(std::uint64_t size) const;
+
+  absl::StatusOr<AppendResult> AppendBatch(const StoreBatch& batch, Edge edge);
+  // Reads records `range.size()` to `end` back from the store, re-hashes them, and adds their
+  // leaves to `range`.
+  absl::Status ReadBack(std::uint64_t end, CompactRange& range) const;
+  absl::Status SignAndKeep(const CompactRange& range);
 
   const FileLock lock_;
   const LogOptions options_;
   const crypto::Ed25519KeyPair signing_key_;
   std::atomic<bool> closed_ = false;
-  CompactRange range_;  // of the appending thread
+  Edge edge_;  // of the appending thread
 };
 
 }  // namespace carnet::ledger

@@ -1,0 +1,252 @@
+#include "ledger/log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "ledger/sqlite_store.h"
+
+namespace carnet::ledger {
+namespace {
+
+// Records read back at once.
+constexpr std::uint64_t kReadBackRecords = 256;
+
+// Opens every record, and gives each its entry. Errors: as Append's refusals.
+absl::StatusOr<StoreBatch> MakeBatch(const std::vector<v1::SignedRecord>& records,
+                                     std::uint64_t first_index) {
+  if (records.empty()) {
+    return absl::InvalidArgumentError("log: an empty batch");
+  }
+  if (records.size() > kBatchRecordsMax || first_index > kTreeSizeMax - records.size()) {
+    return absl::ResourceExhaustedError("log: too many records in one batch");
+  }
+  StoreBatch batch;
+  batch.first_index = first_index;
+  std::size_t bytes = 0;
+  for (const v1::SignedRecord& record : records) {
+    CARNET_RETURN_IF_ERROR(OpenRecord(record));
+    bytes += record.statement().size();
+    if (bytes > kBatchBytesMax) {
+      return absl::ResourceExhaustedError("log: too many bytes in one batch");
+    }
+    CARNET_ASSIGN_OR_RETURN(std::string entry, LeafEntry(record));
+    batch.records.push_back({.record = record, .entry = std::move(entry)});
+  }
+  return batch;
+}
+
+}  // namespace
+
+Log::Log(NoteKey note_key, std::unique_ptr<Store> store, FileLock lock, LogOptions options,
+         crypto::Ed25519KeyPair key)
+    : LogView(std::move(note_key), std::move(store), {}),
+      lock_(std::move(lock)),
+      options_(std::move(options)),
+      signing_key_(std::move(key)) {}
+
+absl::StatusOr<std::unique_ptr<Log>> Log::Open(LogOptions options, crypto::Ed25519KeyPair key) {
+  CARNET_RETURN_IF_ERROR(ValidateNoteName(options.origin));
+  if (options.head_file.empty()) {
+    options.head_file = options.state_dir / kHeadFileName;
+  }
+  CARNET_ASSIGN_OR_RETURN(FileLock lock, FileLock::Acquire(options.state_dir / kLockFileName));
+  NoteKey note_key{.name = options.origin, .public_key = key.public_key()};
+  CARNET_ASSIGN_OR_RETURN(
+      std::unique_ptr<Store> store,
+      OpenSqliteStore(options.state_dir / kStoreFileName, options.origin, note_key.Vkey()));
+  std::unique_ptr<Log> log(new Log(std::move(note_key), std::move(store), std::move(lock),
+                                   std::move(options), std::move(key)));
+  CARNET_RETURN_IF_ERROR(log->Recover());
+  return log;
+}
+
+// The same steps after a clean stop, a crash and on a new folder. A crash inside of Recover is
+// found by the next one.
+absl::Status Log::Recover() {
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, store().Size());
+  CARNET_ASSIGN_OR_RETURN(CompactRange range, CheckNewestHead(size));
+  const std::uint64_t signed_size = range.size();
+  // Records after the newest head: a crash came between their commit and the head's. Nobody was
+  // told of them, but they are durable; they are held to what a batch is held to, and the next head
+  // covers them.
+  CARNET_RETURN_IF_ERROR(ReadBack(size, range));
+  CARNET_ASSIGN_OR_RETURN(const Digest stored_root, RootOfSize(size, TreeReader()));
+  if (range.Root() != stored_root) {
+    return LogMisbehaviourError("log: the records after the newest head are not those of the tree");
+  }
+  CARNET_RETURN_IF_ERROR(CheckHeadFile(size));
+  edge_.range = range;
+  CARNET_ASSIGN_OR_RETURN(edge_.tiles,
+                          TileBuilder::Load(size, [this](unsigned level, std::uint64_t index) {
+                            return store().ReadTile(level, index);
+                          }));
+  CARNET_ASSIGN_OR_RETURN(const std::optional<SignedHead> newest, store().NewestHead());
+  if (!newest || signed_size < size) {
+    return SignAndKeep(range);
+  }
+  SignedHead head{.head = {.origin = options_.origin, .size = size, .root = range.Root()},
+                  .note = newest->note};
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(options_.head_file, AsBytes(head.note)));
+  SetHead(std::move(head));
+  return absl::OkStatus();
+}
+
+// The tree's edge at the newest head in the store, which is what the store now holds there.
+absl::StatusOr<CompactRange> Log::CheckNewestHead(std::uint64_t size) const {
+  CARNET_ASSIGN_OR_RETURN(const std::optional<SignedHead> newest, store().NewestHead());
+  if (!newest) {
+    return CompactRange();
+  }
+  const absl::StatusOr<ledger::Head> head = ParseHead(newest->note, key());
+  if (!head.ok() || head->size != newest->head.size || head->root != newest->head.root) {
+    return LogMisbehaviourError(
+        "log: the newest head in the store is not one that this log signed");
+  }
+  if (head->size > size) {
+    return LogMisbehaviourError(
+        absl::StrCat("log: it signed a head of ", head->size, " records and holds ", size));
+  }
+  CARNET_ASSIGN_OR_RETURN(CompactRange range, RangeOfSize(head->size, TreeReader()));
+  if (range.Root() != head->root) {
+    return LogMisbehaviourError(
+        absl::StrCat("log: its tiles do not give the root that it signed at ", head->size));
+  }
+  return range;
+}
+
+absl::Status Log::CheckHeadFile(std::uint64_t size) const {
+  const absl::StatusOr<Bytes> bytes = ReadFile(options_.head_file, kNoteBytesMax);
+  if (absl::IsNotFound(bytes.status())) {
+    // The first head of a new log is in the store before it is in the file. After that the file is
+    // always there.
+    CARNET_ASSIGN_OR_RETURN(const std::uint64_t heads, store().HeadCount());
+    return heads <= 1
+               ? absl::OkStatus()
+               : WithRemedy(WithOperatorDetail(
+                                absl::FailedPreconditionError("log: the head file is missing"),
+                                options_.head_file.string()),
+                            "put it back; if it is lost, write there the newest head of this log "
+                            "that anybody "
+                            "else holds, so that a rolled back state is noticed");
+  }
+  CARNET_RETURN_IF_ERROR(bytes);
+  const absl::StatusOr<ledger::Head> head = ParseHead(AsText(*bytes), key());
+  if (!head.ok()) {
+    return WithOperatorDetail(
+        absl::FailedPreconditionError("log: the head file holds no head of this log"),
+        options_.head_file.string());
+  }
+  if (head->size > size) {
+    return LogMisbehaviourError(absl::StrCat("log: the head file says that it had ", head->size,
+                                             " records; it holds ", size,
+                                             ": the state was rolled back"));
+  }
+  CARNET_ASSIGN_OR_RETURN(const Digest root, RootOfSize(head->size, TreeReader()));
+  if (root != head->root) {
+    return LogMisbehaviourError(absl::StrCat("log: the head file has another root at ", head->size,
+                                             " records: two histories"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AppendResult> Log::Append(const std::vector<v1::SignedRecord>& records) {
+  if (closed()) {
+    return absl::FailedPreconditionError("log: closed by an earlier failure; start again");
+  }
+  CARNET_ASSIGN_OR_RETURN(StoreBatch batch, MakeBatch(records, edge_.range.size()));
+  Edge edge = edge_;
+  for (const StoredRecord& stored : batch.records) {
+    const Digest leaf = LeafHash(AsBytes(stored.entry));
+    edge.range.Append(leaf);
+    edge.tiles.Append(leaf);
+  }
+  batch.tiles = edge.tiles.TakeChanged();
+  absl::StatusOr<AppendResult> result = AppendBatch(batch, std::move(edge));
+  if (!result.ok()) {
+    closed_ = true;
+  }
+  return result;
+}
+
+absl::StatusOr<AppendResult> Log::AppendBatch(const StoreBatch& batch, Edge edge) {
+  // Commit point 1. A crash before it: the batch never was. After it: the batch is durable, nobody
+  // was told, no head covers it; the next Open signs one.
+  CARNET_RETURN_IF_ERROR(store().AppendBatch(batch));
+  CompactRange read_back = edge_.range;
+  CARNET_RETURN_IF_ERROR(ReadBack(edge.range.size(), read_back));
+  if (read_back.Root() != edge.range.Root()) {
+    return LogMisbehaviourError("log: what was read back is not what was written");
+  }
+  for (const StoredTile& tile : batch.tiles) {
+    CARNET_ASSIGN_OR_RETURN(const Bytes stored, store().ReadTile(tile.level, tile.index));
+    if (stored != tile.hashes) {
+      return LogMisbehaviourError("log: a tile that was read back is not the one that was written");
+    }
+  }
+  CARNET_RETURN_IF_ERROR(SignAndKeep(edge.range));
+  edge_ = std::move(edge);
+  return AppendResult{.first_index = batch.first_index, .head = Head()};
+}
+
+absl::Status Log::ReadBack(std::uint64_t end, CompactRange& range) const {
+  while (range.size() < end) {
+    const std::uint64_t count = std::min(kReadBackRecords, end - range.size());
+    CARNET_ASSIGN_OR_RETURN(const std::vector<StoredRecord> records,
+                            store().ReadRecords(range.size(), count));
+    for (const StoredRecord& stored : records) {
+      const absl::StatusOr<std::string> entry = LeafEntry(stored.record);
+      if (!entry.ok() || *entry != stored.entry) {
+        return LogMisbehaviourError(
+            absl::StrCat("log: record ", range.size(), " is not the one of its entry"));
+      }
+      range.Append(LeafHash(AsBytes(stored.entry)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Log::SignAndKeep(const CompactRange& range) {
+  const ledger::Head head{.origin = options_.origin, .size = range.size(), .root = range.Root()};
+  CARNET_ASSIGN_OR_RETURN(SignedHead signed_head, SignHead(head, signing_key_));
+  // Commit point 2. A crash before it: the head was signed and never left; signing again gives the
+  // same bytes. After it: the head is in the store and not in the head file, which the next Open
+  // rewrites.
+  CARNET_RETURN_IF_ERROR(store().AppendHead(signed_head));
+  // Commit point 3. After it the head may leave the process: the store and the second place both
+  // know it.
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(options_.head_file, AsBytes(signed_head.note)));
+  SetHead(std::move(signed_head));
+  return absl::OkStatus();
+}
+
+absl::Status Log::CheckOwnHead(absl::string_view note) {
+  CARNET_ASSIGN_OR_RETURN(const ledger::Head head, ParseHead(note, key()));
+  if (head.size > Size()) {
+    closed_ = true;
+    return LogMisbehaviourError(absl::StrCat("log: somebody holds a head of ", head.size,
+                                             " records that this log signed; it holds ", Size(),
+                                             ": the state was rolled back"));
+  }
+  CARNET_ASSIGN_OR_RETURN(const Digest root, Root(head.size));
+  if (root != head.root) {
+    closed_ = true;
+    return LogMisbehaviourError(
+        absl::StrCat("log: somebody holds a head of ", head.size,
+                     " records that this log signed, with another root: two histories"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Log::CheckSeen(const v1::Seen& seen) const {
+  const absl::Status not_seen =
+      absl::FailedPreconditionError("log: `seen` is not a prefix of this log");
+  if (seen.origin() != options_.origin || seen.size() > Size()) {
+    return not_seen;
+  }
+  CARNET_ASSIGN_OR_RETURN(const Digest root, Root(seen.size()));
+  return AsText(root) == seen.root() ? absl::OkStatus() : not_seen;
+}
+
+}  // namespace carnet::ledger

@@ -1,0 +1,278 @@
+#include "ledger/record.h"
+
+#include <google/protobuf/message.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "crypto/hash.h"
+#include "ledger/merkle.h"
+
+namespace carnet::ledger {
+namespace {
+
+constexpr char kTypePrefix[] = "urn:carnet:";
+constexpr char kTypeSuffix[] = ":v1";
+// Subjects of a record whose predicate does not say them.
+constexpr std::size_t kFreeSubjectsMax = 3;
+
+absl::Status Bad(absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("record: ", why));
+}
+
+std::string KebabCase(absl::string_view name) {
+  std::string kebab;
+  for (const char c : name) {
+    if (absl::ascii_isupper(static_cast<unsigned char>(c)) && !kebab.empty()) {
+      kebab.push_back('-');
+    }
+    kebab.push_back(absl::ascii_tolower(static_cast<unsigned char>(c)));
+  }
+  return kebab;
+}
+
+struct TypeEntry {
+  SignerKind signer = SignerKind::kCoordinator;
+  Predicate (*make)() = nullptr;
+};
+
+const std::map<std::string, TypeEntry>& Types() {
+  static const auto* const types = new std::map<std::string, TypeEntry>{
+#define CARNET_TYPE_ENTRY(message, kind)         \
+  {KebabCase(v1::message::descriptor()->name()), \
+   {.signer = SignerKind::kind, .make = []() -> Predicate { return v1::message(); }}},
+      CARNET_RECORD_TYPES(CARNET_TYPE_ENTRY)
+#undef CARNET_TYPE_ENTRY
+  };
+  return *types;
+}
+
+google::protobuf::Message& MutableMessageOf(Predicate& predicate) {
+  return *std::visit(
+      [](auto& typed) -> google::protobuf::Message* {
+        if constexpr (std::is_same_v<std::decay_t<decltype(typed)>, std::monostate>) {
+          return nullptr;
+        } else {
+          return &typed;
+        }
+      },
+      predicate);
+}
+
+absl::Status CheckCommon(const v1::Common& common) {
+  if (common.nonce().size() != kNonceBytes) {
+    return Bad("the nonce is not 32 bytes");
+  }
+  if (!common.has_at()) {
+    return Bad("no time");
+  }
+  if (!common.request_id().empty() && common.request_id().size() != kRequestIdBytes) {
+    return Bad("the request id is not 16 bytes");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSubjects(const google::protobuf::Message& predicate,
+                           const std::vector<Subject>& subjects) {
+  CARNET_ASSIGN_OR_RETURN(const std::vector<Subject> derived, SubjectsOf(predicate));
+  const auto same_digest = [](const Subject& a, const Subject& b) { return a.sha256 == b.sha256; };
+  if (!derived.empty() &&
+      !std::equal(derived.begin(), derived.end(), subjects.begin(), subjects.end(), same_digest)) {
+    return Bad("the subjects are not those of the predicate");
+  }
+  if (derived.empty() && (subjects.empty() || subjects.size() > kFreeSubjectsMax)) {
+    return Bad("one to three subjects were expected");
+  }
+  for (const Subject& subject : subjects) {
+    if (subject.name.size() > kSubjectNameBytesMax) {
+      return Bad("the name of a subject is too long");
+    }
+  }
+  return subjects.size() > kSubjectsMax ? Bad("too many subjects") : absl::OkStatus();
+}
+
+absl::StatusOr<nlohmann::json> StatementJson(const google::protobuf::Message& predicate,
+                                             const std::vector<Subject>& subjects) {
+  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToJson(predicate));
+  CARNET_ASSIGN_OR_RETURN(nlohmann::json body, ParseJson(text, kStatementBytesMax));
+  nlohmann::json list = nlohmann::json::array();
+  for (const Subject& subject : subjects) {
+    nlohmann::json entry = {{"digest", {{"sha256", HexEncode(subject.sha256)}}}};
+    if (!subject.name.empty()) {
+      entry["name"] = subject.name;
+    }
+    list.push_back(std::move(entry));
+  }
+  return nlohmann::json{
+      {"_type", kStatementType},
+      {"subject", std::move(list)},
+      {"predicateType", absl::StrCat(kTypePrefix, RecordTypeOf(predicate), kTypeSuffix)},
+      {"predicate", std::move(body)}};
+}
+
+absl::StatusOr<std::vector<Subject>> ParseSubjects(const nlohmann::json& list) {
+  if (!list.is_array() || list.size() > kSubjectsMax) {
+    return Bad("no list of subjects");
+  }
+  std::vector<Subject> subjects;
+  for (const nlohmann::json& entry : list) {
+    const auto digest = entry.is_object() ? entry.find("digest") : entry.end();
+    if (!entry.is_object() || digest == entry.end() || !digest->is_object()) {
+      return Bad("a subject without a digest");
+    }
+    const auto sha256 = digest->find("sha256");
+    if (sha256 == digest->end() || !sha256->is_string()) {
+      return Bad("a subject without a SHA-256");
+    }
+    const absl::StatusOr<Digest> value = DigestFromHex(sha256->get_ref<const std::string&>());
+    if (!value.ok()) {
+      return Bad("a subject whose SHA-256 is not 64 hex digits");
+    }
+    Subject subject{.name = {}, .sha256 = *value};
+    if (const auto name = entry.find("name"); name != entry.end() && name->is_string()) {
+      subject.name = name->get<std::string>();
+    }
+    subjects.push_back(std::move(subject));
+  }
+  return subjects;
+}
+
+// The text of a member, empty where there is none.
+std::string TextOf(const nlohmann::json& object, const char* key) {
+  const auto member = object.find(key);
+  return member != object.end() && member->is_string() ? member->get<std::string>() : std::string();
+}
+
+// Fills type, signer kind, predicate and subjects. strict: refuse any text that the writer would
+// not have written.
+absl::Status ParseStatement(absl::string_view statement, bool strict, Record& record) {
+  if (statement.size() > kStatementBytesMax) {
+    return Bad("the statement is over 1 MiB");
+  }
+  CARNET_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(statement, kStatementBytesMax));
+  if (!json.is_object() || TextOf(json, "_type") != kStatementType || !json.contains("predicate") ||
+      !json.contains("subject")) {
+    return Bad("not an in-toto Statement v1");
+  }
+  const std::string full_type = TextOf(json, "predicateType");
+  absl::string_view type = full_type;
+  if (!absl::ConsumePrefix(&type, kTypePrefix) || !absl::ConsumeSuffix(&type, kTypeSuffix)) {
+    return Bad("no type, or of another version");
+  }
+  const auto entry = Types().find(std::string(type));
+  if (entry == Types().end()) {
+    return Bad("an unknown type");
+  }
+  record.type = entry->first;
+  record.signer_kind = entry->second.signer;
+  record.predicate = entry->second.make();
+  google::protobuf::Message& message = MutableMessageOf(record.predicate);
+  CARNET_RETURN_IF_ERROR(JsonToMessage(json["predicate"].dump(), &message, kStatementBytesMax));
+  CARNET_ASSIGN_OR_RETURN(record.subjects, ParseSubjects(json["subject"]));
+  if (!strict) {
+    return absl::OkStatus();
+  }
+  CARNET_RETURN_IF_ERROR(CheckCommon(CommonOf(record.predicate)));
+  CARNET_RETURN_IF_ERROR(CheckSubjects(message, record.subjects));
+  // What protobuf's parser lets pass (camelCase names, nulls, other spellings of a value) and
+  // members that nobody read show here: the statement does not come back.
+  CARNET_ASSIGN_OR_RETURN(const nlohmann::json again, StatementJson(message, record.subjects));
+  return again == json ? absl::OkStatus() : Bad("not in the form that its writer gives it");
+}
+
+absl::StatusOr<Record> Open(const v1::SignedRecord& record, bool strict) {
+  Record opened;
+  CARNET_RETURN_IF_ERROR(ParseStatement(record.statement(), strict, opened));
+  CARNET_ASSIGN_OR_RETURN(const std::string entry, LeafEntry(record));
+  opened.leaf_hash = LeafHash(AsBytes(entry));
+  CARNET_ASSIGN_OR_RETURN(opened.signer, crypto::ToEd25519PublicKey(AsBytes(record.public_key())));
+  return opened;
+}
+
+}  // namespace
+
+std::string RecordTypeOf(const google::protobuf::Message& predicate) {
+  const google::protobuf::Descriptor* descriptor = predicate.GetDescriptor();
+  std::string type = KebabCase(descriptor->name());
+  return descriptor->file() == v1::Genesis::descriptor()->file() && Types().count(type) == 1
+             ? type
+             : std::string();
+}
+
+const google::protobuf::Message& MessageOf(const Predicate& predicate) {
+  CARNET_CHECK(!std::holds_alternative<std::monostate>(predicate));
+  return MutableMessageOf(const_cast<Predicate&>(predicate));
+}
+
+const v1::Common& CommonOf(const Predicate& predicate) {
+  return std::visit(
+      [](const auto& typed) -> const v1::Common& {
+        if constexpr (std::is_same_v<std::decay_t<decltype(typed)>, std::monostate>) {
+          CARNET_CHECK(false);
+        } else {
+          return typed.common();
+        }
+      },
+      predicate);
+}
+
+absl::StatusOr<std::string> MakeStatement(const google::protobuf::Message& predicate,
+                                          const std::vector<Subject>& subjects) {
+  if (RecordTypeOf(predicate).empty()) {
+    return Bad("no such type");
+  }
+  const google::protobuf::FieldDescriptor* field =
+      predicate.GetDescriptor()->FindFieldByName("common");
+  CARNET_RETURN_IF_ERROR(CheckCommon(
+      dynamic_cast<const v1::Common&>(predicate.GetReflection()->GetMessage(predicate, field))));
+  std::vector<Subject> named = subjects;
+  if (named.empty()) {
+    CARNET_ASSIGN_OR_RETURN(named, SubjectsOf(predicate));
+  }
+  CARNET_RETURN_IF_ERROR(CheckSubjects(predicate, named));
+  CARNET_ASSIGN_OR_RETURN(const nlohmann::json json, StatementJson(predicate, named));
+  CARNET_ASSIGN_OR_RETURN(std::string statement, CanonicalJson(json));
+  if (statement.size() > kStatementBytesMax) {
+    return absl::ResourceExhaustedError("record: the statement is over 1 MiB");
+  }
+  return statement;
+}
+
+v1::SignedRecord SignRecord(std::string statement, const crypto::Ed25519KeyPair& key) {
+  v1::SignedRecord record;
+  record.set_signature(ToString(key.Sign(PreAuthEncoding(kPayloadType, statement))));
+  record.set_public_key(ToString(key.public_key()));
+  record.set_statement(std::move(statement));
+  return record;
+}
+
+absl::Status VerifyRecordSignature(const v1::SignedRecord& record) {
+  const auto key = crypto::ToEd25519PublicKey(AsBytes(record.public_key()));
+  if (!key.ok() || record.signature().size() != crypto::kEd25519SignatureBytes) {
+    return Bad("the key or the signature has a wrong length");
+  }
+  if (!crypto::Ed25519Verify(*key, PreAuthEncoding(kPayloadType, record.statement()),
+                             AsBytes(record.signature()))) {
+    return absl::UnauthenticatedError("record: the signature does not verify");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Record> OpenRecord(const v1::SignedRecord& record) {
+  // Nothing of a statement is looked at before its signature holds.
+  CARNET_RETURN_IF_ERROR(VerifyRecordSignature(record));
+  return Open(record, true);
+}
+
+absl::StatusOr<Record> OpenVerifiedRecord(const v1::SignedRecord& record) {
+  return Open(record, false);
+}
+
+}  // namespace carnet::ledger
