@@ -1,0 +1,291 @@
+#include "worker/enrol.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "crypto/certificates.h"
+#include "crypto/hash.h"
+#include "crypto/hpke.h"
+#include "crypto/key_files.h"
+#include "exchange/join_token.h"
+#include "worker/federation_file.h"
+
+namespace carnet::worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kTlsKeyId[] = "tls";
+constexpr char kStatementKeyId[] = "statement";
+constexpr char kWrappingKeyId[] = "wrapping";
+constexpr std::size_t kEnrolmentBytesMax = std::size_t{4} << 20;
+constexpr std::size_t kChallengeIdBytes = 16;
+constexpr std::size_t kChallengeAnswerBytes = 32;
+constexpr std::size_t kRequestIdBytes = 16;
+
+std::string Deterministic(const google::protobuf::Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return bytes;
+}
+
+template <typename Request>
+Bytes ProofMessage(absl::string_view prefix, const Request& request) {
+  Request bare = request;
+  bare.clear_proof();
+  const Digest digest = crypto::Sha256(AsBytes(Deterministic(bare)));
+  Bytes message = ToBytes(prefix);
+  message.insert(message.end(), digest.begin(), digest.end());
+  return message;
+}
+
+// The key under `id`, made and durable before it is used.
+absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, absl::string_view id,
+                                            crypto::KeyKind kind,
+                                            absl::StatusOr<crypto::SecretBytes> fresh) {
+  auto there = files.Read(id, kind);
+  if (!absl::IsNotFound(there.status())) {
+    return there;
+  }
+  CARNET_RETURN_IF_ERROR(fresh);
+  CARNET_RETURN_IF_ERROR(files.Create(id, kind, *fresh));
+  return fresh;
+}
+
+absl::StatusOr<OwnKeys> LoadKeys(const StateDir& state, Rng& rng) {
+  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles files,
+                          crypto::KeyFiles::Open(state.keys().string()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::P256Key fresh_tls, crypto::P256Key::Generate());
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes tls,
+                          KeepKey(files, kTlsKeyId, crypto::KeyKind::kP256, fresh_tls.ToPem()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes statement,
+                          KeepKey(files, kStatementKeyId, crypto::KeyKind::kEd25519,
+                                  crypto::Ed25519KeyPair::Generate(rng).seed()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes wrapping,
+                          KeepKey(files, kWrappingKeyId, crypto::KeyKind::kX25519,
+                                  crypto::X25519KeyPair::Generate(rng).private_key().Clone()));
+  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls));
+  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement_key,
+                          crypto::Ed25519KeyPair::FromSeed(statement));
+  CARNET_ASSIGN_OR_RETURN(crypto::X25519KeyPair wrapping_key,
+                          crypto::X25519KeyPair::FromPrivateKey(wrapping));
+  return OwnKeys{std::move(tls_key), std::move(statement_key), std::move(wrapping_key)};
+}
+
+// ECDSA signatures differ each time, so the request is made once and kept.
+absl::StatusOr<std::string> KeepRequest(const StateDir& state, const OwnKeys& keys,
+                                        const crypto::SpiffeId& id) {
+  CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> there,
+                          ReadIfThere(state.csr(), crypto::kCertificatePemBytesMax));
+  if (there.has_value()) {
+    return *there;
+  }
+  CARNET_ASSIGN_OR_RETURN(std::string request, crypto::MakeCertificateRequest(keys.tls, id));
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(state.csr(), AsBytes(request)));
+  return request;
+}
+
+// One call of the Enrolment service; addresses are tried in order until one answers.
+absl::Status Post(const EnrolParts& parts, const FederationFacts& facts, absl::string_view method,
+                  const google::protobuf::Message& request, google::protobuf::Message* response) {
+  HttpRequest http;
+  http.method = "POST";
+  http.path = absl::StrCat("/carnet.v1.Enrolment/", method);
+  http.headers = {{"Content-Type", "application/json"}};
+  CARNET_ASSIGN_OR_RETURN(http.body, MessageToJson(request));
+  HttpClientTls tls;
+  tls.ca_key_sha256 = facts.ca_spki_sha256;
+  tls.server_name = exchange::CoordinatorServerName(facts.trust_domain);
+  absl::Status last = absl::UnavailableError("enrolment: no address");
+  for (const std::string& address : facts.https_addresses) {
+    CARNET_ASSIGN_OR_RETURN(const exchange::HostPort place, exchange::ParseHostPort(address));
+    HttpCallOptions options;
+    options.host = place.host;
+    options.port = place.port;
+    options.tls = tls;
+    options.response_bytes_max = kEnrolmentBytesMax;
+    const auto answer = parts.call(options, http);
+    if (answer.ok()) {
+      CARNET_RETURN_IF_ERROR(StatusFromResponse(*answer));
+      return JsonToMessage(answer->body, response, kEnrolmentBytesMax);
+    }
+    last = answer.status();
+    if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) {
+      return last;
+    }
+  }
+  return absl::IsDeadlineExceeded(last) ? absl::UnavailableError(last.message()) : last;
+}
+
+absl::StatusOr<crypto::SecretBytes> AnswerChallenge(const OwnKeys& keys,
+                                                    const v1::ChallengeResponse& challenge) {
+  crypto::HpkeEncapsulated encapsulated;
+  if (challenge.encapsulated().size() != encapsulated.size() ||
+      challenge.challenge_id().size() != kChallengeIdBytes) {
+    return absl::UnauthenticatedError("enrolment: the challenge is malformed");
+  }
+  const ByteView bytes = AsBytes(challenge.encapsulated());
+  std::copy(bytes.begin(), bytes.end(), encapsulated.begin());
+  CARNET_ASSIGN_OR_RETURN(crypto::SecretBytes answer,
+                          crypto::HpkeOpen(keys.wrapping, encapsulated, AsBytes(kChallengeInfo), {},
+                                           AsBytes(challenge.ciphertext())));
+  if (answer.size() != kChallengeAnswerBytes) {
+    return absl::UnauthenticatedError("enrolment: the challenge is malformed");
+  }
+  return answer;
+}
+
+absl::StatusOr<v1::EnrollResponse> Enroll(const EnrolParts& parts, const FederationFacts& facts,
+                                          const OwnKeys& keys, const crypto::SecretBytes& secret,
+                                          const v1::WorkerStatement& statement) {
+  CARNET_ASSIGN_OR_RETURN(const std::string csr, KeepRequest(parts.state, keys, facts.spiffe_id));
+  v1::ChallengeRequest ask;
+  ask.set_wrapping_public_key(ToString(keys.wrapping.public_key()));
+  v1::ChallengeResponse challenge;
+  CARNET_RETURN_IF_ERROR(Post(parts, facts, "Challenge", ask, &challenge));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes answer, AnswerChallenge(keys, challenge));
+  v1::EnrollRequest request;
+  // The same request after a crash is the same call: its id follows from the certificate request.
+  const Digest csr_sha256 = crypto::Sha256(AsBytes(csr));
+  request.set_request_id(ToString(ByteView(csr_sha256).first(kRequestIdBytes)));
+  request.set_token_secret(ToString(secret.View()));
+  request.set_csr_pem(csr);
+  request.set_statement_public_key(ToString(keys.statement.public_key()));
+  request.set_wrapping_public_key(ToString(keys.wrapping.public_key()));
+  request.set_challenge_id(challenge.challenge_id());
+  request.set_challenge_answer(ToString(answer.View()));
+  *request.mutable_statement() = statement;
+  request.set_proof(ToString(keys.statement.Sign(EnrollProofMessage(request))));
+  v1::EnrollResponse response;
+  CARNET_RETURN_IF_ERROR(Post(parts, facts, "Enroll", request, &response));
+  return response;
+}
+
+absl::StatusOr<exchange::JoinToken> ReadToken(const fs::path& path, absl::Time now) {
+  CARNET_ASSIGN_OR_RETURN(Bytes text, ReadFile(path, exchange::kJoinTokenBytesMax + 1));
+  auto token = exchange::ParseJoinToken(AsText(text));
+  crypto::Wipe(text);
+  if (!token.ok()) {
+    return WithOperatorDetail(token.status(), path.string());
+  }
+  if (token->expires <= now) {
+    return WithRemedy(
+        WithOperatorDetail(absl::InvalidArgumentError("join token: it has expired"), path.string()),
+        "ask the operator for a new one: carnet worker invite");
+  }
+  return token;
+}
+
+absl::StatusOr<FederationFacts> KeepFacts(const StateDir& state, const exchange::JoinToken& token) {
+  CARNET_ASSIGN_OR_RETURN(FederationFacts facts, FactsOf(token));
+  CARNET_ASSIGN_OR_RETURN(const std::string text, FederationJson(facts));
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(state.federation(), AsBytes(text)));
+  return facts;
+}
+
+// What an earlier run reached; nothing: not a member yet.
+absl::StatusOr<std::optional<Enrolled>> Load(const EnrolParts& parts) {
+  CARNET_ASSIGN_OR_RETURN(const auto bytes,
+                          ReadIfThere(parts.state.enrolment(), kEnrolmentBytesMax));
+  if (!bytes.has_value()) {
+    return std::optional<Enrolled>();
+  }
+  CARNET_ASSIGN_OR_RETURN(const auto text,
+                          ReadIfThere(parts.state.federation(), kFederationFileBytesMax));
+  v1::EnrollResponse answer;
+  if (!text.has_value() || !answer.ParseFromString(*bytes)) {
+    return WithOperatorDetail(absl::DataLossError("worker: its enrolment is damaged"),
+                              parts.state.root().string());
+  }
+  CARNET_ASSIGN_OR_RETURN(FederationFacts facts, ParseFederationJson(*text));
+  CARNET_ASSIGN_OR_RETURN(OwnKeys keys, LoadKeys(parts.state, parts.rng));
+  CARNET_ASSIGN_OR_RETURN(
+      Identity identity, EstablishIdentity(facts, keys.PublicKeys(), answer, absl::InfinitePast()));
+  return std::optional<Enrolled>(
+      Enrolled{std::move(facts), std::move(keys), std::move(identity), std::move(answer)});
+}
+
+}  // namespace
+
+Bytes EnrollProofMessage(const v1::EnrollRequest& request) {
+  return ProofMessage("carnet/enroll/v1", request);
+}
+
+Bytes RenewProofMessage(const v1::RenewRequest& request) {
+  return ProofMessage("carnet/renew/v1", request);
+}
+
+OwnPublicKeys OwnKeys::PublicKeys() const {
+  return {.tls_spki = tls.spki(),
+          .statement = statement.public_key(),
+          .wrapping = wrapping.public_key()};
+}
+
+absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
+                                     const std::optional<fs::path>& token_path,
+                                     const v1::WorkerStatement& statement) {
+  CARNET_ASSIGN_OR_RETURN(std::optional<Enrolled> loaded, Load(parts));
+  if (loaded.has_value()) {
+    return *std::move(loaded);
+  }
+  if (!token_path.has_value()) {
+    return WithRemedy(
+        absl::FailedPreconditionError("worker: not enrolled, and no join token given"),
+        "give the token of this slot: --join FILE");
+  }
+  CARNET_ASSIGN_OR_RETURN(const exchange::JoinToken token,
+                          ReadToken(*token_path, parts.clock.Now()));
+  CARNET_ASSIGN_OR_RETURN(FederationFacts facts, KeepFacts(parts.state, token));
+  CARNET_ASSIGN_OR_RETURN(OwnKeys keys, LoadKeys(parts.state, parts.rng));
+  CARNET_ASSIGN_OR_RETURN(v1::EnrollResponse answer,
+                          Enroll(parts, facts, keys, token.secret, statement));
+  CARNET_ASSIGN_OR_RETURN(Identity identity,
+                          EstablishIdentity(facts, keys.PublicKeys(), answer, parts.clock.Now()));
+  CARNET_RETURN_IF_ERROR(
+      WriteFileAtomic(parts.state.enrolment(), AsBytes(answer.SerializeAsString())));
+  return Enrolled{std::move(facts), std::move(keys), std::move(identity), std::move(answer)};
+}
+
+absl::StatusOr<bool> RenewalDue(const Enrolled& enrolled, absl::Time now) {
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
+                          crypto::ParseCertificatePem(enrolled.answer.certificate_pem()));
+  const absl::Duration life = certificate.validity.not_after - certificate.validity.not_before;
+  return now >= certificate.validity.not_before + life / 3;
+}
+
+absl::Status Renew(const EnrolParts& parts, Enrolled* enrolled) {
+  CARNET_ASSIGN_OR_RETURN(const std::string csr,
+                          KeepRequest(parts.state, enrolled->keys, enrolled->facts.spiffe_id));
+  v1::RenewRequest request;
+  request.set_request_id(ToString(RandomBytes(parts.rng, kRequestIdBytes)));
+  request.set_worker_id(enrolled->identity.worker_id);
+  request.set_csr_pem(csr);
+  const absl::Time now = parts.clock.Now();
+  request.mutable_at()->set_seconds(absl::ToUnixSeconds(now));
+  request.set_proof(ToString(enrolled->keys.statement.Sign(RenewProofMessage(request))));
+  v1::EnrollResponse answer;
+  CARNET_RETURN_IF_ERROR(Post(parts, enrolled->facts, "Renew", request, &answer));
+  CARNET_RETURN_IF_ERROR(
+      CheckCertificate(enrolled->facts, enrolled->keys.PublicKeys(), answer, now));
+  // Only the certificate is new: what was proven at enrolment stays.
+  v1::EnrollResponse kept = enrolled->answer;
+  kept.set_certificate_pem(answer.certificate_pem());
+  CARNET_RETURN_IF_ERROR(
+      WriteFileAtomic(parts.state.enrolment(), AsBytes(kept.SerializeAsString())));
+  enrolled->answer = std::move(kept);
+  return absl::OkStatus();
+}
+
+}  // namespace carnet::worker

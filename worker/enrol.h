@@ -1,0 +1,75 @@
+// Enrolment over HTTPS: how a join token becomes keys, a certificate and an identity, and how the
+// certificate is renewed. Everything is on disk before it is used, so a worker that was killed
+// anywhere goes on where it was: the same keys and the same request get the same answer.
+#ifndef CARNET_WORKER_ENROL_H_
+#define CARNET_WORKER_ENROL_H_
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/http.h"
+#include "base/http_client.h"
+#include "base/rng.h"
+#include "carnet/v1/federation.pb.h"
+#include "crypto/ed25519.h"
+#include "crypto/p256.h"
+#include "crypto/x25519.h"
+#include "worker/core/identity.h"
+#include "worker/state_dir.h"
+
+namespace carnet::worker {
+
+struct OwnKeys {
+  crypto::P256Key tls;
+  crypto::Ed25519KeyPair statement;
+  crypto::X25519KeyPair wrapping;
+
+  OwnPublicKeys PublicKeys() const;
+};
+
+// A worker that is a member: everything that the rest of its life needs.
+struct Enrolled {
+  FederationFacts facts;
+  OwnKeys keys;
+  Identity identity;
+  v1::EnrollResponse answer;  // with the newest certificate
+};
+
+struct EnrolParts {
+  const StateDir& state;
+  const Clock& clock;
+  Rng& rng;
+  // HttpCall, or a test's own.
+  std::function<absl::StatusOr<HttpResponse>(const HttpCallOptions&, const HttpRequest&)> call;
+};
+
+// Reads what is on disk, or enrols with the token in `token_path`, which is read only while it is
+// needed. Errors: FAILED_PRECONDITION not enrolled and no token. INVALID_ARGUMENT the token is
+// malformed or expired, or of another federation than the one that this state directory belongs to.
+// UNAUTHENTICATED the coordinator is not the token's, or what it answered does not hold.
+// UNAVAILABLE nobody answered: retry. Others from the coordinator: ALREADY_EXISTS or
+// FAILED_PRECONDITION the token was used by another worker; PERMISSION_DENIED it has expired.
+absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
+                                     const std::optional<std::filesystem::path>& token_path,
+                                     const v1::WorkerStatement& statement);
+
+// Whether a third of the certificate's life has passed. Error INVALID_ARGUMENT: it does not parse.
+absl::StatusOr<bool> RenewalDue(const Enrolled& enrolled, absl::Time now);
+// Asks for a fresh certificate and keeps it. Errors: UNAVAILABLE retry; PERMISSION_DENIED revoked,
+// or the lease has ended: a new invitation is needed.
+absl::Status Renew(const EnrolParts& parts, Enrolled* enrolled);
+
+// What is signed: prefix || SHA-256 of the message with `proof` empty.
+Bytes EnrollProofMessage(const v1::EnrollRequest& request);
+Bytes RenewProofMessage(const v1::RenewRequest& request);
+inline constexpr char kChallengeInfo[] = "carnet/enrolment-challenge/v1";
+
+}  // namespace carnet::worker
+
+#endif  // CARNET_WORKER_ENROL_H_
