@@ -1,4 +1,6 @@
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -323,6 +325,57 @@ TEST_CASE("Combine: cancelled or out of room, it leaves nothing behind") {
   std::signal(SIGXFSZ, handler);
   CHECK(combined.status().code() == absl::StatusCode::kResourceExhausted);
   CHECK(fixture.FileNames() == files);
+}
+
+// The largest resident memory in bytes of a child that runs `work`; it must return true.
+template <typename Work>
+double PeakBytesInChild(const Work& work) {
+  const pid_t child = fork();
+  if (child == 0) {
+    _exit(work() ? 0 : 1);
+  }
+  int exit_status = -1;
+  rusage usage = {};
+  REQUIRE(wait4(child, &exit_status, 0, &usage) == child);
+  REQUIRE(exit_status == 0);
+  return static_cast<double>(usage.ru_maxrss) * 1024;
+}
+
+TEST_CASE("Combine: memory does not grow with the model or the contributions") {
+  const AggregationFixture fixture;
+  CombineOptions options;
+  std::vector<Contribution> contributions;
+  {
+    // 64 MiB of model; one sealed file stands for all contributors.
+    const std::vector<float> values(std::size_t{16} << 20, 0.5F);
+    options = OptionsFor(fixture, fixture.WriteModel("base", values));
+    contributions.push_back(fixture.Contribute("/0", values, 1));
+  }
+  for (int i = 1; i < 32; ++i) {
+    const SealedDelta& first = contributions[0].delta;
+    Contribution another;
+    another.weight = 1;
+    another.delta.contributor = "/" + std::to_string(1000 + i);
+    another.delta.file = first.file;
+    another.delta.size_bytes = first.size_bytes;
+    another.delta.context = first.context;
+    another.delta.data_key = first.data_key.Clone();
+    contributions.push_back(std::move(another));
+  }
+  options.threads = 2;
+  const auto combine = [&](std::size_t count) {
+    return PeakBytesInChild([&] {
+      return Combine(std::span<const Contribution>(contributions).first(count), options).ok();
+    });
+  };
+  const double idle = PeakBytesInChild([] { return true; });
+  constexpr double kMebi = 1 << 20;
+  const double few = combine(2);
+  const double many = combine(32);
+  // Two threads' blocks and the pages of code that the pass touches; far from one model, let
+  // alone 32.
+  CHECK((few - idle) / kMebi < 40);
+  CHECK((many - few) / kMebi < 8);
 }
 
 TEST_CASE(
