@@ -1,4 +1,5 @@
 // Reading and verifying. Making is in certificates.cc.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -11,7 +12,14 @@
 namespace carnet::crypto {
 namespace {
 
-using namespace x509_internal;  // NOLINT(google-build-using-namespace): this room's own helpers.
+using x509_internal::AlternativeNames;
+using x509_internal::CertificateFromDer;
+using x509_internal::FromAsn1Time;
+using x509_internal::kCertificateLabel;
+using x509_internal::kRequestLabel;
+using x509_internal::PemDecode;
+using x509_internal::ReadAlternativeNames;
+using x509_internal::RequestFromDer;
 
 absl::Status Bad(absl::string_view what) {
   return absl::InvalidArgumentError(what);

@@ -13,7 +13,14 @@
 namespace carnet::crypto {
 namespace {
 
-using namespace x509_internal;  // NOLINT(google-build-using-namespace): this room's own helpers.
+using x509_internal::CertificateFromDer;
+using x509_internal::IsHostName;
+using x509_internal::kCertificateLabel;
+using x509_internal::kRequestLabel;
+using x509_internal::MakeAlternativeNames;
+using x509_internal::PemDecode;
+using x509_internal::PemEncode;
+using x509_internal::ToAsn1Time;
 
 constexpr long kX509Version3 = 2;
 constexpr std::size_t kSerialBytes = 16;
