@@ -1,7 +1,7 @@
 // The built-in trainers as a program: `builtin_trainer softmax|mlp`, what `carnet trainer
 // softmax|mlp` runs.
 #include <cstdio>
-#include <iostream>
+#include <fstream>
 
 #include "worker/trainers/builtin.h"
 
@@ -10,5 +10,7 @@ int main(int argc, char** argv) {
     std::fputs("usage: builtin_trainer softmax|mlp\n", stderr);
     return 2;
   }
-  return carnet::trainers::RunBuiltinTrainer(argv[1], std::cin, std::cout);
+  std::ifstream in("/dev/stdin");
+  std::ofstream out("/dev/stdout");
+  return carnet::trainers::RunBuiltinTrainer(argv[1], in, out);
 }
