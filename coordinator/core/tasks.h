@@ -31,7 +31,7 @@ struct OpenTask {
   std::uint64_t opened_index = 0;      // of the record that opened it
   std::vector<std::uint64_t> context;  // records that the worker needs to check it
   std::string key_id;                  // of the key to wrap for this worker; empty: none
-  v1::SealedArtifact artifact;         // to download; sealed_bytes 0: none known to the state
+  v1::SealedArtifact artifact;         // to download; no digest: none known to the state
   v1::Ticket download;
   v1::Ticket upload;
   absl::Time deadline;

@@ -515,11 +515,16 @@ void Engine::Forget(const std::string& worker_id) {
   });
 }
 
-void Engine::SetUploaded(const std::string& staging_id) {
-  Post([this, staging_id] {
-    uploaded_.insert(staging_id);
+void Engine::SetUploaded(const std::string& staging_id, Bytes sealed_sha256) {
+  Post([this, staging_id, sealed_sha256 = std::move(sealed_sha256)] {
+    uploaded_[staging_id] = sealed_sha256;
     AnswerWaiters();
   });
+}
+
+Bytes Engine::UploadedShard(const std::string& staging_id) const {
+  const auto uploaded = uploaded_.find(staging_id);
+  return uploaded == uploaded_.end() ? Bytes() : uploaded->second;
 }
 
 }  // namespace carnet::coordinator

@@ -139,7 +139,9 @@ class Engine {
 
   // A staging's sealed shard is whole and durable: its receiver may have it. Kept in memory,
   // rebuilt from the spool.
-  void SetUploaded(const std::string& staging_id);
+  void SetUploaded(const std::string& staging_id, Bytes sealed_sha256);
+  // The sealed digest of such a staging; empty: not uploaded. On the strand only.
+  Bytes UploadedShard(const std::string& staging_id) const;
 
   // Called after each commit with the new durable size, on the strand: watchers.
   using CommitListener = std::function<void(const State&, std::uint64_t durable_size)>;
@@ -229,7 +231,7 @@ class Engine {
   std::deque<Gated> gate_;                    // ascending size
   std::map<std::string, Presence> presence_;  // by worker id
   std::map<std::string, Waiter> waiters_;     // by worker id
-  std::set<std::string> uploaded_;            // staging ids
+  std::map<std::string, Bytes> uploaded_;         // staging id -> sealed digest
   Running running_;
   LiveWorkers live_before_;
   std::set<std::string> failed_effects_;  // not started again before the next tick

@@ -1,0 +1,308 @@
+#include "coordinator/rpc/federation_service.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "coordinator/rpc/download_reactor.h"
+#include "coordinator/rpc/task_message.h"
+#include "coordinator/rpc/upload_reactor.h"
+#include "coordinator/rpc/verify_contribution.h"
+#include "ledger/errors.h"
+#include "ledger/record.h"
+
+namespace carnet::coordinator {
+namespace {
+
+constexpr int kClaimsMax = 4096;
+constexpr std::size_t kHeadBytesMax = std::size_t{16} * 1024;
+
+// The answer to a poll, proofs included. Blocks on the log.
+absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, const v1::Seen& seen,
+                        const PollAnswer& answer, v1::NextTaskResponse* response) {
+  const ledger::SignedHead head = services.log.Head();
+  response->set_head(head.note);
+  if (seen.size() > 0 && seen.size() < head.head.size) {
+    CARNET_ASSIGN_OR_RETURN(*response->mutable_consistency(),
+                            services.log.ConsistencyProof(seen.size(), head.head.size));
+  }
+  response->set_cancel_current(answer.cancel_current);
+  if (answer.task.has_value()) {
+    CARNET_ASSIGN_OR_RETURN(*response->mutable_task(), MakeTask(services, *answer.task, worker, head));
+  }
+  return absl::OkStatus();
+}
+
+// A worker shows the newest head that it verified. Only this log's own signature proves that it forgot something.
+absl::Status CheckWhatItSaw(const Services& services, const v1::NextTaskRequest& request) {
+  if (request.seen_head().empty()) {
+    return absl::OkStatus();
+  }
+  const absl::Status status = services.log.CheckOwnHead(request.seen_head());
+  if (ledger::IsLogMisbehaviour(status)) {
+    services.engine.ReportMisbehaviour(status);
+  }
+  return status;
+}
+
+// A parsed record of one type, or INVALID_ARGUMENT.
+template <typename Message>
+absl::StatusOr<Message> OpenAs(const v1::SignedRecord& signed_record) {
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record record, ledger::OpenRecord(signed_record));
+  const Message* message = record.As<Message>();
+  if (message == nullptr) {
+    return absl::InvalidArgumentError("a record of another type");
+  }
+  return *message;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContext* context,
+                                                      const v1::NextTaskRequest* request,
+                                                      v1::NextTaskResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
+  if (!worker.ok()) {
+    reactor->Finish(ToGrpcStatus(worker.status()));
+  } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax) {
+    reactor->Finish(ToGrpcStatus(absl::InvalidArgumentError("at most 4096 claims and a head of 16 KiB")));
+  } else {
+    const absl::Status admitted =
+        services_.storage.TrySubmit([this, peer = *worker, request, response, reactor] {
+          const absl::Status saw = CheckWhatItSaw(services_, *request);
+          if (!saw.ok()) {
+            reactor->Finish(ToGrpcStatus(saw));
+          } else {
+            Poll(peer, *request, response, reactor);
+          }
+        });
+    if (!admitted.ok()) {
+      reactor->Finish(ToGrpcStatus(admitted));
+    }
+  }
+  return reactor;
+}
+
+void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest& request,
+                             v1::NextTaskResponse* response, grpc::ServerUnaryReactor* reactor) {
+  coordinator::Poll poll;
+  poll.worker_id = worker.worker_id;
+  poll.current_task = request.current_task();
+  poll.draining = request.draining();
+  poll.progress = request.progress();
+  poll.claims.assign(request.claims().begin(), request.claims().end());
+  services_.engine.PollTask(std::move(poll), [this, worker, seen = request.seen(), response,
+                                              reactor](absl::StatusOr<PollAnswer> answer) {
+    if (!answer.ok()) {
+      reactor->Finish(ToGrpcStatus(answer.status()));
+      return;
+    }
+    if (answer->task.has_value() && answer->task->name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
+      answer->task->artifact.set_sealed_sha256(ToString(services_.engine.UploadedShard(answer->task->name.id)));
+    }
+    FinishOn(services_.storage, reactor, [this, worker, seen, answer = *std::move(answer), response] {
+      return FillAnswer(services_, worker, seen, answer, response);
+    });
+  });
+}
+
+grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(grpc::CallbackServerContext* context,
+                                                                         const v1::DownloadRequest* request) {
+  auto* reactor = new FileStreamReactor<v1::DownloadChunk>(services_.bulk);
+  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
+  if (!worker.ok()) {
+    reactor->Fail(ToGrpcStatus(worker.status()));
+    return reactor;
+  }
+  const auto open = [this, reactor, request, worker_id = worker->worker_id](const State& state, absl::Time now) {
+    const absl::StatusOr<OpenTask> task = FindTask(state, worker_id, request->task_id(), now);
+    if (!task.ok()) {
+      reactor->Fail(ToGrpcStatus(task.status()));
+      return;
+    }
+    const Bytes sealed = task->name.kind == v1::TASK_KIND_RECEIVE_SHARD
+                             ? services_.engine.UploadedShard(task->name.id)
+                             : ToBytes(task->artifact.sealed_sha256());
+    const BlobId blob{BlobKind::kSealed, sealed};
+    const std::uint64_t offset = request->offset();
+    const absl::Status admitted = services_.bulk.TrySubmit([this, reactor, blob, offset] {
+      const absl::StatusOr<std::uint64_t> size = services_.blobs.SizeOf(blob);
+      absl::StatusOr<exchange::SendFile> file = size.status();
+      if (size.ok()) {
+        file = exchange::SendFile::Open(services_.blobs.PathOf(blob), *size);
+      }
+      file.ok() ? reactor->Begin(*std::move(file), offset) : reactor->Fail(ToGrpcStatus(file.status()));
+    });
+    if (!admitted.ok()) {
+      reactor->Fail(ToGrpcStatus(admitted));
+    }
+  };
+  // Decided again at the first byte: the facts may have changed since the round opened.
+  services_.engine.Submit(RecheckTask{worker->worker_id, request->task_id(), request->ticket_id(), false}, "",
+                          [this, reactor, open](absl::StatusOr<Answer> answer) {
+                            const absl::Status status = answer.ok() ? answer->status : answer.status();
+                            if (!status.ok()) {
+                              reactor->Fail(ToGrpcStatus(status));
+                              return;
+                            }
+                            services_.engine.Read(open);
+                          });
+  return reactor;
+}
+
+grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>* FederationService::Upload(
+    grpc::CallbackServerContext* context) {
+  return new UploadReactor(services_, uploads_, services_.peers.Worker(*context));
+}
+
+grpc::ServerUnaryReactor* FederationService::SubmitContribution(grpc::CallbackServerContext* context,
+                                                                const v1::SubmitRecordRequest* request,
+                                                                v1::SubmitRecordResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
+  absl::Status status = worker.status();
+  status.Update(CheckRequestId(request->request_id()));
+  if (status.ok()) {
+    status = services_.verify.TrySubmit(
+        [this, peer = *worker, request, response, reactor] { Verify(peer, *request, response, reactor); });
+  }
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+  }
+  return reactor;
+}
+
+void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordRequest& request,
+                               v1::SubmitRecordResponse* response, grpc::ServerUnaryReactor* reactor) {
+  absl::StatusOr<v1::Contribution> contribution = OpenAs<v1::Contribution>(request.record());
+  if (!contribution.ok()) {
+    reactor->Finish(ToGrpcStatus(contribution.status()));
+    return;
+  }
+  absl::StatusOr<RoundExpectation> expected = absl::UnavailableError("the coordinator is stopping");
+  const absl::Status read = services_.engine.ReadBlocking([&](const State& state, absl::Time) {
+    expected = ExpectationOf(state, contribution->job_id(), worker.worker_id);
+  });
+  absl::StatusOr<coordinator::SubmitContribution> command = read.ok() ? expected.status() : read;
+  if (read.ok() && expected.ok()) {
+    command = VerifyContribution(services_, *expected, worker, request.record(), *std::move(contribution));
+  }
+  if (!command.ok()) {
+    reactor->Finish(ToGrpcStatus(command.status()));
+    return;
+  }
+  const BlobId blob{BlobKind::kDelta, ToBytes(command->contribution.sealed_sha256())};
+  services_.engine.Submit(
+      *std::move(command), request.request_id(), [this, blob, response, reactor](absl::StatusOr<Answer> answer) {
+        const absl::Status status = answer.ok() ? answer->status : answer.status();
+        FinishOn(services_.storage, reactor, [this, status, blob, answer = std::move(answer), response] {
+          if (absl::IsInvalidArgument(status) && answer.ok()) {
+            // Rejected and on record: the file has no use any more. (A second contribution leaves the first one's.)
+            services_.blobs.Remove(blob).IgnoreError();
+          }
+          CARNET_RETURN_IF_ERROR(status);
+          CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(answer->index.value_or(0)));
+          return absl::OkStatus();
+        });
+      });
+}
+
+grpc::ServerUnaryReactor* FederationService::SubmitEvaluation(grpc::CallbackServerContext* context,
+                                                              const v1::SubmitRecordRequest* request,
+                                                              v1::SubmitRecordResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
+  absl::Status status = worker.status();
+  status.Update(CheckRequestId(request->request_id()));
+  if (status.ok()) {
+    status = services_.verify.TrySubmit([this, peer = *worker, request, response, reactor] {
+      absl::StatusOr<v1::Evaluation> evaluation = OpenAs<v1::Evaluation>(request->record());
+      if (!evaluation.ok()) {
+        reactor->Finish(ToGrpcStatus(evaluation.status()));
+        return;
+      }
+      coordinator::SubmitEvaluation command;
+      command.worker_id = peer.worker_id;
+      command.record = request->record();
+      command.signed_by_worker = request->record().public_key() == AsText(peer.statement_key);
+      command.seen_in_log = services_.log.CheckSeen(evaluation->seen()).ok();
+      command.evaluation = *std::move(evaluation);
+      SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
+                      [this, response](std::uint64_t index) -> absl::Status {
+                        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
+                        return absl::OkStatus();
+                      });
+    });
+  }
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* FederationService::ConfirmStaged(grpc::CallbackServerContext* context,
+                                                           const v1::ConfirmStagedRequest* request,
+                                                           v1::ConfirmStagedResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
+  absl::Status status = worker.status();
+  status.Update(CheckRequestId(request->request_id()));
+  const absl::StatusOr<TaskName> name = ParseTaskId(request->task_id());
+  status.Update(name.status());
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+    return reactor;
+  }
+  services_.engine.Read([this, peer = *worker, name = *name, request, response, reactor](const State&, absl::Time) {
+    const Bytes sealed = services_.engine.UploadedShard(name.id);
+    const absl::StatusOr<std::uint64_t> size = services_.blobs.SizeOf({BlobKind::kSealed, sealed});
+    coordinator::ConfirmStaged command{peer.worker_id, name.id, ToBytes(request->sha256()), sealed, size.value_or(0)};
+    SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
+                    [this, response](std::uint64_t index) -> absl::Status {
+                      CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
+                      return absl::OkStatus();
+                    });
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* FederationService::FailTask(grpc::CallbackServerContext* context,
+                                                      const v1::FailTaskRequest* request, v1::FailTaskResponse*) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
+  absl::Status status = worker.status();
+  status.Update(CheckRequestId(request->request_id()));
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+    return reactor;
+  }
+  SubmitAndFinish(services_, coordinator::FailTask{worker->worker_id, request->task_id(), request->failure()},
+                  request->request_id(), reactor, [](std::uint64_t) { return absl::OkStatus(); });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* FederationService::GetConsistency(grpc::CallbackServerContext* context,
+                                                            const v1::GetConsistencyRequest* request,
+                                                            v1::GetConsistencyResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
+  if (!worker.ok()) {
+    reactor->Finish(ToGrpcStatus(worker.status()));
+    return reactor;
+  }
+  FinishOn(services_.storage, reactor, [this, request, response]() -> absl::Status {
+    std::uint64_t new_size = request->new_size();
+    if (new_size == 0) {
+      const ledger::SignedHead head = services_.log.Head();
+      response->set_head(head.note);
+      new_size = head.head.size;
+    }
+    CARNET_ASSIGN_OR_RETURN(*response->mutable_consistency(),
+                            services_.log.ConsistencyProof(request->old_size(), new_size));
+    return absl::OkStatus();
+  });
+  return reactor;
+}
+
+}  // namespace carnet::coordinator

@@ -1,0 +1,122 @@
+#include "coordinator/rpc/services.h"
+
+#include <memory>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "crypto/certificates.h"
+
+namespace carnet::coordinator {
+namespace {
+
+absl::StatusOr<crypto::CertificateInfo> CertificateOf(const grpc::ServerContextBase& context) {
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (auth == nullptr || !auth->IsPeerAuthenticated()) {
+    return absl::UnauthenticatedError("a client certificate is required");
+  }
+  const std::vector<grpc::string_ref> pem = auth->FindPropertyValues("x509_pem_cert");
+  if (pem.size() != 1) {
+    return absl::UnauthenticatedError("a client certificate is required");
+  }
+  absl::StatusOr<crypto::CertificateInfo> info =
+      crypto::ParseCertificatePem(absl::string_view(pem[0].data(), pem[0].size()));
+  if (!info.ok() || !info->spiffe_id.has_value()) {
+    return absl::UnauthenticatedError("the client certificate names nobody");
+  }
+  return info;
+}
+
+}  // namespace
+
+void PeerDirectory::Update(const State& state) {
+  const MutexLock lock(mutex_);
+  if (state.facts_version == facts_version_ && state.users.size() == users_count_) {
+    return;
+  }
+  facts_version_ = state.facts_version;
+  users_count_ = state.users.size();
+  workers_.clear();
+  for (const auto& [id, worker] : state.workers) {
+    const absl::StatusOr<crypto::Ed25519PublicKey> statement_key =
+        crypto::ToEd25519PublicKey(AsBytes(worker.terms.statement_public_key()));
+    const absl::StatusOr<crypto::X25519PublicKey> wrapping_key =
+        crypto::ToX25519PublicKey(AsBytes(worker.terms.wrapping_public_key()));
+    if (statement_key.ok() && wrapping_key.ok()) {
+      workers_[worker.terms.tls_spki_sha256()] = {
+          WorkerPeer{id, worker.terms.spiffe_id(), *statement_key, *wrapping_key}, worker.revoked};
+    }
+  }
+  users_.clear();
+  for (const auto& [id, user] : state.users) {
+    users_[id] = UserPeer{id};
+  }
+}
+
+absl::StatusOr<WorkerPeer> PeerDirectory::Worker(const grpc::ServerContextBase& context) const {
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo info, CertificateOf(context));
+  const MutexLock lock(mutex_);
+  const auto peer = workers_.find(ToString(info.spki_sha256));
+  if (peer == workers_.end() || peer->second.first.spiffe_id != info.spiffe_id->ToString()) {
+    return absl::UnauthenticatedError("this certificate is of no enrolled worker");
+  }
+  if (peer->second.second) {
+    return absl::PermissionDeniedError("revoked");
+  }
+  return peer->second.first;
+}
+
+absl::StatusOr<UserPeer> PeerDirectory::User(const grpc::ServerContextBase& context) const {
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo info, CertificateOf(context));
+  const MutexLock lock(mutex_);
+  const auto user = users_.find(info.spiffe_id->user());
+  if (info.spiffe_id->kind() != crypto::SpiffeKind::kUser || user == users_.end()) {
+    return absl::UnauthenticatedError("this certificate is of no enrolled user");
+  }
+  return user->second;
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) {
+    return grpc::Status::OK;
+  }
+  if (!OperatorDetail(status).empty()) {
+    Log(LogLevel::kWarning, "rpc.failed", {{"why", status}});
+  }
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+absl::Status CheckRequestId(const std::string& request_id) {
+  if (request_id.size() != 16) {
+    return absl::InvalidArgumentError("request_id: 16 bytes");
+  }
+  return absl::OkStatus();
+}
+
+void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status()> work) {
+  const absl::Status admitted = executor.TrySubmit(
+      [reactor, work = std::move(work)]() mutable { reactor->Finish(ToGrpcStatus(work())); });
+  if (!admitted.ok()) {
+    reactor->Finish(ToGrpcStatus(admitted));
+  }
+}
+
+void SubmitAndFinish(const Services& services, CommandBody body, const std::string& request_id,
+                     grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status(std::uint64_t)> fill) {
+  services.engine.Submit(
+      std::move(body), request_id,
+      [&services, reactor, fill = std::move(fill)](absl::StatusOr<Answer> answer) mutable {
+        if (!answer.ok()) {
+          reactor->Finish(ToGrpcStatus(answer.status()));
+        } else if (!answer->status.ok()) {
+          reactor->Finish(ToGrpcStatus(answer->status));
+        } else if (!answer->index.has_value()) {
+          reactor->Finish(grpc::Status::OK);
+        } else {
+          FinishOn(services.storage, reactor,
+                   [fill = std::move(fill), index = *answer->index]() mutable { return fill(index); });
+        }
+      });
+}
+
+}  // namespace carnet::coordinator

@@ -1,0 +1,90 @@
+// What every service method works with, and who calls it. The peer's identity comes from its certificate alone.
+#ifndef CARNET_COORDINATOR_RPC_SERVICES_H_
+#define CARNET_COORDINATOR_RPC_SERVICES_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "base/rng.h"
+#include "coordinator/blobs/blobs.h"
+#include "coordinator/engine/engine.h"
+#include "crypto/ed25519.h"
+#include "crypto/key_files.h"
+#include "crypto/x25519.h"
+#include "ledger/log.h"
+
+namespace carnet::coordinator {
+
+struct WorkerPeer {
+  std::string worker_id;
+  std::string spiffe_id;
+  crypto::Ed25519PublicKey statement_key{};
+  crypto::X25519PublicKey wrapping_key{};
+};
+struct UserPeer {
+  std::string user_id;
+};
+
+// Certificates -> who they are, as the records say. Follows the commits. Thread-safe.
+class PeerDirectory {
+ public:
+  // For Engine::AddCommitListener, and once at start.
+  void Update(const State& state) CARNET_EXCLUDES(mutex_);
+
+  // UNAUTHENTICATED: no certificate, or one of nobody on record. PERMISSION_DENIED "revoked".
+  absl::StatusOr<WorkerPeer> Worker(const grpc::ServerContextBase& context) const CARNET_EXCLUDES(mutex_);
+  absl::StatusOr<UserPeer> User(const grpc::ServerContextBase& context) const CARNET_EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  std::uint64_t facts_version_ CARNET_GUARDED_BY(mutex_) = 0;
+  std::size_t users_count_ CARNET_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, std::pair<WorkerPeer, bool>> workers_ CARNET_GUARDED_BY(mutex_);  // by SPKI digest; revoked
+  std::map<std::string, UserPeer> users_ CARNET_GUARDED_BY(mutex_);                       // by user id
+};
+
+// Everything outlives the services.
+struct Services {
+  Engine& engine;
+  ledger::Log& log;
+  Blobs& blobs;
+  const crypto::KeyFiles& keys;
+  PeerDirectory& peers;
+  BoundedExecutor& storage;  // short reads and writes
+  BoundedExecutor& bulk;     // chunks of transfers
+  BoundedExecutor& verify;   // whole verifications
+  Clock& clock;
+  Rng& rng;
+  int verify_threads = 1;
+  std::size_t uploads_active_max = 16;
+};
+
+// What crosses: the code and message(); the operator's details stay here, in the log.
+grpc::Status ToGrpcStatus(const absl::Status& status);
+
+// A request id is 16 bytes. Error INVALID_ARGUMENT.
+absl::Status CheckRequestId(const std::string& request_id);
+
+// Calls without a deadline, or with one beyond this, are refused: a call that nobody waits for holds its place for ever.
+inline constexpr absl::Duration kUnaryDeadlineMax = absl::Minutes(30);
+
+// Runs `work`, which fills the response, on `executor`, and finishes the call with its status.
+// A full executor finishes it with RESOURCE_EXHAUSTED at once.
+void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status()> work);
+
+// Submits `body`; when its answer is durable, `fill` runs on the storage executor with the index of the answering record
+// (which exists) and finishes the call.
+void SubmitAndFinish(const Services& services, CommandBody body, const std::string& request_id,
+                     grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status(std::uint64_t index)> fill);
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_RPC_SERVICES_H_

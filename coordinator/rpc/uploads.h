@@ -1,0 +1,76 @@
+// Uploads under way: one spool for each sealed header, taken over into the blobs when it is whole. Thread-safe; the
+// calls block on files.
+#ifndef CARNET_COORDINATOR_RPC_UPLOADS_H_
+#define CARNET_COORDINATOR_RPC_UPLOADS_H_
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "coordinator/blobs/blobs.h"
+#include "exchange/artifact.h"
+#include "exchange/spool.h"
+
+namespace carnet::coordinator {
+
+// One stream's hold on a spool.
+class Upload {
+ public:
+  // Offset to go on from; complete when there is nothing left to send.
+  const exchange::Acknowledgement& first() const { return first_; }
+  // Errors: those of exchange::ReceiveSpool::Write and Acknowledge. DATA_LOSS: the digest is not the one announced.
+  absl::StatusOr<std::optional<exchange::Acknowledgement>> Write(std::uint64_t offset, ByteView data,
+                                                                 absl::Duration now);
+  ~Upload();
+
+ private:
+  friend class Uploads;
+  Upload() = default;
+  absl::StatusOr<exchange::Acknowledgement> Finish(const exchange::Acknowledgement& last);
+
+  class Uploads* owner_ = nullptr;
+  std::string key_;
+  exchange::Header header_;
+  Digest sealed_sha256_{};
+  BlobId blob_;
+  exchange::Acknowledgement first_;
+  std::optional<exchange::ReceiveSpool> spool_;
+};
+
+class Uploads {
+ public:
+  // `directory` exists. Sweeps spools whose header nobody kept.
+  static absl::StatusOr<std::unique_ptr<Uploads>> Open(const std::filesystem::path& directory, std::size_t active_max,
+                                                       Blobs& blobs);
+
+  // Opens or resumes. The blob's kind is delta, or sealed for a shard.
+  // Errors: RESOURCE_EXHAUSTED active_max streams (retry), or no room. ABORTED: another stream has this upload (retry).
+  // Those of exchange::ReceiveSpool::Open.
+  absl::StatusOr<std::unique_ptr<Upload>> Start(exchange::Header header, std::uint64_t sealed_bytes,
+                                                const Digest& sealed_sha256, absl::Duration now);
+
+  // Drops the spools of rounds and stagings that no longer wait for anything. `wanted`: job/round/attempt or staging ids.
+  void DropUnwanted(const std::set<std::string>& wanted);
+  // What `wanted` calls this artifact.
+  static std::string NameOf(const v1::ArtifactHeader& header);
+
+ private:
+  friend class Upload;
+  Uploads(std::filesystem::path directory, std::size_t active_max, Blobs& blobs)
+      : directory_(std::move(directory)), active_max_(active_max), blobs_(blobs) {}
+
+  const std::filesystem::path directory_;
+  const std::size_t active_max_;
+  Blobs& blobs_;
+  Mutex mutex_;
+  std::set<std::string> active_ CARNET_GUARDED_BY(mutex_);              // header digests with a stream
+  std::map<std::string, std::string> names_ CARNET_GUARDED_BY(mutex_);  // header digest -> NameOf
+};
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_RPC_UPLOADS_H_
