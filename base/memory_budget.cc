@@ -38,7 +38,7 @@ void Reservation::Release() {
 void Reservation::ShrinkTo(std::uint64_t bytes) {
   CARNET_CHECK(bytes <= bytes_);
   if (budget_ != nullptr && bytes < bytes_) {
-    budget_->Return(bytes_ - std::exchange(bytes_, bytes));
+    budget_->Return(std::exchange(bytes_, bytes) - bytes);
   }
 }
 

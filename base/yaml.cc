@@ -91,10 +91,14 @@ std::optional<Refusal> Scan(absl::string_view text, const Positions& positions) 
                      absl::StrCat("the character ", CodePointName(*character)),
                      "text without control, bidirectional or invisible characters"};
     }
+    if (*character == '\r' && (rest.empty() || rest[0] != '\n')) {
+      return Refusal{positions.At(offset), "a carriage return within a line",
+                     "lines that end in a line feed"};
+    }
     if (line_start && *character == '%') {
       return Refusal{positions.At(offset), "a YAML directive", "a document without directives"};
     }
-    line_start = *character == '\n' || *character == '\r';
+    line_start = *character == '\n';
     if (*character < 0x80 &&
         absl::string_view("[]{},").find(static_cast<char>(*character)) != absl::string_view::npos) {
       if (++flow_marks > kFlowMarksMax) {
@@ -115,9 +119,15 @@ class TreeBuilder final : public YAML::EventHandler {
   std::optional<Node> TakeRoot() { return std::exchange(root_, std::nullopt); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > 1) {
+    if (++documents_ == 1) {
+      return;
+    }
+    // A line that is indented wrongly ends the document for yaml-cpp, which then starts another.
+    if (text_.substr(Offset(mark), 3) == "---") {
       throw Refusal{At(mark), "a second document", "one document in a file"};
     }
+    throw Refusal{At(mark), "text that belongs to no list or map before it",
+                  "one document, with the keys of a map at one indentation"};
   }
   void OnDocumentEnd() override {}
 
@@ -136,6 +146,7 @@ class TreeBuilder final : public YAML::EventHandler {
     RefuseProperties(mark, tag, anchor);
     CountNode(mark);
     RefuseDeceptive(mark, value);
+    RefuseUnclosed(mark);
     const bool quoted = tag == "!";
     if (AwaitsKey()) {
       TakeKey(mark, value, quoted);
@@ -192,11 +203,31 @@ class TreeBuilder final : public YAML::EventHandler {
     // Escapes in double quotes can write what the scan of the raw text did not see.
     while (!value.empty()) {
       const std::optional<char32_t> character = TakeCodePoint(value);
-      if (!character.has_value() || IsDeceptive(*character)) {
+      if (!character.has_value() || IsDeceptive(*character) || *character == '\r') {
         throw Refusal{At(mark), "an escape for a control, bidirectional or invisible character",
                       "visible text"};
       }
     }
+  }
+
+  // yaml-cpp takes the end of the file for a closing quote.
+  void RefuseUnclosed(const YAML::Mark& mark) {
+    std::size_t offset = Offset(mark);
+    const char quote = offset < text_.size() ? text_[offset] : '\0';
+    if (quote != '"' && quote != '\'') {
+      return;
+    }
+    for (++offset; offset < text_.size(); ++offset) {
+      const bool pair = offset + 1 < text_.size() &&
+                        ((quote == '"' && text_[offset] == '\\') ||
+                         (quote == '\'' && text_[offset] == quote && text_[offset + 1] == quote));
+      if (pair) {
+        ++offset;
+      } else if (text_[offset] == quote) {
+        return;
+      }
+    }
+    throw Refusal{At(mark), "quoted text without an end", std::string("a closing ") + quote};
   }
 
   void CountNode(const YAML::Mark& mark) {
