@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -68,12 +69,48 @@ struct FactSpec {
   bool runtime;
 };
 
-// Position in the table, which is sorted by path. Counters (people.<code>.<category>) are
-// kCounters.
+// Position in the table, which is sorted by path.
 using FactId = int;
-inline constexpr FactId kNoFact = -1;
-inline constexpr std::size_t kFactCount = 37;
-inline constexpr FactId kCounters = static_cast<FactId>(kFactCount);
+enum : FactId {
+  kNoFact = -1,
+  kArtifactAnonymity = 0,
+  kArtifactEndToEndEncrypted,
+  kArtifactKind,
+  kAt,
+  kDataCategories,
+  kDataLabel,
+  kDataPersonal,
+  kDataSubjectsIn,
+  kDealKind,
+  kDpDelta,
+  kDpEpsilon,
+  kDpUnit,
+  kEvidence,
+  kFromJurisdiction,
+  kJobId,
+  kJobPurpose,
+  kKeyHeldIn,
+  kModelControlled,
+  kModelExportClass,
+  kOp,
+  kRecipientCertifications,
+  kRecipientListedOwnerPct,
+  kRecipientOrg,
+  kRecipientOrganisedIn,
+  kRecipientOwners,
+  kRecipientPrincipalPlace,
+  kRecipientUltimateParent,
+  kRoundRepeating,
+  kSecaggK,
+  kToJurisdiction,
+  kToLocationGrade,
+  kWorkerAttested,
+  kWorkerChipEccn,
+  kWorkerMemoryProtected,
+  kWorkerTrainerIsolated,
+  kCounters,  // every people.<code>.<category>
+};
+inline constexpr std::size_t kFactCount = kCounters;
 
 // The table without the counters.
 const std::vector<FactSpec>& FactTable();
