@@ -174,7 +174,7 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
     }
   }
   const bool to_supplier = flow.recipient != state.genesis.organisation();
-  SetText(&facts, "deal.kind", to_supplier ? "compute-rental" : "");
+  SetText(&facts, "deal.kind", to_supplier ? "compute-rental" : "internal");
   SetText(&facts, "key.held_in", "home");
   SetRecipientFacts(state, flow.recipient, &facts);
   SetWorkerFacts(state, flow, &facts);

@@ -12,8 +12,9 @@
 
 namespace carnet::coordinator {
 
-// Streams a file in messages of at most exchange::kChunkBytesMax. At most one write is outstanding, so a slow reader
-// holds one chunk. `Chunk` is DownloadChunk {offset, data} or another message with `data`. Deletes itself in OnDone.
+// Streams a file in messages of at most exchange::kChunkBytesMax. At most one write is outstanding,
+// so a slow reader holds one chunk. `Chunk` is DownloadChunk {offset, data} or another message with
+// `data`. Deletes itself in OnDone.
 template <typename Chunk>
 class FileStreamReactor final : public grpc::ServerWriteReactor<Chunk> {
  public:
@@ -42,14 +43,15 @@ class FileStreamReactor final : public grpc::ServerWriteReactor<Chunk> {
   void Continue() {
     const absl::Status admitted = executor_.TrySubmit([this] { SendNext(); });
     if (!admitted.ok()) {
-      this->Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many transfers: resume later"));
+      this->Finish(
+          grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many transfers: resume later"));
     }
   }
   void SendNext() {
     if (offset_ >= file_->size_bytes()) {
-      this->Finish(offset_ == file_->size_bytes()
-                       ? grpc::Status::OK
-                       : grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "the offset is behind the end"));
+      this->Finish(offset_ == file_->size_bytes() ? grpc::Status::OK
+                                                  : grpc::Status(grpc::StatusCode::OUT_OF_RANGE,
+                                                                 "the offset is behind the end"));
       return;
     }
     const std::uint64_t left = file_->size_bytes() - offset_;

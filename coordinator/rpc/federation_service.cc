@@ -28,12 +28,14 @@ absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, cons
   }
   response->set_cancel_current(answer.cancel_current);
   if (answer.task.has_value()) {
-    CARNET_ASSIGN_OR_RETURN(*response->mutable_task(), MakeTask(services, *answer.task, worker, head));
+    CARNET_ASSIGN_OR_RETURN(*response->mutable_task(),
+                            MakeTask(services, *answer.task, worker, head));
   }
   return absl::OkStatus();
 }
 
-// A worker shows the newest head that it verified. Only this log's own signature proves that it forgot something.
+// A worker shows the newest head that it verified. Only this log's own signature proves that it
+// forgot something.
 absl::Status CheckWhatItSaw(const Services& services, const v1::NextTaskRequest& request) {
   if (request.seen_head().empty()) {
     return absl::OkStatus();
@@ -66,7 +68,8 @@ grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContex
   if (!worker.ok()) {
     reactor->Finish(ToGrpcStatus(worker.status()));
   } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax) {
-    reactor->Finish(ToGrpcStatus(absl::InvalidArgumentError("at most 4096 claims and a head of 16 KiB")));
+    reactor->Finish(
+        ToGrpcStatus(absl::InvalidArgumentError("at most 4096 claims and a head of 16 KiB")));
   } else {
     const absl::Status admitted =
         services_.storage.TrySubmit([this, peer = *worker, request, response, reactor] {
@@ -99,23 +102,26 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
       return;
     }
     if (answer->task.has_value() && answer->task->name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
-      answer->task->artifact.set_sealed_sha256(ToString(services_.engine.UploadedShard(answer->task->name.id)));
+      answer->task->artifact.set_sealed_sha256(
+          ToString(services_.engine.UploadedShard(answer->task->name.id)));
     }
-    FinishOn(services_.storage, reactor, [this, worker, seen, answer = *std::move(answer), response] {
-      return FillAnswer(services_, worker, seen, answer, response);
-    });
+    FinishOn(services_.storage, reactor,
+             [this, worker, seen, answer = *std::move(answer), response] {
+               return FillAnswer(services_, worker, seen, answer, response);
+             });
   });
 }
 
-grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(grpc::CallbackServerContext* context,
-                                                                         const v1::DownloadRequest* request) {
+grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(
+    grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
   auto* reactor = new FileStreamReactor<v1::DownloadChunk>(services_.bulk);
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
   if (!worker.ok()) {
     reactor->Fail(ToGrpcStatus(worker.status()));
     return reactor;
   }
-  const auto open = [this, reactor, request, worker_id = worker->worker_id](const State& state, absl::Time now) {
+  const auto open = [this, reactor, request, worker_id = worker->worker_id](const State& state,
+                                                                            absl::Time now) {
     const absl::StatusOr<OpenTask> task = FindTask(state, worker_id, request->task_id(), now);
     if (!task.ok()) {
       reactor->Fail(ToGrpcStatus(task.status()));
@@ -132,22 +138,24 @@ grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(grpc::C
       if (size.ok()) {
         file = exchange::SendFile::Open(services_.blobs.PathOf(blob), *size);
       }
-      file.ok() ? reactor->Begin(*std::move(file), offset) : reactor->Fail(ToGrpcStatus(file.status()));
+      file.ok() ? reactor->Begin(*std::move(file), offset)
+                : reactor->Fail(ToGrpcStatus(file.status()));
     });
     if (!admitted.ok()) {
       reactor->Fail(ToGrpcStatus(admitted));
     }
   };
   // Decided again at the first byte: the facts may have changed since the round opened.
-  services_.engine.Submit(RecheckTask{worker->worker_id, request->task_id(), request->ticket_id(), false}, "",
-                          [this, reactor, open](absl::StatusOr<Answer> answer) {
-                            const absl::Status status = answer.ok() ? answer->status : answer.status();
-                            if (!status.ok()) {
-                              reactor->Fail(ToGrpcStatus(status));
-                              return;
-                            }
-                            services_.engine.Read(open);
-                          });
+  services_.engine.Submit(
+      RecheckTask{worker->worker_id, request->task_id(), request->ticket_id(), false}, "",
+      [this, reactor, open](absl::StatusOr<Answer> answer) {
+        const absl::Status status = answer.ok() ? answer->status : answer.status();
+        if (!status.ok()) {
+          reactor->Fail(ToGrpcStatus(status));
+          return;
+        }
+        services_.engine.Read(open);
+      });
   return reactor;
 }
 
@@ -156,16 +164,17 @@ grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>* FederationServic
   return new UploadReactor(services_, uploads_, services_.peers.Worker(*context));
 }
 
-grpc::ServerUnaryReactor* FederationService::SubmitContribution(grpc::CallbackServerContext* context,
-                                                                const v1::SubmitRecordRequest* request,
-                                                                v1::SubmitRecordResponse* response) {
+grpc::ServerUnaryReactor* FederationService::SubmitContribution(
+    grpc::CallbackServerContext* context, const v1::SubmitRecordRequest* request,
+    v1::SubmitRecordResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
   absl::Status status = worker.status();
   status.Update(CheckRequestId(request->request_id()));
   if (status.ok()) {
-    status = services_.verify.TrySubmit(
-        [this, peer = *worker, request, response, reactor] { Verify(peer, *request, response, reactor); });
+    status = services_.verify.TrySubmit([this, peer = *worker, request, response, reactor] {
+      Verify(peer, *request, response, reactor);
+    });
   }
   if (!status.ok()) {
     reactor->Finish(ToGrpcStatus(status));
@@ -174,7 +183,8 @@ grpc::ServerUnaryReactor* FederationService::SubmitContribution(grpc::CallbackSe
 }
 
 void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordRequest& request,
-                               v1::SubmitRecordResponse* response, grpc::ServerUnaryReactor* reactor) {
+                               v1::SubmitRecordResponse* response,
+                               grpc::ServerUnaryReactor* reactor) {
   absl::StatusOr<v1::Contribution> contribution = OpenAs<v1::Contribution>(request.record());
   if (!contribution.ok()) {
     reactor->Finish(ToGrpcStatus(contribution.status()));
@@ -186,7 +196,8 @@ void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordR
   });
   absl::StatusOr<coordinator::SubmitContribution> command = read.ok() ? expected.status() : read;
   if (read.ok() && expected.ok()) {
-    command = VerifyContribution(services_, *expected, worker, request.record(), *std::move(contribution));
+    command = VerifyContribution(services_, *expected, worker, request.record(),
+                                 *std::move(contribution));
   }
   if (!command.ok()) {
     reactor->Finish(ToGrpcStatus(command.status()));
@@ -194,23 +205,27 @@ void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordR
   }
   const BlobId blob{BlobKind::kDelta, ToBytes(command->contribution.sealed_sha256())};
   services_.engine.Submit(
-      *std::move(command), request.request_id(), [this, blob, response, reactor](absl::StatusOr<Answer> answer) {
+      *std::move(command), request.request_id(),
+      [this, blob, response, reactor](absl::StatusOr<Answer> answer) {
         const absl::Status status = answer.ok() ? answer->status : answer.status();
-        FinishOn(services_.storage, reactor, [this, status, blob, answer = std::move(answer), response] {
-          if (absl::IsInvalidArgument(status) && answer.ok()) {
-            // Rejected and on record: the file has no use any more. (A second contribution leaves the first one's.)
-            services_.blobs.Remove(blob).IgnoreError();
-          }
-          CARNET_RETURN_IF_ERROR(status);
-          CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(answer->index.value_or(0)));
-          return absl::OkStatus();
-        });
+        FinishOn(services_.storage, reactor,
+                 [this, status, blob, answer = std::move(answer), response] {
+                   if (absl::IsInvalidArgument(status) && answer.ok()) {
+                     // Rejected and on record: the file has no use any more. (A second contribution
+                     // leaves the first one's.)
+                     services_.blobs.Remove(blob).IgnoreError();
+                   }
+                   CARNET_RETURN_IF_ERROR(status);
+                   CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
+                                           services_.log.MakeReceipt(answer->index.value_or(0)));
+                   return absl::OkStatus();
+                 });
       });
 }
 
-grpc::ServerUnaryReactor* FederationService::SubmitEvaluation(grpc::CallbackServerContext* context,
-                                                              const v1::SubmitRecordRequest* request,
-                                                              v1::SubmitRecordResponse* response) {
+grpc::ServerUnaryReactor* FederationService::SubmitEvaluation(
+    grpc::CallbackServerContext* context, const v1::SubmitRecordRequest* request,
+    v1::SubmitRecordResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
   absl::Status status = worker.status();
@@ -230,7 +245,8 @@ grpc::ServerUnaryReactor* FederationService::SubmitEvaluation(grpc::CallbackServ
       command.evaluation = *std::move(evaluation);
       SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
                       [this, response](std::uint64_t index) -> absl::Status {
-                        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
+                        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
+                                                services_.log.MakeReceipt(index));
                         return absl::OkStatus();
                       });
     });
@@ -254,13 +270,16 @@ grpc::ServerUnaryReactor* FederationService::ConfirmStaged(grpc::CallbackServerC
     reactor->Finish(ToGrpcStatus(status));
     return reactor;
   }
-  services_.engine.Read([this, peer = *worker, name = *name, request, response, reactor](const State&, absl::Time) {
+  services_.engine.Read([this, peer = *worker, name = *name, request, response, reactor](
+                            const State&, absl::Time) {
     const Bytes sealed = services_.engine.UploadedShard(name.id);
     const absl::StatusOr<std::uint64_t> size = services_.blobs.SizeOf({BlobKind::kSealed, sealed});
-    coordinator::ConfirmStaged command{peer.worker_id, name.id, ToBytes(request->sha256()), sealed, size.value_or(0)};
+    coordinator::ConfirmStaged command{peer.worker_id, name.id, ToBytes(request->sha256()), sealed,
+                                       size.value_or(0)};
     SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
                     [this, response](std::uint64_t index) -> absl::Status {
-                      CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
+                      CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
+                                              services_.log.MakeReceipt(index));
                       return absl::OkStatus();
                     });
   });
@@ -268,7 +287,8 @@ grpc::ServerUnaryReactor* FederationService::ConfirmStaged(grpc::CallbackServerC
 }
 
 grpc::ServerUnaryReactor* FederationService::FailTask(grpc::CallbackServerContext* context,
-                                                      const v1::FailTaskRequest* request, v1::FailTaskResponse*) {
+                                                      const v1::FailTaskRequest* request,
+                                                      v1::FailTaskResponse*) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
   absl::Status status = worker.status();
@@ -277,14 +297,15 @@ grpc::ServerUnaryReactor* FederationService::FailTask(grpc::CallbackServerContex
     reactor->Finish(ToGrpcStatus(status));
     return reactor;
   }
-  SubmitAndFinish(services_, coordinator::FailTask{worker->worker_id, request->task_id(), request->failure()},
+  SubmitAndFinish(services_,
+                  coordinator::FailTask{worker->worker_id, request->task_id(), request->failure()},
                   request->request_id(), reactor, [](std::uint64_t) { return absl::OkStatus(); });
   return reactor;
 }
 
-grpc::ServerUnaryReactor* FederationService::GetConsistency(grpc::CallbackServerContext* context,
-                                                            const v1::GetConsistencyRequest* request,
-                                                            v1::GetConsistencyResponse* response) {
+grpc::ServerUnaryReactor* FederationService::GetConsistency(
+    grpc::CallbackServerContext* context, const v1::GetConsistencyRequest* request,
+    v1::GetConsistencyResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
   if (!worker.ok()) {

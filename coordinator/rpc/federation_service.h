@@ -1,4 +1,5 @@
-// carnet.v1.Federation: what workers call. Thin: authenticate, check limits, hand over, map the status.
+// carnet.v1.Federation: what workers call. Thin: authenticate, check limits, hand over, map the
+// status.
 #ifndef CARNET_COORDINATOR_RPC_FEDERATION_SERVICE_H_
 #define CARNET_COORDINATOR_RPC_FEDERATION_SERVICE_H_
 
@@ -11,32 +12,37 @@ namespace carnet::coordinator {
 class FederationService final : public v1::Federation::CallbackService {
  public:
   // Both outlive the service.
-  FederationService(const Services& services, Uploads& uploads) : services_(services), uploads_(uploads) {}
+  FederationService(const Services& services, Uploads& uploads)
+      : services_(services), uploads_(uploads) {}
 
-  grpc::ServerUnaryReactor* NextTask(grpc::CallbackServerContext* context, const v1::NextTaskRequest* request,
+  grpc::ServerUnaryReactor* NextTask(grpc::CallbackServerContext* context,
+                                     const v1::NextTaskRequest* request,
                                      v1::NextTaskResponse* response) override;
-  grpc::ServerWriteReactor<v1::DownloadChunk>* Download(grpc::CallbackServerContext* context,
-                                                        const v1::DownloadRequest* request) override;
-  grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>* Upload(grpc::CallbackServerContext* context) override;
+  grpc::ServerWriteReactor<v1::DownloadChunk>* Download(
+      grpc::CallbackServerContext* context, const v1::DownloadRequest* request) override;
+  grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>* Upload(
+      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* SubmitContribution(grpc::CallbackServerContext* context,
                                                const v1::SubmitRecordRequest* request,
                                                v1::SubmitRecordResponse* response) override;
   grpc::ServerUnaryReactor* SubmitEvaluation(grpc::CallbackServerContext* context,
                                              const v1::SubmitRecordRequest* request,
                                              v1::SubmitRecordResponse* response) override;
-  grpc::ServerUnaryReactor* ConfirmStaged(grpc::CallbackServerContext* context, const v1::ConfirmStagedRequest* request,
+  grpc::ServerUnaryReactor* ConfirmStaged(grpc::CallbackServerContext* context,
+                                          const v1::ConfirmStagedRequest* request,
                                           v1::ConfirmStagedResponse* response) override;
-  grpc::ServerUnaryReactor* FailTask(grpc::CallbackServerContext* context, const v1::FailTaskRequest* request,
+  grpc::ServerUnaryReactor* FailTask(grpc::CallbackServerContext* context,
+                                     const v1::FailTaskRequest* request,
                                      v1::FailTaskResponse* response) override;
   grpc::ServerUnaryReactor* GetConsistency(grpc::CallbackServerContext* context,
                                            const v1::GetConsistencyRequest* request,
                                            v1::GetConsistencyResponse* response) override;
 
  private:
-  void Poll(const WorkerPeer& worker, const v1::NextTaskRequest& request, v1::NextTaskResponse* response,
-            grpc::ServerUnaryReactor* reactor);
-  void Verify(const WorkerPeer& worker, const v1::SubmitRecordRequest& request, v1::SubmitRecordResponse* response,
-              grpc::ServerUnaryReactor* reactor);
+  void Poll(const WorkerPeer& worker, const v1::NextTaskRequest& request,
+            v1::NextTaskResponse* response, grpc::ServerUnaryReactor* reactor);
+  void Verify(const WorkerPeer& worker, const v1::SubmitRecordRequest& request,
+              v1::SubmitRecordResponse* response, grpc::ServerUnaryReactor* reactor);
 
   const Services& services_;
   Uploads& uploads_;

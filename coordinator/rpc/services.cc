@@ -93,7 +93,8 @@ absl::Status CheckRequestId(const std::string& request_id) {
   return absl::OkStatus();
 }
 
-void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status()> work) {
+void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor,
+              absl::AnyInvocable<absl::Status()> work) {
   const absl::Status admitted = executor.TrySubmit(
       [reactor, work = std::move(work)]() mutable { reactor->Finish(ToGrpcStatus(work())); });
   if (!admitted.ok()) {
@@ -102,7 +103,8 @@ void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor, absl
 }
 
 void SubmitAndFinish(const Services& services, CommandBody body, const std::string& request_id,
-                     grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status(std::uint64_t)> fill) {
+                     grpc::ServerUnaryReactor* reactor,
+                     absl::AnyInvocable<absl::Status(std::uint64_t)> fill) {
   services.engine.Submit(
       std::move(body), request_id,
       [&services, reactor, fill = std::move(fill)](absl::StatusOr<Answer> answer) mutable {
@@ -113,8 +115,9 @@ void SubmitAndFinish(const Services& services, CommandBody body, const std::stri
         } else if (!answer->index.has_value()) {
           reactor->Finish(grpc::Status::OK);
         } else {
-          FinishOn(services.storage, reactor,
-                   [fill = std::move(fill), index = *answer->index]() mutable { return fill(index); });
+          FinishOn(
+              services.storage, reactor,
+              [fill = std::move(fill), index = *answer->index]() mutable { return fill(index); });
         }
       });
 }

@@ -1,4 +1,5 @@
-// What every service method works with, and who calls it. The peer's identity comes from its certificate alone.
+// What every service method works with, and who calls it. The peer's identity comes from its
+// certificate alone.
 #ifndef CARNET_COORDINATOR_RPC_SERVICES_H_
 #define CARNET_COORDINATOR_RPC_SERVICES_H_
 
@@ -40,15 +41,18 @@ class PeerDirectory {
   void Update(const State& state) CARNET_EXCLUDES(mutex_);
 
   // UNAUTHENTICATED: no certificate, or one of nobody on record. PERMISSION_DENIED "revoked".
-  absl::StatusOr<WorkerPeer> Worker(const grpc::ServerContextBase& context) const CARNET_EXCLUDES(mutex_);
-  absl::StatusOr<UserPeer> User(const grpc::ServerContextBase& context) const CARNET_EXCLUDES(mutex_);
+  absl::StatusOr<WorkerPeer> Worker(const grpc::ServerContextBase& context) const
+      CARNET_EXCLUDES(mutex_);
+  absl::StatusOr<UserPeer> User(const grpc::ServerContextBase& context) const
+      CARNET_EXCLUDES(mutex_);
 
  private:
   mutable Mutex mutex_;
   std::uint64_t facts_version_ CARNET_GUARDED_BY(mutex_) = 0;
   std::size_t users_count_ CARNET_GUARDED_BY(mutex_) = 0;
-  std::map<std::string, std::pair<WorkerPeer, bool>> workers_ CARNET_GUARDED_BY(mutex_);  // by SPKI digest; revoked
-  std::map<std::string, UserPeer> users_ CARNET_GUARDED_BY(mutex_);                       // by user id
+  std::map<std::string, std::pair<WorkerPeer, bool>> workers_
+      CARNET_GUARDED_BY(mutex_);                                     // by SPKI digest; revoked
+  std::map<std::string, UserPeer> users_ CARNET_GUARDED_BY(mutex_);  // by user id
 };
 
 // Everything outlives the services.
@@ -73,17 +77,20 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // A request id is 16 bytes. Error INVALID_ARGUMENT.
 absl::Status CheckRequestId(const std::string& request_id);
 
-// Calls without a deadline, or with one beyond this, are refused: a call that nobody waits for holds its place for ever.
+// Calls without a deadline, or with one beyond this, are refused: a call that nobody waits for
+// holds its place for ever.
 inline constexpr absl::Duration kUnaryDeadlineMax = absl::Minutes(30);
 
 // Runs `work`, which fills the response, on `executor`, and finishes the call with its status.
 // A full executor finishes it with RESOURCE_EXHAUSTED at once.
-void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status()> work);
+void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor,
+              absl::AnyInvocable<absl::Status()> work);
 
-// Submits `body`; when its answer is durable, `fill` runs on the storage executor with the index of the answering record
-// (which exists) and finishes the call.
+// Submits `body`; when its answer is durable, `fill` runs on the storage executor with the index of
+// the answering record (which exists) and finishes the call.
 void SubmitAndFinish(const Services& services, CommandBody body, const std::string& request_id,
-                     grpc::ServerUnaryReactor* reactor, absl::AnyInvocable<absl::Status(std::uint64_t index)> fill);
+                     grpc::ServerUnaryReactor* reactor,
+                     absl::AnyInvocable<absl::Status(std::uint64_t index)> fill);
 
 }  // namespace carnet::coordinator
 

@@ -14,12 +14,13 @@ absl::StatusOr<v1::ProvenRecord> ProveUnder(const ledger::Log& log, std::uint64_
   return proven;
 }
 
-absl::StatusOr<v1::Task> MakeTask(const Services& services, const OpenTask& task, const WorkerPeer& worker,
-                                  const ledger::SignedHead& head) {
+absl::StatusOr<v1::Task> MakeTask(const Services& services, const OpenTask& task,
+                                  const WorkerPeer& worker, const ledger::SignedHead& head) {
   v1::Task message;
   message.set_task_id(TaskId(task.name));
   message.set_kind(task.name.kind);
-  CARNET_ASSIGN_OR_RETURN(*message.mutable_opened(), ProveUnder(services.log, task.opened_index, head));
+  CARNET_ASSIGN_OR_RETURN(*message.mutable_opened(),
+                          ProveUnder(services.log, task.opened_index, head));
   for (const std::uint64_t index : task.context) {
     CARNET_ASSIGN_OR_RETURN(*message.add_context(), ProveUnder(services.log, index, head));
   }
@@ -32,11 +33,13 @@ absl::StatusOr<v1::Task> MakeTask(const Services& services, const OpenTask& task
     if (task.key_id.empty()) {
       return message;  // a shard: its key is wrapped in the header, and not for us
     }
-    CARNET_ASSIGN_OR_RETURN(const exchange::Header header, exchange::ParseHeader(AsBytes(message.artifact_header())));
+    CARNET_ASSIGN_OR_RETURN(const exchange::Header header,
+                            exchange::ParseHeader(AsBytes(message.artifact_header())));
     CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes data_key,
                             services.keys.Read(task.key_id, crypto::KeyKind::kDataKey));
-    CARNET_ASSIGN_OR_RETURN(*message.mutable_key(),
-                            exchange::WrapKeyFor(header.fields, data_key, worker.wrapping_key, services.rng));
+    CARNET_ASSIGN_OR_RETURN(
+        *message.mutable_key(),
+        exchange::WrapKeyFor(header.fields, data_key, worker.wrapping_key, services.rng));
   }
   return message;
 }

@@ -11,11 +11,12 @@
 namespace carnet::coordinator {
 
 // Blocks on files. Errors: those of the log, the blobs and the key files.
-absl::StatusOr<v1::Task> MakeTask(const Services& services, const OpenTask& task, const WorkerPeer& worker,
-                                  const ledger::SignedHead& head);
+absl::StatusOr<v1::Task> MakeTask(const Services& services, const OpenTask& task,
+                                  const WorkerPeer& worker, const ledger::SignedHead& head);
 
 // The record at `index` with its proof under `head`.
-absl::StatusOr<v1::ProvenRecord> ProveUnder(const ledger::Log& log, std::uint64_t index, const ledger::SignedHead& head);
+absl::StatusOr<v1::ProvenRecord> ProveUnder(const ledger::Log& log, std::uint64_t index,
+                                            const ledger::SignedHead& head);
 
 }  // namespace carnet::coordinator
 

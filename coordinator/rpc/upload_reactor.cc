@@ -8,7 +8,8 @@
 
 namespace carnet::coordinator {
 
-UploadReactor::UploadReactor(const Services& services, Uploads& uploads, absl::StatusOr<WorkerPeer> worker)
+UploadReactor::UploadReactor(const Services& services, Uploads& uploads,
+                             absl::StatusOr<WorkerPeer> worker)
     : services_(services), uploads_(uploads), worker_(std::move(worker)) {
   if (!worker_.ok()) {
     End(worker_.status());
@@ -56,14 +57,17 @@ void UploadReactor::OnOpen() {
     Reject(reasons::kWrongSignature);
     return;
   }
-  services_.engine.Submit(RecheckTask{worker_->worker_id, open_.task_id(), open_.ticket_id(), true}, "",
-                          [this](absl::StatusOr<Answer> answer) {
-                            const absl::Status status = answer.ok() ? answer->status : answer.status();
+  services_.engine.Submit(RecheckTask{worker_->worker_id, open_.task_id(), open_.ticket_id(), true},
+                          "", [this](absl::StatusOr<Answer> answer) {
+                            const absl::Status status =
+                                answer.ok() ? answer->status : answer.status();
                             if (!status.ok()) {
                               End(status);
                               return;
                             }
-                            services_.engine.Read([this](const State& state, absl::Time now) { OnAllowed(state, now); });
+                            services_.engine.Read([this](const State& state, absl::Time now) {
+                              OnAllowed(state, now);
+                            });
                           });
 }
 
@@ -86,8 +90,10 @@ void UploadReactor::OnAllowed(const State& state, absl::Time now) {
   } else {
     expected = ExpectationOf(state, task->name.id, worker_->worker_id);
   }
-  RunOnBulk([this, task = *std::move(task), expected = std::move(expected), staging = std::move(staging),
-             to_spiffe_id = std::move(to_spiffe_id)] { CheckHeader(task, expected, staging, to_spiffe_id); });
+  RunOnBulk([this, task = *std::move(task), expected = std::move(expected),
+             staging = std::move(staging), to_spiffe_id = std::move(to_spiffe_id)] {
+    CheckHeader(task, expected, staging, to_spiffe_id);
+  });
 }
 
 void UploadReactor::CheckHeader(const OpenTask& task, absl::StatusOr<RoundExpectation> expected,
@@ -96,7 +102,8 @@ void UploadReactor::CheckHeader(const OpenTask& task, absl::StatusOr<RoundExpect
     exchange::ShardHeaderFacts facts;
     facts.from_spiffe_id = worker_->spiffe_id;
     facts.to_spiffe_id = to_spiffe_id;
-    if (!exchange::CompareHeaders(exchange::ShardHeader(staging, facts), header_.fields, exchange::kShardSenderFields)
+    if (!exchange::CompareHeaders(exchange::ShardHeader(staging, facts), header_.fields,
+                                  exchange::kShardSenderFields)
              .ok()) {
       End(absl::InvalidArgumentError(reasons::kWrongHeader));
       return;
@@ -109,7 +116,8 @@ void UploadReactor::CheckHeader(const OpenTask& task, absl::StatusOr<RoundExpect
     End(expected.status());
     return;
   }
-  const absl::StatusOr<std::string> reason = CheckDeltaHeader(services_, *expected, *worker_, header_.fields);
+  const absl::StatusOr<std::string> reason =
+      CheckDeltaHeader(services_, *expected, *worker_, header_.fields);
   if (!reason.ok()) {
     End(absl::UnavailableError("the upload cannot be checked now"));
   } else if (!reason->empty()) {
@@ -169,8 +177,9 @@ void UploadReactor::OnWriteDone(bool ok) {
 }
 
 void UploadReactor::Reject(const std::string& reason) {
-  services_.engine.Submit(RejectUpload{worker_->worker_id, open_.task_id(), reason, open_.sealed_sha256()}, "",
-                          [this, reason](absl::StatusOr<Answer>) { End(absl::InvalidArgumentError(reason)); });
+  services_.engine.Submit(
+      RejectUpload{worker_->worker_id, open_.task_id(), reason, open_.sealed_sha256()}, "",
+      [this, reason](absl::StatusOr<Answer>) { End(absl::InvalidArgumentError(reason)); });
 }
 
 void UploadReactor::End(const absl::Status& status) {

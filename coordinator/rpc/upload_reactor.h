@@ -15,8 +15,8 @@
 
 namespace carnet::coordinator {
 
-// At most one read is outstanding, started again only when the chunk before it is in its spool: HTTP/2's window then
-// holds the sender back. Deletes itself in OnDone.
+// At most one read is outstanding, started again only when the chunk before it is in its spool:
+// HTTP/2's window then holds the sender back. Deletes itself in OnDone.
 class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse> {
  public:
   UploadReactor(const Services& services, Uploads& uploads, absl::StatusOr<WorkerPeer> worker);
@@ -27,11 +27,12 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
   void OnDone() override { delete this; }
 
  private:
-  // One after another: what the open message says, whether policy still lets it in, its header, its spool.
+  // One after another: what the open message says, whether policy still lets it in, its header, its
+  // spool.
   void OnOpen();
   void OnAllowed(const State& state, absl::Time now);
-  void CheckHeader(const OpenTask& task, absl::StatusOr<RoundExpectation> expected, const v1::StagingOrdered& staging,
-                   std::string to_spiffe_id);
+  void CheckHeader(const OpenTask& task, absl::StatusOr<RoundExpectation> expected,
+                   const v1::StagingOrdered& staging, std::string to_spiffe_id);
   void StartSpool();
   void OnChunk();
   void Reply(const exchange::Acknowledgement& acknowledgement);

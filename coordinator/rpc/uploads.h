@@ -1,5 +1,5 @@
-// Uploads under way: one spool for each sealed header, taken over into the blobs when it is whole. Thread-safe; the
-// calls block on files.
+// Uploads under way: one spool for each sealed header, taken over into the blobs when it is whole.
+// Thread-safe; the calls block on files.
 #ifndef CARNET_COORDINATOR_RPC_UPLOADS_H_
 #define CARNET_COORDINATOR_RPC_UPLOADS_H_
 
@@ -22,9 +22,10 @@ class Upload {
  public:
   // Offset to go on from; complete when there is nothing left to send.
   const exchange::Acknowledgement& first() const { return first_; }
-  // Errors: those of exchange::ReceiveSpool::Write and Acknowledge. DATA_LOSS: the digest is not the one announced.
-  absl::StatusOr<std::optional<exchange::Acknowledgement>> Write(std::uint64_t offset, ByteView data,
-                                                                 absl::Duration now);
+  // Errors: those of exchange::ReceiveSpool::Write and Acknowledge. DATA_LOSS: the digest is not
+  // the one announced.
+  absl::StatusOr<std::optional<exchange::Acknowledgement>> Write(std::uint64_t offset,
+                                                                 ByteView data, absl::Duration now);
   ~Upload();
 
  private:
@@ -44,16 +45,17 @@ class Upload {
 class Uploads {
  public:
   // `directory` exists. Sweeps spools whose header nobody kept.
-  static absl::StatusOr<std::unique_ptr<Uploads>> Open(const std::filesystem::path& directory, std::size_t active_max,
-                                                       Blobs& blobs);
+  static absl::StatusOr<std::unique_ptr<Uploads>> Open(const std::filesystem::path& directory,
+                                                       std::size_t active_max, Blobs& blobs);
 
   // Opens or resumes. The blob's kind is delta, or sealed for a shard.
-  // Errors: RESOURCE_EXHAUSTED active_max streams (retry), or no room. ABORTED: another stream has this upload (retry).
-  // Those of exchange::ReceiveSpool::Open.
+  // Errors: RESOURCE_EXHAUSTED active_max streams (retry), or no room. ABORTED: another stream has
+  // this upload (retry). Those of exchange::ReceiveSpool::Open.
   absl::StatusOr<std::unique_ptr<Upload>> Start(exchange::Header header, std::uint64_t sealed_bytes,
                                                 const Digest& sealed_sha256, absl::Duration now);
 
-  // Drops the spools of rounds and stagings that no longer wait for anything. `wanted`: job/round/attempt or staging ids.
+  // Drops the spools of rounds and stagings that no longer wait for anything. `wanted`:
+  // job/round/attempt or staging ids.
   void DropUnwanted(const std::set<std::string>& wanted);
   // What `wanted` calls this artifact.
   static std::string NameOf(const v1::ArtifactHeader& header);
@@ -67,7 +69,7 @@ class Uploads {
   const std::size_t active_max_;
   Blobs& blobs_;
   Mutex mutex_;
-  std::set<std::string> active_ CARNET_GUARDED_BY(mutex_);              // header digests with a stream
+  std::set<std::string> active_ CARNET_GUARDED_BY(mutex_);  // header digests with a stream
   std::map<std::string, std::string> names_ CARNET_GUARDED_BY(mutex_);  // header digest -> NameOf
 };
 

@@ -15,24 +15,30 @@
 namespace carnet::coordinator {
 namespace {
 
-absl::StatusOr<model::SafetensorsReader> OpenBaseModel(const Services& services, const RoundExpectation& expected) {
+absl::StatusOr<model::SafetensorsReader> OpenBaseModel(const Services& services,
+                                                       const RoundExpectation& expected) {
   return model::SafetensorsReader::Open(
       services.blobs.PathOf({BlobKind::kModel, ToBytes(expected.opened.model_sha256())}));
 }
 
-absl::StatusOr<std::string> VerifySealedDelta(const Services& services, const RoundExpectation& expected,
-                                              const WorkerPeer& worker, const v1::Contribution& contribution) {
-  CARNET_ASSIGN_OR_RETURN(const Digest sealed_sha256, ToDigest(AsBytes(contribution.sealed_sha256())));
+absl::StatusOr<std::string> VerifySealedDelta(const Services& services,
+                                              const RoundExpectation& expected,
+                                              const WorkerPeer& worker,
+                                              const v1::Contribution& contribution) {
+  CARNET_ASSIGN_OR_RETURN(const Digest sealed_sha256,
+                          ToDigest(AsBytes(contribution.sealed_sha256())));
   const BlobId blob{BlobKind::kDelta, ToBytes(contribution.sealed_sha256())};
   if (!services.blobs.Has(blob)) {
     return std::string(reasons::kTruncated);  // never uploaded whole
   }
   CARNET_ASSIGN_OR_RETURN(const std::string header_bytes, services.blobs.ReadHeader(blob));
-  CARNET_ASSIGN_OR_RETURN(const exchange::Header header, exchange::ParseHeader(AsBytes(header_bytes)));
+  CARNET_ASSIGN_OR_RETURN(const exchange::Header header,
+                          exchange::ParseHeader(AsBytes(header_bytes)));
   if (AsText(header.sha256) != contribution.header_sha256()) {
     return std::string(reasons::kWrongHeader);
   }
-  CARNET_ASSIGN_OR_RETURN(std::string reason, CheckDeltaHeader(services, expected, worker, header.fields));
+  CARNET_ASSIGN_OR_RETURN(std::string reason,
+                          CheckDeltaHeader(services, expected, worker, header.fields));
   if (!reason.empty()) {
     return reason;
   }
@@ -47,9 +53,11 @@ absl::StatusOr<std::string> VerifySealedDelta(const Services& services, const Ro
   aggregation::VerifyOptions options;
   options.format = {CodecOf(expected.spec), base.layout().parameter_count()};
   options.sealed_sha256 = sealed_sha256;
-  options.clip = expected.spec.delta().clip() > 0 ? expected.spec.delta().clip() : aggregation::kNoClip;
+  options.clip =
+      expected.spec.delta().clip() > 0 ? expected.spec.delta().clip() : aggregation::kNoClip;
   options.threads = services.verify_threads;
-  CARNET_ASSIGN_OR_RETURN(const aggregation::Verification verification, aggregation::VerifyDelta(*delta, options));
+  CARNET_ASSIGN_OR_RETURN(const aggregation::Verification verification,
+                          aggregation::VerifyDelta(*delta, options));
   return std::string(aggregation::ReasonOf(verification.verdict));
 }
 
@@ -68,8 +76,10 @@ absl::StatusOr<RoundExpectation> ExpectationOf(const State& state, const std::st
   return absl::FailedPreconditionError("no round is open for this worker");
 }
 
-absl::StatusOr<std::string> CheckDeltaHeader(const Services& services, const RoundExpectation& expected,
-                                             const WorkerPeer& worker, const v1::ArtifactHeader& header) {
+absl::StatusOr<std::string> CheckDeltaHeader(const Services& services,
+                                             const RoundExpectation& expected,
+                                             const WorkerPeer& worker,
+                                             const v1::ArtifactHeader& header) {
   CARNET_ASSIGN_OR_RETURN(const model::SafetensorsReader base, OpenBaseModel(services, expected));
   const Digest layout_sha256 = crypto::Sha256(AsBytes(base.layout().CanonicalBytes()));
   const model::Codec codec = CodecOf(expected.spec);
@@ -83,7 +93,8 @@ absl::StatusOr<std::string> CheckDeltaHeader(const Services& services, const Rou
     return std::string();
   }
   // The most telling difference first.
-  if (header.job_id() != wanted.job_id() || header.round() != wanted.round() || header.attempt() != wanted.attempt()) {
+  if (header.job_id() != wanted.job_id() || header.round() != wanted.round() ||
+      header.attempt() != wanted.attempt()) {
     return std::string(reasons::kReplayed);
   }
   if (header.base_model_sha256() != wanted.base_model_sha256()) {
@@ -96,8 +107,10 @@ absl::StatusOr<std::string> CheckDeltaHeader(const Services& services, const Rou
   return std::string(reasons::kWrongHeader);
 }
 
-absl::StatusOr<SubmitContribution> VerifyContribution(const Services& services, const RoundExpectation& expected,
-                                                      const WorkerPeer& worker, const v1::SignedRecord& record,
+absl::StatusOr<SubmitContribution> VerifyContribution(const Services& services,
+                                                      const RoundExpectation& expected,
+                                                      const WorkerPeer& worker,
+                                                      const v1::SignedRecord& record,
                                                       v1::Contribution contribution) {
   SubmitContribution command;
   command.worker_id = worker.worker_id;
@@ -105,7 +118,8 @@ absl::StatusOr<SubmitContribution> VerifyContribution(const Services& services, 
   command.signed_by_worker = record.public_key() == AsText(worker.statement_key);
   command.seen_in_log = services.log.CheckSeen(contribution.seen()).ok();
   if (command.signed_by_worker && command.seen_in_log) {
-    CARNET_ASSIGN_OR_RETURN(command.verdict, VerifySealedDelta(services, expected, worker, contribution));
+    CARNET_ASSIGN_OR_RETURN(command.verdict,
+                            VerifySealedDelta(services, expected, worker, contribution));
   }
   command.contribution = std::move(contribution);
   return command;

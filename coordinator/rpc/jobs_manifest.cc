@@ -1,0 +1,104 @@
+#include "coordinator/rpc/jobs_manifest.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "ledger/record.h"
+
+namespace carnet::coordinator {
+namespace {
+
+// Collects indexes while the log goes by.
+class LineageScan {
+ public:
+  explicit LineageScan(const ManifestFacts& facts) : facts_(facts) {}
+
+  absl::Status Visit(std::uint64_t index, const v1::SignedRecord& signed_record) {
+    CARNET_ASSIGN_OR_RETURN(const ledger::Record record,
+                            ledger::OpenVerifiedRecord(signed_record));
+    if (IsFederations(record) && index <= facts_.aggregate_index) {
+      indexes_.push_back(index);
+    } else if (const auto* key = record.As<v1::KeyCreated>(); key != nullptr) {
+      if (key->job_id() == facts_.job_id && key->round() <= facts_.round) {
+        keys_.insert(key->key_id());
+        indexes_.push_back(index);
+      }
+    } else if (const auto* order = record.As<v1::KeyDestructionOrdered>(); order != nullptr) {
+      AddIfOurs(index, order->key_ids());
+    } else if (const auto* destroyed = record.As<v1::KeyDestroyed>(); destroyed != nullptr) {
+      AddIfOurs(index, destroyed->key_ids());
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<std::uint64_t> Take() && { return std::move(indexes_); }
+
+ private:
+  static bool IsFederations(const ledger::Record& record) {
+    return record.As<v1::Genesis>() != nullptr || record.As<v1::UserEnrolled>() != nullptr ||
+           record.As<v1::SupplierRegistered>() != nullptr ||
+           record.As<v1::RegionRegistered>() != nullptr ||
+           record.As<v1::EvidenceRecorded>() != nullptr ||
+           record.As<v1::EvidenceExpired>() != nullptr ||
+           record.As<v1::WorkerEnrolled>() != nullptr ||
+           record.As<v1::WorkerRevoked>() != nullptr ||
+           record.As<v1::DatasetRegistered>() != nullptr ||
+           record.As<v1::ShardStaged>() != nullptr || record.As<v1::StagingOrdered>() != nullptr;
+  }
+
+  template <typename Ids>
+  void AddIfOurs(std::uint64_t index, const Ids& ids) {
+    if (std::any_of(ids.begin(), ids.end(),
+                    [this](const std::string& id) { return keys_.count(id) != 0; })) {
+      indexes_.push_back(index);
+    }
+  }
+
+  const ManifestFacts& facts_;
+  std::set<std::string> keys_;
+  std::vector<std::uint64_t> indexes_;
+};
+
+}  // namespace
+
+absl::StatusOr<ManifestFacts> ManifestFactsOf(const Job& job, std::uint32_t round,
+                                              std::uint64_t durable_size) {
+  const auto result =
+      round == 0 ? job.results.end() - (job.results.empty() ? 0 : 1)
+                 : std::find_if(job.results.begin(), job.results.end(),
+                                [round](const RoundResult& item) { return item.round == round; });
+  if (result == job.results.end() || result->aggregate_index >= durable_size) {
+    return absl::NotFoundError("the job has no aggregate of this round");
+  }
+  ManifestFacts facts;
+  facts.job_id = job.id;
+  CARNET_ASSIGN_OR_RETURN(facts.model_sha256, ToDigest(result->model_sha256));
+  facts.round = result->round;
+  facts.aggregate_index = result->aggregate_index;
+  // What follows the aggregate before the next one is its evaluation, and the job's end.
+  const auto next = result + 1;
+  for (const std::uint64_t index : job.records) {
+    const bool own = next == job.results.end() || index <= result->aggregate_index;
+    if (own && index < durable_size) {
+      facts.records.push_back(index);
+    }
+  }
+  return facts;
+}
+
+absl::StatusOr<ledger::ManifestOrder> MakeManifestOrder(const ledger::LogView& log,
+                                                        const ManifestFacts& facts) {
+  LineageScan scan(facts);
+  CARNET_RETURN_IF_ERROR(
+      log.ForEachRecord(0, [&scan](std::uint64_t index, const v1::SignedRecord& record) {
+        return scan.Visit(index, record);
+      }));
+  ledger::ManifestOrder order;
+  order.job_id = facts.job_id;
+  order.model_sha256 = facts.model_sha256;
+  order.indexes = std::move(scan).Take();
+  order.indexes.insert(order.indexes.end(), facts.records.begin(), facts.records.end());
+  return order;
+}
+
+}  // namespace carnet::coordinator

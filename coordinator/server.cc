@@ -1,0 +1,386 @@
+#include "coordinator/server.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/config_loader.h"
+#include "base/files.h"
+#include "base/http_server.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/status.h"
+#include "coordinator/effects/effects.h"
+#include "coordinator/http/enrolment.h"
+#include "coordinator/recover.h"
+#include "coordinator/rpc/admin_service.h"
+#include "coordinator/rpc/federation_service.h"
+#include "coordinator/rpc/jobs_service.h"
+#include "coordinator/state_dir.h"
+#include "crypto/hash.h"
+#include "crypto/p256.h"
+#include "exchange/join_token.h"
+#include "ledger/errors.h"
+#include "ledger/record.h"
+
+namespace carnet::coordinator {
+namespace {
+
+constexpr absl::Duration kServerCertificateLife = absl::Hours(24 * 90);
+constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
+constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
+constexpr int kMessageBytesMax = 8 << 20;
+constexpr int kStreamsMax = 256;  // concurrent calls of one connection
+constexpr std::size_t kPemBytesMax = std::size_t{16} * 1024;
+
+absl::Duration Or(const v1::Duration& value, absl::Duration fallback) {
+  return value.millis() > 0 ? absl::Milliseconds(value.millis()) : fallback;
+}
+
+std::vector<std::string> AddressesOr(
+    const google::protobuf::RepeatedPtrField<std::string>& addresses, const std::string& fallback) {
+  return addresses.empty() ? std::vector<std::string>{fallback}
+                           : std::vector<std::string>(addresses.begin(), addresses.end());
+}
+
+// "ADDRESS:PORT"; port 0 takes any free one.
+absl::StatusOr<std::pair<std::string, std::uint16_t>> ParseListen(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  std::uint32_t port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(colon + 1), &port) ||
+      port > 65535) {
+    return WithOperatorDetail(
+        absl::InvalidArgumentError("listen: ADDRESS:PORT, e.g. 127.0.0.1:7680"), text);
+  }
+  return std::pair<std::string, std::uint16_t>(text.substr(0, colon),
+                                               static_cast<std::uint16_t>(port));
+}
+
+int Cores() {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// gRPC 1.51 has no setting for the lowest TLS version. With an ECDSA certificate this suite, which
+// needs an RSA one, leaves TLS 1.2 nothing to agree on; TLS 1.3 suites are not affected. Must be
+// set before gRPC starts.
+void ForbidTls12() {
+  setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384", 1);
+}
+
+class Coordinator {
+ public:
+  Coordinator(const ServerOptions& options, Clock& clock, Rng& rng)
+      : options_(options), dir_{options.state_dir}, clock_(clock), rng_(rng) {}
+
+  absl::Status Run(const ReadyCallback& ready);
+
+ private:
+  absl::Status LoadConfig();
+  absl::Status OpenState();
+  absl::Status StartServices();
+  absl::Status IssueServerCertificate();
+  absl::Status StartGrpc();
+  absl::Status StartHttps();
+  void Stop();
+  HttpResponse Health() const;
+  JoinFacts MakeJoinFacts() const;
+
+  const ServerOptions options_;
+  const StateDir dir_;
+  Clock& clock_;
+  Rng& rng_;
+  v1::CoordinatorConfig config_;
+  Metrics metrics_;
+
+  std::unique_ptr<ledger::Log> log_;
+  std::optional<crypto::KeyFiles> keys_;
+  std::optional<crypto::Ed25519KeyPair> statement_key_;
+  std::optional<crypto::CertificateAuthority> authority_;
+  std::unique_ptr<Blobs> blobs_;
+  std::unique_ptr<Uploads> uploads_;
+  std::map<std::string, Bytes> uploaded_shards_;
+  std::string server_certificate_;
+  crypto::SecretBytes server_key_pem_{1};
+  v1::Genesis genesis_;
+  Digest genesis_leaf_{};
+  std::string grpc_address_;
+
+  // Destroyed in reverse: services, engine, then what they use.
+  PeerDirectory peers_;
+  std::unique_ptr<BoundedExecutor> commit_, storage_, bulk_, verify_, aggregation_;
+  std::unique_ptr<FileEffects> effects_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<FederationService> federation_;
+  std::unique_ptr<JobsService> jobs_;
+  std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<Enrolment> enrolment_;
+  std::unique_ptr<HttpServer> https_;
+  std::unique_ptr<grpc::Server> grpc_;
+
+  boost::asio::io_context signals_;
+  Mutex mutex_;
+  absl::Status fatal_ CARNET_GUARDED_BY(mutex_) = absl::OkStatus();
+};
+
+absl::Status Coordinator::LoadConfig() {
+  std::error_code error;
+  if (!std::filesystem::is_directory(dir_.root, error)) {
+    return WithRemedy(
+        WithOperatorDetail(absl::NotFoundError("no state folder"), dir_.root.string()),
+        "make one with `carnet init -f federation.yaml --state DIR`");
+  }
+  if (std::filesystem::exists(dir_.config(), error)) {
+    CARNET_ASSIGN_OR_RETURN(config_, LoadYamlFile<v1::CoordinatorConfig>(dir_.config()));
+  }
+  if (!options_.listen_grpc.empty()) {
+    config_.mutable_listen()->set_grpc(options_.listen_grpc);
+  }
+  if (!options_.listen_https.empty()) {
+    config_.mutable_listen()->set_https(options_.listen_https);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Coordinator::OpenState() {
+  CARNET_ASSIGN_OR_RETURN(keys_, crypto::KeyFiles::Open(dir_.keys().string()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes log_seed,
+                          keys_->Read(kLogKeyId, crypto::KeyKind::kEd25519));
+  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair log_key,
+                          crypto::Ed25519KeyPair::FromSeed(log_seed));
+  // The lock is taken here, before anything is read that another process could be writing.
+  std::string origin;
+  {
+    CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<ledger::LogView> view,
+                            ledger::LogView::OpenReadOnly(dir_.root));
+    origin = view->key().name;
+  }
+  ledger::LogOptions log_options{
+      .state_dir = dir_.root, .head_file = config_.head_file(), .origin = origin};
+  CARNET_ASSIGN_OR_RETURN(log_, ledger::Log::Open(std::move(log_options), std::move(log_key)));
+  CARNET_ASSIGN_OR_RETURN(State state, FoldLedger(*log_));
+  if (state.size == 0) {
+    return absl::FailedPreconditionError(
+        "the ledger has no genesis: run `carnet init` with a new state folder");
+  }
+  genesis_ = state.genesis;
+  CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord first, log_->ReadRecord(0));
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenRecord(first));
+  genesis_leaf_ = opened.leaf_hash;
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
+                          keys_->Read(kStatementKeyId, crypto::KeyKind::kEd25519));
+  CARNET_ASSIGN_OR_RETURN(statement_key_, crypto::Ed25519KeyPair::FromSeed(seed));
+  if (AsText(statement_key_->public_key()) != genesis_.statement_public_key()) {
+    return absl::FailedPreconditionError(
+        "keys/statement.key is not the key that the genesis record names");
+  }
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes ca_key,
+                          keys_->Read(kCaKeyId, crypto::KeyKind::kP256));
+  CARNET_ASSIGN_OR_RETURN(const Bytes ca_pem, ReadFile(dir_.ca_certificate(), kPemBytesMax));
+  CARNET_ASSIGN_OR_RETURN(authority_, crypto::CertificateAuthority::Load(ca_key, AsText(ca_pem)));
+  CARNET_ASSIGN_OR_RETURN(blobs_, Blobs::Open(dir_.blobs()));
+  CARNET_ASSIGN_OR_RETURN(
+      uploads_,
+      Uploads::Open(dir_.spool(),
+                    config_.uploads_active_max() > 0 ? config_.uploads_active_max() : 16, *blobs_));
+  CARNET_ASSIGN_OR_RETURN(uploaded_shards_, CheckAndSweep(state, *blobs_, *keys_));
+
+  commit_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"commit", 1, 4});
+  storage_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"storage", 2, 4096});
+  bulk_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"bulk", 2, 1024});
+  verify_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"verify", 1, 256});
+  aggregation_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"aggregate", 1, 64});
+  peers_.Update(state);
+  EffectsOptions effects_options;
+  effects_options.aggregation_threads =
+      config_.aggregation_threads() > 0 ? static_cast<int>(config_.aggregation_threads()) : Cores();
+  effects_ = std::make_unique<FileEffects>(effects_options, *blobs_, *keys_, rng_, *storage_,
+                                           *aggregation_);
+  EngineOptions engine_options;
+  engine_options.heartbeat = Or(config_.heartbeat(), engine_options.heartbeat);
+  engine_options.poll_max = Or(config_.task_poll_max(), engine_options.poll_max);
+  engine_options.start_grace = Or(config_.start_grace(), engine_options.start_grace);
+  engine_ = std::make_unique<Engine>(engine_options, std::move(state), *log_, *statement_key_,
+                                     clock_, rng_, *commit_, [this](int, absl::Status why) {
+                                       const MutexLock lock(mutex_);
+                                       fatal_.Update(why);
+                                       signals_.stop();
+                                     });
+  engine_->SetEffects(effects_.get());
+  return absl::OkStatus();
+}
+
+JoinFacts Coordinator::MakeJoinFacts() const {
+  JoinFacts facts;
+  facts.addresses = AddressesOr(config_.addresses(), config_.listen().grpc());
+  facts.https_addresses = AddressesOr(config_.https_addresses(), config_.listen().https());
+  facts.ca_spki_sha256 = crypto::Sha256(authority_->key().spki());
+  facts.log_vkey = genesis_.log_vkey();
+  facts.genesis_leaf = genesis_leaf_;
+  facts.trust_domain = genesis_.trust_domain();
+  return facts;
+}
+
+absl::Status Coordinator::StartServices() {
+  services_ = std::make_unique<Services>(Services{.engine = *engine_,
+                                                  .log = *log_,
+                                                  .blobs = *blobs_,
+                                                  .keys = *keys_,
+                                                  .peers = peers_,
+                                                  .storage = *storage_,
+                                                  .bulk = *bulk_,
+                                                  .verify = *verify_,
+                                                  .clock = clock_,
+                                                  .rng = rng_});
+  services_->verify_threads = Cores();
+  engine_->AddCommitListener([this](const State& state, std::uint64_t durable_size) {
+    peers_.Update(state);
+    metrics_.Set(metric::kLedgerSize, static_cast<double>(durable_size));
+  });
+  for (const auto& [staging_id, sealed] : uploaded_shards_) {
+    engine_->SetUploaded(staging_id, sealed);
+  }
+  federation_ = std::make_unique<FederationService>(*services_, *uploads_);
+  jobs_ = std::make_unique<JobsService>(*services_);
+  admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
+  enrolment_ = std::make_unique<Enrolment>(*services_, *authority_);
+  engine_->Start();
+  return absl::OkStatus();
+}
+
+// A fresh certificate at every start; its key stays.
+absl::Status Coordinator::IssueServerCertificate() {
+  CARNET_ASSIGN_OR_RETURN(server_key_pem_, keys_->Read(kServerKeyId, crypto::KeyKind::kP256));
+  CARNET_ASSIGN_OR_RETURN(const crypto::P256Key key, crypto::P256Key::FromPem(server_key_pem_));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
+                          crypto::SpiffeId::Coordinator(genesis_.trust_domain()));
+  crypto::CertificateOrder order{.spki = key.spki(), .id = id, .server = true, .validity = {}};
+  order.dns_names = {exchange::CoordinatorServerName(genesis_.trust_domain())};
+  order.validity = {clock_.Now() - kNotBeforeSkew, clock_.Now() + kServerCertificateLife};
+  CARNET_ASSIGN_OR_RETURN(server_certificate_, crypto::IssueCertificate(*authority_, order, rng_));
+  return absl::OkStatus();
+}
+
+absl::Status Coordinator::StartGrpc() {
+  grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  tls.pem_root_certs = authority_->certificate_pem();
+  tls.pem_key_cert_pairs.push_back({std::string(AsText(server_key_pem_.View())),
+                                    server_certificate_ + authority_->certificate_pem()});
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(config_.listen().grpc(), grpc::SslServerCredentials(tls), &port);
+  builder.RegisterService(federation_.get());
+  builder.RegisterService(jobs_.get());
+  builder.RegisterService(admin_.get());
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsMax);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  grpc_ = builder.BuildAndStart();
+  if (grpc_ == nullptr || port == 0) {
+    return WithRemedy(WithOperatorDetail(absl::AlreadyExistsError("the gRPC port cannot be opened"),
+                                         config_.listen().grpc()),
+                      "stop the process that has it, or set listen.grpc in coordinator.yaml");
+  }
+  const std::string& address = config_.listen().grpc();
+  grpc_address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+  return absl::OkStatus();
+}
+
+HttpResponse Coordinator::Health() const {
+  HttpResponse response;
+  response.status = log_->closed() ? 503 : 200;
+  response.content_type = "text/plain; charset=utf-8";
+  response.body = log_->closed() ? "the ledger is closed\n" : "ok\n";
+  return response;
+}
+
+absl::Status Coordinator::StartHttps() {
+  CARNET_ASSIGN_OR_RETURN(const auto listen, ParseListen(config_.listen().https()));
+  https_ = std::make_unique<HttpServer>();
+  enrolment_->Route(https_.get());
+  https_->Route("GET", "/healthz", [this](const HttpRequest&) { return Health(); });
+  https_->Route("GET", "/readyz", [this](const HttpRequest&) { return Health(); });
+  https_->Route("GET", "/metrics", [this](const HttpRequest&) {
+    HttpResponse response;
+    response.content_type = "text/plain; version=0.0.4";
+    response.body = metrics_.ExpositionText();
+    return response;
+  });
+  HttpServerOptions options;
+  options.address = listen.first;
+  options.port = listen.second;
+  const std::string chain = server_certificate_ + authority_->certificate_pem();
+  return https_->Start(
+      options, HttpServerTls{chain, AsText(server_key_pem_.View()), authority_->certificate_pem()});
+}
+
+void Coordinator::Stop() {
+  // New calls first, then the engine, then what its effects run on.
+  if (https_ != nullptr) {
+    https_->Stop(kShutdownGrace);
+  }
+  if (grpc_ != nullptr) {
+    grpc_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+  }
+  if (engine_ != nullptr) {
+    engine_->Stop();
+  }
+  for (BoundedExecutor* executor :
+       {aggregation_.get(), verify_.get(), bulk_.get(), storage_.get(), commit_.get()}) {
+    if (executor != nullptr) {
+      executor->Stop();
+    }
+  }
+}
+
+absl::Status Coordinator::Run(const ReadyCallback& ready) {
+  ForbidTls12();
+  CARNET_RETURN_IF_ERROR(LoadConfig());
+  CARNET_RETURN_IF_ERROR(OpenState());
+  boost::asio::signal_set stop_signals(signals_, SIGTERM, SIGINT);
+  stop_signals.async_wait([this](const boost::system::error_code& error, int) {
+    if (!error) {
+      signals_.stop();
+    }
+  });
+  absl::Status status = StartServices();
+  for (const auto& step :
+       {&Coordinator::IssueServerCertificate, &Coordinator::StartGrpc, &Coordinator::StartHttps}) {
+    if (status.ok()) {
+      status = (this->*step)();
+    }
+  }
+  if (status.ok()) {
+    const std::string& https = config_.listen().https();
+    ready(grpc_address_, absl::StrCat(https.substr(0, https.rfind(':')), ":", https_->port()),
+          log_->Size());
+    signals_.run();
+  }
+  Log(LogLevel::kInfo, "coordinator.stopping", {{"size", log_->Size()}});
+  Stop();
+  const MutexLock lock(mutex_);
+  status.Update(fatal_);
+  return status;
+}
+
+}  // namespace
+
+absl::Status RunCoordinator(const ServerOptions& options, Clock& clock, Rng& rng,
+                            const ReadyCallback& ready) {
+  return Coordinator(options, clock, rng).Run(ready);
+}
+
+}  // namespace carnet::coordinator
