@@ -1,0 +1,350 @@
+#include "ledger/verifier/lineage.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "crypto/hash.h"
+
+namespace carnet::ledger::verifier {
+namespace {
+
+using MaybeFinding = std::optional<Finding>;
+
+std::string Hex(const std::string& bytes) {
+  return bytes.empty() ? "nothing" : HexEncode(AsBytes(bytes));
+}
+
+Finding Wrong(std::uint64_t index, std::string expected, std::string actual) {
+  return {.expected = std::move(expected), .actual = std::move(actual), .index = index};
+}
+Finding Missing(std::string expected, std::uint64_t index) {
+  return {.expected = std::move(expected),
+          .actual = "not in the manifest",
+          .index = index,
+          .missing = true};
+}
+
+// Walks the records of one job in their order.
+class Walk {
+ public:
+  Walk(const RecordMap& records, const v1::Genesis& genesis, const Members& members,
+       ManifestReport& report)
+      : records_(records), genesis_(genesis), members_(members), report_(report) {}
+
+  MaybeFinding Run(const std::string& job_id, const std::string& model);
+
+ private:
+  // A round that is open, or closed and not yet combined.
+  struct Open {
+    std::uint64_t index = 0;
+    const v1::RoundOpened* opened = nullptr;
+    const v1::RoundClosed* closed = nullptr;
+    std::set<std::string> lost;  // workers whose accepted contribution was rejected afterwards
+  };
+
+  template <typename T>
+  bool OfRound(const T& record) const {
+    return open_ && record.round() == open_->opened->round() &&
+           record.attempt() == open_->opened->attempt();
+  }
+  MaybeFinding Job(std::uint64_t index, const v1::JobSubmitted& job);
+  MaybeFinding Opened(std::uint64_t index, const v1::RoundOpened& opened);
+  MaybeFinding Closed(std::uint64_t index, const v1::RoundClosed& closed);
+  void Rejected(std::uint64_t index, const v1::ContributionRejected& rejected);
+  MaybeFinding Combined(std::uint64_t index, const v1::Aggregate& aggregate);
+  MaybeFinding Included(std::uint64_t index, std::uint64_t contribution_index,
+                        std::uint64_t weight);
+  MaybeFinding CheckContribution(std::uint64_t index, const v1::Contribution& contribution,
+                                 std::uint64_t weight);
+  MaybeFinding Evaluated(std::uint64_t index, const v1::Evaluation& evaluation) const;
+  MaybeFinding CheckBasis(std::uint64_t index, const v1::DecisionBasis& basis) const;
+  MaybeFinding Step(std::uint64_t index, const VerifiedRecord& record);
+
+  const RecordMap& records_;
+  const v1::Genesis& genesis_;
+  const Members& members_;
+  ManifestReport& report_;
+  const v1::JobSubmitted* job_ = nullptr;
+  std::string current_;  // digest of the newest model
+  std::uint32_t rounds_ = 0;
+  std::uint32_t attempts_ = 0;  // of the round under way
+  std::optional<Open> open_;
+  std::map<std::string, Participant> participants_;
+};
+
+MaybeFinding Walk::Job(std::uint64_t index, const v1::JobSubmitted& job) {
+  if (job_ != nullptr) {
+    return Wrong(index, "one submission of the job", "a second one");
+  }
+  const auto text = MessageToJson(job.spec());
+  const auto json = text.ok() ? ParseJson(*text) : absl::StatusOr<nlohmann::json>(text.status());
+  const auto canonical =
+      json.ok() ? CanonicalJson(*json) : absl::StatusOr<std::string>(json.status());
+  const std::string spec =
+      canonical.ok() ? ToString(crypto::Sha256(AsBytes(*canonical))) : std::string();
+  if (spec != job.spec_sha256()) {
+    return Wrong(index, absl::StrCat("job spec ", Hex(job.spec_sha256())),
+                 absl::StrCat("job spec ", Hex(spec)));
+  }
+  const absl::StatusOr<Digest> base = ToDigest(AsBytes(job.model_sha256()));
+  if (!base.ok()) {
+    return Wrong(index, "the digest of the base model", "something else");
+  }
+  job_ = &job;
+  current_ = job.model_sha256();
+  report_.base_model_sha256 = *base;
+  report_.submitter = job.submitter();
+  report_.job_name = job.spec().job();
+  report_.last_index = index;
+  return std::nullopt;
+}
+
+MaybeFinding Walk::CheckBasis(std::uint64_t index, const v1::DecisionBasis& basis) const {
+  if (basis.bundle_sha256() == genesis_.bundle_sha256() &&
+      basis.revision() == genesis_.bundle_revision()) {
+    return std::nullopt;
+  }
+  return Wrong(
+      index,
+      absl::StrCat("policy bundle ", Hex(genesis_.bundle_sha256()), " revision ",
+                   genesis_.bundle_revision()),
+      absl::StrCat("policy bundle ", Hex(basis.bundle_sha256()), " revision ", basis.revision()));
+}
+
+MaybeFinding Walk::Opened(std::uint64_t index, const v1::RoundOpened& opened) {
+  if (open_) {
+    return Wrong(index, "the end of the round before it", "another round opened");
+  }
+  if (opened.round() != rounds_ + 1 || opened.attempt() <= attempts_) {
+    return Wrong(index, absl::StrCat("round ", rounds_ + 1, ", an attempt after ", attempts_),
+                 absl::StrCat("round ", opened.round(), ", attempt ", opened.attempt()));
+  }
+  if (opened.model_sha256() != current_) {
+    return Wrong(index, absl::StrCat("model ", Hex(current_)),
+                 absl::StrCat("model ", Hex(opened.model_sha256())));
+  }
+  attempts_ = opened.attempt();
+  open_ = Open{.index = index, .opened = &opened, .closed = nullptr, .lost = {}};
+  return CheckBasis(index, opened.basis());
+}
+
+MaybeFinding Walk::Closed(std::uint64_t index, const v1::RoundClosed& closed) {
+  if (!OfRound(closed) || open_->closed != nullptr) {
+    return Wrong(index, "the end of an open round", "a round that was not open");
+  }
+  open_->closed = &closed;
+  return CheckBasis(index, closed.basis());
+}
+
+void Walk::Rejected(std::uint64_t index, const v1::ContributionRejected& rejected) {
+  if (!OfRound(rejected) || open_->closed == nullptr) {
+    return;  // Before the round closed, a rejection keeps out what came; what is on record as a
+             // contribution stays.
+  }
+  for (const v1::Included& included : open_->closed->included()) {
+    if (included.worker_id() == rejected.worker_id() && included.index() < index) {
+      open_->lost.insert(rejected.worker_id());
+    }
+  }
+}
+
+MaybeFinding Walk::CheckContribution(std::uint64_t index, const v1::Contribution& contribution,
+                                     std::uint64_t weight) {
+  const v1::RoundOpened& opened = *open_->opened;
+  const auto& members = opened.members();
+  const auto member = std::find_if(members.begin(), members.end(),
+                                   [&contribution](const v1::RoundMember& candidate) {
+                                     return candidate.worker_id() == contribution.worker_id();
+                                   });
+  if (member == members.end()) {
+    return Wrong(index, "a worker of the round's cohort", contribution.worker_id());
+  }
+  if (contribution.round_opened_index() != open_->index || !OfRound(contribution) ||
+      contribution.job_id() != opened.job_id()) {
+    return Wrong(index, absl::StrCat("a contribution to the round opened at ", open_->index),
+                 absl::StrCat("one to the round opened at ", contribution.round_opened_index()));
+  }
+  if (contribution.base_model_sha256() != current_) {
+    return Wrong(index, absl::StrCat("base model ", Hex(current_)),
+                 absl::StrCat("base model ", Hex(contribution.base_model_sha256())));
+  }
+  if (weight != member->weight()) {
+    return Wrong(index, absl::StrCat("weight ", member->weight()), absl::StrCat("weight ", weight));
+  }
+  if (!std::equal(contribution.shard_sha256().begin(), contribution.shard_sha256().end(),
+                  member->shard_sha256().begin(), member->shard_sha256().end())) {
+    return Wrong(index, "the shards that the round gave to the worker", "other shards");
+  }
+  const std::string& trainer = job_->spec().trainer().digest();
+  const std::string used =
+      absl::StrCat("sha256:", HexEncode(AsBytes(contribution.trainer_digest())));
+  if (!trainer.empty() && trainer != used) {
+    return Wrong(index, absl::StrCat("trainer ", trainer), absl::StrCat("trainer ", used));
+  }
+  // CheckSigners saw that the worker is enrolled.
+  const Enrolled& worker = members_.workers.at(contribution.worker_id());
+  if (contribution.region() != worker.region || contribution.supplier() != worker.supplier) {
+    return Wrong(
+        index, absl::StrCat("region ", worker.region, ", supplier ", worker.supplier),
+        absl::StrCat("region ", contribution.region(), ", supplier ", contribution.supplier()));
+  }
+  return std::nullopt;
+}
+
+MaybeFinding Walk::Included(std::uint64_t index, std::uint64_t contribution_index,
+                            std::uint64_t weight) {
+  const auto record = records_.find(contribution_index);
+  if (record == records_.end()) {
+    return Missing(absl::StrCat("the contribution at ", contribution_index), index);
+  }
+  const auto* contribution = record->second.As<v1::Contribution>();
+  if (contribution == nullptr || contribution_index <= open_->index ||
+      contribution_index >= index) {
+    return Wrong(index, absl::StrCat("a contribution at ", contribution_index),
+                 record->second.type);
+  }
+  if (MaybeFinding finding = CheckContribution(contribution_index, *contribution, weight);
+      finding) {
+    return finding;
+  }
+  Participant& participant = participants_[contribution->worker_id()];
+  participant.worker_id = contribution->worker_id();
+  participant.region = contribution->region();
+  participant.supplier = contribution->supplier();
+  ++participant.contributions;
+  participant.examples += contribution->examples();
+  return std::nullopt;
+}
+
+MaybeFinding Walk::Combined(std::uint64_t index, const v1::Aggregate& aggregate) {
+  if (!OfRound(aggregate) || open_->closed == nullptr) {
+    return Wrong(index, "an aggregate of a closed round", "one of a round that was not closed");
+  }
+  if (aggregate.base_model_sha256() != current_) {
+    return Wrong(index, absl::StrCat("base model ", Hex(current_)),
+                 absl::StrCat("base model ", Hex(aggregate.base_model_sha256())));
+  }
+  std::vector<std::uint64_t> due;
+  for (const v1::Included& included : open_->closed->included()) {
+    if (open_->lost.count(included.worker_id()) == 0) {
+      due.push_back(included.index());
+    }
+  }
+  if (due.empty() || std::set<std::uint64_t>(due.begin(), due.end()).size() != due.size() ||
+      !std::equal(due.begin(), due.end(), aggregate.included().begin(),
+                  aggregate.included().end()) ||
+      aggregate.weights_size() != aggregate.included_size()) {
+    return Wrong(
+        index,
+        absl::StrCat("the ", due.size(), " contributions that the round closed with, each weighed"),
+        absl::StrCat(aggregate.included_size(), " contributions, or others"));
+  }
+  for (int i = 0; i < aggregate.included_size(); ++i) {
+    if (MaybeFinding finding = Included(index, aggregate.included(i), aggregate.weights(i));
+        finding) {
+      return finding;
+    }
+  }
+  current_ = aggregate.model_sha256();
+  rounds_ = aggregate.round();
+  attempts_ = 0;
+  open_.reset();
+  report_.last_index = index;
+  return std::nullopt;
+}
+
+MaybeFinding Walk::Evaluated(std::uint64_t index, const v1::Evaluation& evaluation) const {
+  const auto record = records_.find(evaluation.evaluation_opened_index());
+  const auto* opened =
+      record == records_.end() ? nullptr : record->second.As<v1::EvaluationOpened>();
+  if (opened == nullptr) {
+    return Missing(absl::StrCat("evaluation-opened at ", evaluation.evaluation_opened_index()),
+                   index);
+  }
+  if (opened->job_id() != evaluation.job_id() ||
+      opened->model_sha256() != evaluation.model_sha256() ||
+      opened->member().worker_id() != evaluation.worker_id()) {
+    return Wrong(index,
+                 "an evaluation of the model that its order names, by the worker that it names",
+                 "another");
+  }
+  return std::nullopt;
+}
+
+MaybeFinding Walk::Step(std::uint64_t index, const VerifiedRecord& record) {
+  if (const auto* opened = record.As<v1::RoundOpened>(); opened != nullptr) {
+    return Opened(index, *opened);
+  }
+  if (const auto* closed = record.As<v1::RoundClosed>(); closed != nullptr) {
+    return Closed(index, *closed);
+  }
+  if (const auto* rejected = record.As<v1::ContributionRejected>(); rejected != nullptr) {
+    Rejected(index, *rejected);
+  }
+  if (const auto* abandoned = record.As<v1::RoundAbandoned>(); abandoned != nullptr) {
+    if (!OfRound(*abandoned)) {
+      return Wrong(index, "the end of an open round", "a round that was not open");
+    }
+    open_.reset();
+  }
+  if (const auto* evaluation = record.As<v1::Evaluation>(); evaluation != nullptr) {
+    return Evaluated(index, *evaluation);
+  }
+  const auto* aggregate = record.As<v1::Aggregate>();
+  return aggregate == nullptr ? std::nullopt : Combined(index, *aggregate);
+}
+
+// The job that a record belongs to; empty: none.
+std::string JobOf(const VerifiedRecord& record) {
+  const google::protobuf::Message& message = *record.predicate;
+  const auto* field = message.GetDescriptor()->FindFieldByName("job_id");
+  return field == nullptr ? std::string() : message.GetReflection()->GetString(message, field);
+}
+
+MaybeFinding Walk::Run(const std::string& job_id, const std::string& model) {
+  std::uint64_t last = 0;
+  for (const auto& [index, record] : records_) {
+    last = index;
+    if (JobOf(record) != job_id || job_id.empty()) {
+      continue;
+    }
+    if (const auto* job = record.As<v1::JobSubmitted>(); job != nullptr) {
+      if (MaybeFinding finding = Job(index, *job); finding) {
+        return finding;
+      }
+    } else if (job_ == nullptr && record.type != "refusal") {
+      return Missing("job-submitted before any other record of the job", index);
+    } else if (MaybeFinding finding = Step(index, record); finding) {
+      return finding;
+    }
+    if (job_ != nullptr && current_ == model) {
+      break;
+    }
+  }
+  if (job_ == nullptr) {
+    return Missing("job-submitted", last);
+  }
+  if (current_ != model) {
+    return Wrong(report_.last_index, absl::StrCat("records that lead to model ", Hex(model)),
+                 absl::StrCat("they lead to model ", Hex(current_), " after ", rounds_, " rounds"));
+  }
+  report_.rounds = rounds_;
+  for (const auto& [id, participant] : participants_) {
+    report_.participants.push_back(participant);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Finding> CheckLineage(const RecordMap& records, const v1::Genesis& genesis,
+                                    const Members& members, const std::string& job_id,
+                                    const Digest& model_sha256, ManifestReport& report) {
+  return Walk(records, genesis, members, report).Run(job_id, ToString(model_sha256));
+}
+
+}  // namespace carnet::ledger::verifier

@@ -1,0 +1,58 @@
+// The chain from a base model to a released one, in records that are already verified one by one.
+// Pure; part of ledger/verifier/manifest.h.
+#ifndef CARNET_LEDGER_VERIFIER_LINEAGE_H_
+#define CARNET_LEDGER_VERIFIER_LINEAGE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "carnet/v1/records.pb.h"
+#include "ledger/verifier/manifest.h"
+#include "ledger/verifier/record.h"
+
+namespace carnet::ledger::verifier {
+
+// By index.
+using RecordMap = std::map<std::uint64_t, VerifiedRecord>;
+
+// What a step of the verification found wrong. `missing`: it may hold, but the manifest does not
+// show it.
+struct Finding {
+  std::string expected;
+  std::string actual;
+  std::optional<std::uint64_t> index;
+  bool missing = false;
+};
+
+// Who may sign what, as the records enrol them.
+struct Enrolled {
+  std::uint64_t index = 0;
+  Bytes public_key;
+  std::string region;
+  std::string supplier;
+  std::optional<std::uint64_t> revoked;  // index of the revocation
+};
+struct Members {
+  std::map<std::string, Enrolled> users;    // by id
+  std::map<std::string, Enrolled> workers;  // by id
+};
+Members EnrolledMembers(const RecordMap& records);
+
+// Every record is signed by whom its type demands: the statement key of genesis, the submitter, or
+// the worker, enrolled before and not revoked before.
+std::optional<Finding> CheckSigners(const RecordMap& records, const v1::Genesis& genesis,
+                                    const Members& members);
+
+// Walks the rounds of `job_id` from the base model until `model_sha256`, and fills the parts of
+// `report` that say what, where and under which policy.
+std::optional<Finding> CheckLineage(const RecordMap& records, const v1::Genesis& genesis,
+                                    const Members& members, const std::string& job_id,
+                                    const Digest& model_sha256, ManifestReport& report);
+
+}  // namespace carnet::ledger::verifier
+
+#endif  // CARNET_LEDGER_VERIFIER_LINEAGE_H_

@@ -1,0 +1,89 @@
+// The chain of trust from the statement key in genesis to the signer of each record.
+#include "absl/strings/str_cat.h"
+#include "base/bytes.h"
+#include "ledger/verifier/lineage.h"
+
+namespace carnet::ledger::verifier {
+namespace {
+
+std::optional<Finding> Expect(std::uint64_t index, const VerifiedRecord& record,
+                              const std::string& who, ByteView key) {
+  if (ToString(record.public_key) == ToString(key)) {
+    return std::nullopt;
+  }
+  return Finding{
+      .expected = absl::StrCat(record.type, " signed by ", who, ", key ", HexEncode(key)),
+      .actual = absl::StrCat("signed by key ", HexEncode(record.public_key)),
+      .index = index};
+}
+
+std::optional<Finding> ExpectMember(std::uint64_t index, const VerifiedRecord& record,
+                                    const std::map<std::string, Enrolled>& members,
+                                    const std::string& id) {
+  const auto member = members.find(id);
+  if (member == members.end() || member->second.index >= index) {
+    return Finding{.expected = absl::StrCat("the enrolment of ", id, " before its ", record.type),
+                   .actual = "not in the manifest",
+                   .index = index,
+                   .missing = true};
+  }
+  if (member->second.revoked && *member->second.revoked < index) {
+    return Finding{.expected = absl::StrCat("nothing of ", id, " after its revocation at ",
+                                            *member->second.revoked),
+                   .actual = absl::StrCat("a ", record.type),
+                   .index = index};
+  }
+  return Expect(index, record, id, member->second.public_key);
+}
+
+}  // namespace
+
+Members EnrolledMembers(const RecordMap& records) {
+  Members members;
+  for (const auto& [index, record] : records) {
+    if (const auto* user = record.As<v1::UserEnrolled>(); user != nullptr) {
+      members.users.emplace(user->user_id(), Enrolled{.index = index,
+                                                      .public_key = ToBytes(user->public_key()),
+                                                      .region = {},
+                                                      .supplier = {},
+                                                      .revoked = {}});
+    }
+    if (const auto* worker = record.As<v1::WorkerEnrolled>(); worker != nullptr) {
+      members.workers.emplace(worker->worker_id(),
+                              Enrolled{.index = index,
+                                       .public_key = ToBytes(worker->statement_public_key()),
+                                       .region = worker->region(),
+                                       .supplier = worker->supplier(),
+                                       .revoked = {}});
+    }
+    if (const auto* revoked = record.As<v1::WorkerRevoked>(); revoked != nullptr) {
+      const auto worker = members.workers.find(revoked->worker_id());
+      if (worker != members.workers.end() && !worker->second.revoked) {
+        worker->second.revoked = index;
+      }
+    }
+  }
+  return members;
+}
+
+std::optional<Finding> CheckSigners(const RecordMap& records, const v1::Genesis& genesis,
+                                    const Members& members) {
+  for (const auto& [index, record] : records) {
+    std::optional<Finding> finding;
+    if (const auto* job = record.As<v1::JobSubmitted>(); job != nullptr) {
+      finding = ExpectMember(index, record, members.users, job->submitter());
+    } else if (const auto* contribution = record.As<v1::Contribution>(); contribution != nullptr) {
+      finding = ExpectMember(index, record, members.workers, contribution->worker_id());
+    } else if (const auto* evaluation = record.As<v1::Evaluation>(); evaluation != nullptr) {
+      finding = ExpectMember(index, record, members.workers, evaluation->worker_id());
+    } else {
+      finding = Expect(index, record, "the coordinator", AsBytes(genesis.statement_public_key()));
+    }
+    if (finding) {
+      return finding;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace carnet::ledger::verifier
