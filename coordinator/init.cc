@@ -170,12 +170,14 @@ absl::StatusOr<crypto::Ed25519KeyPair> Founder::NewSigningKey(const crypto::KeyF
 absl::StatusOr<std::shared_ptr<const policies::Bundle>> Founder::LoadPolicies() {
   const std::string& home = federation_.home().jurisdiction();
   std::shared_ptr<const policies::Bundle> bundle;
+  policies::LoadOptions load_options;
+  load_options.home = home;
   if (federation_.policies().empty()) {
     CARNET_ASSIGN_OR_RETURN(bundle, policies::StarterBundle(home));
   } else {
     CARNET_ASSIGN_OR_RETURN(bundle, policies::LoadBundle(options_.federation_file.parent_path() /
                                                              federation_.policies(),
-                                                         policies::LoadOptions{home, {}}));
+                                                         load_options));
   }
   policies::BundleHead head;
   head.revision = 1;
