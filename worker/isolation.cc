@@ -202,6 +202,12 @@ bool PlaceDescriptors(const ChildPlan& plan) {
   ::_exit(0);
 }
 
+void Carry(unsigned long from, unsigned long flag, unsigned long as, unsigned long* to) {
+  if ((from & flag) != 0) {
+    *to |= as;
+  }
+}
+
 // Flags of the file system below `path` that a remount in a user namespace must repeat.
 absl::StatusOr<unsigned long> RemountFlags(const std::filesystem::path& path) {
   struct statvfs info = {};
@@ -209,12 +215,12 @@ absl::StatusOr<unsigned long> RemountFlags(const std::filesystem::path& path) {
     return FileError(errno, "examine", path);
   }
   unsigned long flags = MS_RDONLY;
-  flags |= (info.f_flag & ST_NOSUID) != 0 ? MS_NOSUID : 0UL;
-  flags |= (info.f_flag & ST_NODEV) != 0 ? MS_NODEV : 0UL;
-  flags |= (info.f_flag & ST_NOEXEC) != 0 ? MS_NOEXEC : 0UL;
-  flags |= (info.f_flag & ST_NOATIME) != 0 ? MS_NOATIME : 0UL;
-  flags |= (info.f_flag & ST_NODIRATIME) != 0 ? MS_NODIRATIME : 0UL;
-  flags |= (info.f_flag & ST_RELATIME) != 0 ? MS_RELATIME : 0UL;
+  Carry(info.f_flag, ST_NOSUID, MS_NOSUID, &flags);
+  Carry(info.f_flag, ST_NODEV, MS_NODEV, &flags);
+  Carry(info.f_flag, ST_NOEXEC, MS_NOEXEC, &flags);
+  Carry(info.f_flag, ST_NOATIME, MS_NOATIME, &flags);
+  Carry(info.f_flag, ST_NODIRATIME, MS_NODIRATIME, &flags);
+  Carry(info.f_flag, ST_RELATIME, MS_RELATIME, &flags);
   return flags;
 }
 

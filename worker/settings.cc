@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/config_loader.h"
+#include "base/files.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "crypto/hash.h"

@@ -80,7 +80,7 @@ absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys&
   CARNET_ASSIGN_OR_RETURN(
       const auto own,
       crypto::VerifyCertificate(answer.certificate_pem(), answer.ca_certificate_pem(), when));
-  if (own.spki != keys.tls_spki || own.spiffe_id != facts.spiffe_id.ToString() || !own.client) {
+  if (own.spki != keys.tls_spki || own.spiffe_id != facts.spiffe_id || !own.client) {
     return Untrusted("the certificate is not for this worker's key and name");
   }
   return absl::OkStatus();

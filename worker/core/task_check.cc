@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "base/timestamp.h"
 #include "crypto/hash.h"
 #include "crypto/sealed.h"
 #include "exchange/expected.h"
@@ -46,10 +47,6 @@ v1::TaskFailure FailureOf(const absl::Status& status) {
 
 bool SameBytes(ByteView a, const std::string& b) {
   return AsText(a) == b;
-}
-
-absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
-  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
 }
 
 // One check of one task; the functions below are its steps.

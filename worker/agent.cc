@@ -1,0 +1,329 @@
+#include "worker/agent.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/backoff.h"
+#include "base/http_server.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "exchange/data_digest.h"
+#include "exchange/join_token.h"
+#include "worker/agent_setup.h"
+#include "worker/core/session.h"
+#include "worker/task_thread.h"
+
+namespace carnet::worker {
+namespace {
+
+constexpr absl::Duration kRenewalRetry = absl::Minutes(1);
+constexpr timespec kSignalEvery = {0, 100'000'000};
+
+// Wakes the agent from its pauses and its long poll.
+class Waker {
+ public:
+  void Wake() {
+    const MutexLock lock(mutex_);
+    woken_ = true;
+    changed_.NotifyAll();
+  }
+  // Returns early when woken since the last call.
+  void Pause(absl::Duration duration) {
+    const MutexLock lock(mutex_);
+    if (!woken_ && duration > absl::ZeroDuration()) {
+      changed_.WaitFor(mutex_, duration);
+    }
+    woken_ = false;
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  bool woken_ CARNET_GUARDED_BY(mutex_) = false;
+};
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// Takes SIGTERM and SIGINT, which every other thread blocks. Calls `wake` when one came, and again
+// when the grace has passed or another one came: then the current task is cut short.
+class SignalThread {
+ public:
+  SignalThread(const Clock& clock, absl::Duration grace, std::function<void()> wake)
+      : clock_(clock), grace_(grace), wake_(std::move(wake)), thread_([this] { Run(); }) {}
+  ~SignalThread() {
+    ended_.store(true);
+    thread_.join();
+  }
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+
+  bool stopping() const { return stopping_.load(); }
+  bool forced() const { return forced_.load(); }
+
+ private:
+  void Run() {
+    const sigset_t signals = StopSignals();
+    absl::Duration force_at = absl::InfiniteDuration();
+    while (!ended_.load()) {
+      const bool came = ::sigtimedwait(&signals, nullptr, &kSignalEvery) > 0;
+      const absl::Duration now = clock_.MonotonicNow();
+      if (came && !stopping_.load()) {
+        force_at = now + grace_;
+        stopping_.store(true);
+        wake_();
+      } else if ((came || now >= force_at) && stopping_.load() && !forced_.load()) {
+        forced_.store(true);
+        wake_();
+      }
+    }
+  }
+
+  const Clock& clock_;
+  const absl::Duration grace_;
+  const std::function<void()> wake_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> forced_ = false;
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
+
+// The loop of one run.
+class Agent {
+ public:
+  Agent(Membership& member, const WorkerOptions& options, Metrics& metrics)
+      : member_(member),
+        metrics_(metrics),
+        trainers_(member.HostOptions()),
+        signals_(member.clock, options.drain_grace, [this] { Wake(); }),
+        tasks_(Parts(), cancel_, [this] { Wake(); }) {}
+
+  absl::Status Run();
+
+ private:
+  TaskParts Parts() {
+    return {.identity = member_.enrolled.identity,
+            .statement_key = member_.enrolled.keys.statement,
+            .wrapping_key = member_.enrolled.keys.wrapping,
+            .state = member_.state,
+            .data = member_.settings.data,
+            .heads = *member_.heads,
+            .client = *member_.client,
+            .trainers = trainers_,
+            .clock = member_.clock,
+            .rng = member_.rng,
+            .cancel = cancel_,
+            .progress = progress_};
+  }
+  void Wake() {
+    waker_.Wake();
+    member_.client->CancelPoll();
+  }
+  absl::Status TakeEnded();
+  void RenewIfDue();
+  // One poll and what follows from it; the pause before the next one.
+  absl::StatusOr<absl::Duration> PollOnce(bool* stop);
+  absl::StatusOr<absl::Duration> OnPollError(const absl::Status& status, bool* stop);
+  void StartTask(const v1::Task& task, const ledger::verifier::TreeHead& head);
+
+  Membership& member_;
+  Metrics& metrics_;
+  Session session_;
+  Waker waker_;
+  CancelFlag cancel_ = false;
+  std::atomic<double> progress_ = 0;
+  int failed_polls_ = 0;
+  absl::Duration renew_after_;
+  TrainerHost trainers_;
+  SignalThread signals_;
+  TaskThread tasks_;
+};
+
+absl::Status Agent::TakeEnded() {
+  const std::optional<EndedTask> ended = tasks_.TakeEnded();
+  if (!ended.has_value()) {
+    return absl::OkStatus();
+  }
+  session_.OnTaskEnded(ended->task_id);
+  metrics_.Add(metric::kContributions,
+               {ended->end.kind == TaskEnd::Kind::kDone ? "done" : "not-done"});
+  if (!ended->end.staged_shard.empty()) {
+    CARNET_RETURN_IF_ERROR(member_.AddShard(ended->end.staged_shard, ended->end.staged_path));
+  }
+  return ended->end.kind == TaskEnd::Kind::kFork ? ended->end.status : absl::OkStatus();
+}
+
+void Agent::RenewIfDue() {
+  const absl::Duration now = member_.clock.MonotonicNow();
+  if (now < renew_after_) {
+    return;
+  }
+  renew_after_ = now + kRenewalRetry;
+  const absl::Status status = member_.RenewIfDue();
+  if (!status.ok()) {
+    Log(LogLevel::kWarning, "certificate-renewal-failed", {{"error", status}});
+  }
+}
+
+void Agent::StartTask(const v1::Task& task, const ledger::verifier::TreeHead& head) {
+  auto checked =
+      CheckTask(task, member_.enrolled.identity, head, member_.site, member_.clock.Now());
+  session_.OnTaskStarted(task.task_id());
+  if (auto* refusal = std::get_if<TaskRefusal>(&checked)) {
+    tasks_.Post(RefusedTask{task.task_id(), std::move(*refusal)});
+    return;
+  }
+  Log(LogLevel::kInfo, "task-started", {{"task", task.task_id()}});
+  tasks_.Post(std::get<CheckedTask>(std::move(checked)));
+}
+
+absl::StatusOr<absl::Duration> Agent::OnPollError(const absl::Status& status, bool* stop) {
+  switch (status.code()) {
+    case absl::StatusCode::kCancelled:
+      return absl::ZeroDuration();
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return status;
+    default:
+      break;
+  }
+  // Nobody to say goodbye to.
+  *stop = session_.draining() && session_.idle();
+  if (failed_polls_ == 0) {
+    Log(LogLevel::kWarning, "coordinator-unreachable", {{"error", status}});
+  }
+  return BackoffDelay({}, std::min(failed_polls_++, 16), RandomUint64(member_.rng));
+}
+
+absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
+  v1::NextTaskResponse response;
+  ledger::verifier::TreeHead head;
+  {
+    const HeadKeeper::Turn turn = HeadKeeper::Turn::ForPoll(*member_.heads);
+    v1::NextTaskRequest request;
+    *request.mutable_seen() = member_.heads->Seen();
+    request.set_seen_head(member_.heads->Note());
+    request.set_current_task(session_.current_task());
+    request.set_draining(session_.draining());
+    request.set_progress(progress_.load());
+    *request.mutable_claims() = {member_.claims.begin(), member_.claims.end()};
+    auto polled = member_.client->NextTask(request);
+    if (!polled.ok()) {
+      return OnPollError(polled.status(), stop);
+    }
+    response = *std::move(polled);
+    const auto advanced =
+        member_.heads->Advance(response.head(), response.consistency(), *member_.client, turn);
+    if (!advanced.ok()) {
+      return OnPollError(advanced.status(), stop);
+    }
+    head = *advanced;
+  }
+  if (std::exchange(failed_polls_, 0) > 0) {
+    Log(LogLevel::kInfo, "coordinator-reached-again");
+  }
+  // A shard that its sender has not uploaded yet.
+  if (response.task().kind() == v1::TASK_KIND_RECEIVE_SHARD &&
+      response.task().artifact_header().empty()) {
+    response.clear_task();
+    response.set_poll_again_millis(1000);
+  }
+  const NextStep next = session_.OnResponse(response);
+  switch (next.step) {
+    case Step::kStart:
+      StartTask(response.task(), head);
+      break;
+    case Step::kCancel:
+      Log(LogLevel::kInfo, "task-cancelled", {{"task", session_.current_task()}});
+      tasks_.Cancel();
+      break;
+    case Step::kStop:
+      *stop = true;
+      break;
+    case Step::kPoll:
+      break;
+  }
+  return next.pause;
+}
+
+absl::Status Agent::Run() {
+  bool stop = false;
+  while (!stop) {
+    CARNET_RETURN_IF_ERROR(TakeEnded());
+    if (signals_.stopping() && !session_.draining()) {
+      Log(LogLevel::kInfo, "draining", {{"task", session_.current_task()}});
+      session_.Drain();
+    }
+    if (signals_.forced()) {
+      tasks_.Cancel();
+    }
+    RenewIfDue();
+    CARNET_ASSIGN_OR_RETURN(const absl::Duration pause, PollOnce(&stop));
+    if (!stop) {
+      waker_.Pause(pause);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServeMetrics(const std::string& listen, const Metrics& metrics, HttpServer* server) {
+  CARNET_ASSIGN_OR_RETURN(const exchange::HostPort place, exchange::ParseHostPort(listen));
+  server->Route("GET", "/metrics", [&metrics](const HttpRequest&) {
+    HttpResponse response;
+    response.content_type = kExpositionContentType;
+    response.body = metrics.ExpositionText();
+    return response;
+  });
+  server->Route("GET", "/healthz", [](const HttpRequest&) {
+    HttpResponse response;
+    response.content_type = "text/plain";
+    response.body = "ok\n";
+    return response;
+  });
+  HttpServerOptions options;
+  options.address = place.host;
+  options.port = place.port;
+  return server->StartPlain(options);
+}
+
+}  // namespace
+
+absl::Status RunWorker(const WorkerOptions& options) {
+  // Before any thread is made: all inherit it.
+  const sigset_t signals = StopSignals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  Metrics metrics;
+  HttpServer server;
+  if (options.metrics_listen.has_value()) {
+    CARNET_RETURN_IF_ERROR(ServeMetrics(*options.metrics_listen, metrics, &server));
+  }
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Membership> member, BecomeMember(options));
+  if (member == nullptr) {
+    return absl::OkStatus();  // told to stop before it was a member
+  }
+  Log(LogLevel::kInfo, "worker-ready",
+      {{"worker", member->enrolled.identity.worker_id},
+       {"spiffe_id", member->enrolled.facts.spiffe_id.ToString()},
+       {"trainer_isolated", member->statement.trainer_isolated()},
+       {"shards", member->claims.size()}});
+  const absl::Status status = Agent(*member, options, metrics).Run();
+  Log(status.ok() ? LogLevel::kInfo : LogLevel::kError, "worker-stopped", {{"error", status}});
+  return status;
+}
+
+}  // namespace carnet::worker

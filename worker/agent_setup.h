@@ -1,0 +1,56 @@
+// What a worker needs before its first poll: state, settings, keys, membership, claims. Used by
+// agent.cc only.
+#ifndef CARNET_WORKER_AGENT_SETUP_H_
+#define CARNET_WORKER_AGENT_SETUP_H_
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "worker/agent.h"
+#include "worker/core/task_check.h"
+#include "worker/enrol.h"
+#include "worker/head_keeper.h"
+#include "worker/settings.h"
+#include "worker/state_dir.h"
+#include "worker/switching_client.h"
+#include "worker/trainer_host.h"
+
+namespace carnet::worker {
+
+struct Membership {
+  Membership(StateDir state_dir, Settings loaded, Enrolled joined)
+      : state(std::move(state_dir)), settings(std::move(loaded)), enrolled(std::move(joined)) {}
+
+  TrainerHostOptions HostOptions();
+  // A shard that was staged here: claimed from the next poll on.
+  absl::Status AddShard(const std::string& name, const std::filesystem::path& path);
+  // Renews the certificate at a third of its life, and connects anew with it.
+  absl::Status RenewIfDue();
+
+  SystemClock clock;
+  SystemRng rng;
+  StateDir state;
+  Settings settings;
+  Enrolled enrolled;
+  v1::WorkerStatement statement;
+  Isolation isolation = Isolation::kNone;
+  Digest program_sha256{};
+  std::vector<v1::ShardClaim> claims;
+  Site site;
+  std::unique_ptr<HeadKeeper> heads;
+  std::unique_ptr<SwitchingClient> client;
+};
+
+// Waits for the coordinator as long as it takes. Null: SIGTERM or SIGINT came meanwhile. Errors as
+// RunWorker.
+absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& options);
+
+}  // namespace carnet::worker
+
+#endif  // CARNET_WORKER_AGENT_SETUP_H_
