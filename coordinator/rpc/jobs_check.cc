@@ -58,8 +58,7 @@ class RegionDecisions {
       : state_(state), now_(now), entropy_(entropy), counter_(counter) {}
 
   void Add(const std::vector<FlowContext>& flows) {
-    for (v1::Decision& decision :
-         DecideFlows(state_, flows, now_, entropy_, counter_).decisions) {
+    for (v1::Decision& decision : DecideFlows(state_, flows, now_, entropy_, counter_).decisions) {
       std::string key = absl::StrCat(decision.flow().SerializeAsString(), "|",
                                      static_cast<int>(decision.verdict()));
       for (const v1::Failure& failure : decision.failures()) {
@@ -164,9 +163,10 @@ absl::StatusOr<v1::CheckJobResponse> CheckJob(const State& state, const v1::JobS
         decisions.AddWorker(jobs.later, worker, held, golden);
       }
     }
-    const bool stores = std::any_of(shards.begin(), shards.end(), [&, name = region](const std::string& key) {
-      return state.shards.at(key).terms.stored_in() == name;
-    });
+    const bool stores =
+        std::any_of(shards.begin(), shards.end(), [&, name = region](const std::string& key) {
+          return state.shards.at(key).terms.stored_in() == name;
+        });
     if (region == "home") {
       decisions.Add(AggregateFlows(state, jobs.later, jobs.later.lineage));
     }

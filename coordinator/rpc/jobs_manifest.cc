@@ -14,8 +14,7 @@ class LineageScan {
   explicit LineageScan(const ManifestFacts& facts) : facts_(facts) {}
 
   absl::Status Visit(std::uint64_t index, const v1::SignedRecord& signed_record) {
-    CARNET_ASSIGN_OR_RETURN(const ledger::Record record,
-                            ledger::OpenVerifiedRecord(signed_record));
+    CARNET_ASSIGN_OR_RETURN(const ledger::Record record, ledger::OpenVerifiedRecord(signed_record));
     if (IsFederations(record) && index <= facts_.aggregate_index) {
       indexes_.push_back(index);
     } else if (const auto* key = record.As<v1::KeyCreated>(); key != nullptr) {
