@@ -264,7 +264,7 @@ TEST_CASE("P-256: verifies a signature that is known from elsewhere") {
   CHECK_FALSE(P256Verify(spki, AsBytes("Sample"), signature));
 }
 
-TEST_CASE("P-256: a private key is one canonical PKCS#8 text of that curve") {
+TEST_CASE("P-256: a private key is one canonical PKCS 8 text of that curve") {
   const auto refused = [](const SecretBytes& pem) {
     return CodeOf(P256Key::FromPem(pem)) == absl::StatusCode::kInvalidArgument;
   };
