@@ -36,7 +36,8 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
-  // Besides Content-Type, Content-Length, Connection, Server and Date, which the server sets.
+  // Besides Content-Type, Content-Length and Connection, which the server sets. A header with a
+  // control character is left out.
   HttpHeaders headers;
   std::string body;
 

@@ -28,6 +28,8 @@ struct HttpServerTls {
   absl::string_view client_ca_pem;
 };
 
+// Memory is at most connections_max × (request_bytes_max + header_bytes_max) besides what handlers
+// hold.
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  // an IP address to listen on
   std::uint16_t port = 0;             // 0: any free one
@@ -36,8 +38,8 @@ struct HttpServerOptions {
   std::size_t request_bytes_max = std::size_t{1} << 20;  // body
   std::size_t connections_max = 256;                     // further ones are closed at once
   absl::Duration handshake_timeout = absl::Seconds(10);
-  absl::Duration request_timeout = absl::Seconds(30);  // from the first byte to the last
-  absl::Duration idle_timeout = absl::Seconds(60);     // between requests
+  absl::Duration request_timeout = absl::Seconds(30);  // for the header, then for the body
+  absl::Duration idle_timeout = absl::Seconds(60);     // until a later request has its header
   absl::Duration handler_timeout = absl::Minutes(5);   // until the handler answers; then 504
   absl::Duration write_timeout = absl::Seconds(60);
 };
