@@ -1,8 +1,5 @@
 #include "worker/enrol.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -14,6 +11,7 @@
 #include "crypto/hash.h"
 #include "crypto/hpke.h"
 #include "crypto/key_files.h"
+#include "exchange/enrolment.h"
 #include "exchange/join_token.h"
 #include "worker/federation_file.h"
 
@@ -29,27 +27,6 @@ constexpr std::size_t kEnrolmentBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kChallengeIdBytes = 16;
 constexpr std::size_t kChallengeAnswerBytes = 32;
 constexpr std::size_t kRequestIdBytes = 16;
-
-std::string Deterministic(const google::protobuf::Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  return bytes;
-}
-
-template <typename Request>
-Bytes ProofMessage(absl::string_view prefix, const Request& request) {
-  Request bare = request;
-  bare.clear_proof();
-  const Digest digest = crypto::Sha256(AsBytes(Deterministic(bare)));
-  Bytes message = ToBytes(prefix);
-  message.insert(message.end(), digest.begin(), digest.end());
-  return message;
-}
 
 // The key under `id`, made and durable before it is used.
 absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, absl::string_view id,
@@ -138,9 +115,10 @@ absl::StatusOr<crypto::SecretBytes> AnswerChallenge(const OwnKeys& keys,
   }
   const ByteView bytes = AsBytes(challenge.encapsulated());
   std::copy(bytes.begin(), bytes.end(), encapsulated.begin());
-  CARNET_ASSIGN_OR_RETURN(crypto::SecretBytes answer,
-                          crypto::HpkeOpen(keys.wrapping, encapsulated, AsBytes(kChallengeInfo), {},
-                                           AsBytes(challenge.ciphertext())));
+  CARNET_ASSIGN_OR_RETURN(
+      crypto::SecretBytes answer,
+      crypto::HpkeOpen(keys.wrapping, encapsulated, AsBytes(exchange::kEnrolmentChallengeInfo), {},
+                       AsBytes(challenge.ciphertext())));
   if (answer.size() != kChallengeAnswerBytes) {
     return absl::UnauthenticatedError("enrolment: the challenge is malformed");
   }
@@ -167,7 +145,7 @@ absl::StatusOr<v1::EnrollResponse> Enroll(const EnrolParts& parts, const Federat
   request.set_challenge_id(challenge.challenge_id());
   request.set_challenge_answer(ToString(answer.View()));
   *request.mutable_statement() = statement;
-  request.set_proof(ToString(keys.statement.Sign(EnrollProofMessage(request))));
+  request.set_proof(ToString(keys.statement.Sign(exchange::EnrollProofMessage(request))));
   v1::EnrollResponse response;
   CARNET_RETURN_IF_ERROR(Post(parts, facts, "Enroll", request, &response));
   return response;
@@ -219,14 +197,6 @@ absl::StatusOr<std::optional<Enrolled>> Load(const EnrolParts& parts) {
 
 }  // namespace
 
-Bytes EnrollProofMessage(const v1::EnrollRequest& request) {
-  return ProofMessage("carnet/enroll/v1", request);
-}
-
-Bytes RenewProofMessage(const v1::RenewRequest& request) {
-  return ProofMessage("carnet/renew/v1", request);
-}
-
 OwnPublicKeys OwnKeys::PublicKeys() const {
   return {.tls_spki = tls.spki(),
           .statement = statement.public_key(),
@@ -274,7 +244,7 @@ absl::Status Renew(const EnrolParts& parts, Enrolled* enrolled) {
   request.set_csr_pem(csr);
   const absl::Time now = parts.clock.Now();
   request.mutable_at()->set_seconds(absl::ToUnixSeconds(now));
-  request.set_proof(ToString(enrolled->keys.statement.Sign(RenewProofMessage(request))));
+  request.set_proof(ToString(enrolled->keys.statement.Sign(exchange::RenewProofMessage(request))));
   v1::EnrollResponse answer;
   CARNET_RETURN_IF_ERROR(Post(parts, enrolled->facts, "Renew", request, &answer));
   CARNET_RETURN_IF_ERROR(

@@ -65,11 +65,6 @@ absl::StatusOr<bool> RenewalDue(const Enrolled& enrolled, absl::Time now);
 // or the lease has ended: a new invitation is needed.
 absl::Status Renew(const EnrolParts& parts, Enrolled* enrolled);
 
-// What is signed: prefix || SHA-256 of the message with `proof` empty.
-Bytes EnrollProofMessage(const v1::EnrollRequest& request);
-Bytes RenewProofMessage(const v1::RenewRequest& request);
-inline constexpr char kChallengeInfo[] = "carnet/enrolment-challenge/v1";
-
 }  // namespace carnet::worker
 
 #endif  // CARNET_WORKER_ENROL_H_
