@@ -191,15 +191,8 @@ void Agent::StartTask(const v1::Task& task, const ledger::verifier::TreeHead& he
 }
 
 absl::StatusOr<absl::Duration> Agent::OnPollError(const absl::Status& status, bool* stop) {
-  switch (status.code()) {
-    case absl::StatusCode::kCancelled:
-      return absl::ZeroDuration();
-    case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kPermissionDenied:
-      return status;
-    default:
-      break;
+  if (absl::IsCancelled(status)) {
+    return absl::ZeroDuration();
   }
   // Nobody to say goodbye to.
   *stop = session_.draining() && session_.idle();
@@ -222,12 +215,19 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
     request.set_progress(progress_.load());
     *request.mutable_claims() = {member_.claims.begin(), member_.claims.end()};
     auto polled = member_.client->NextTask(request);
+    if (absl::IsUnauthenticated(polled.status()) || absl::IsPermissionDenied(polled.status())) {
+      return WithRemedy(polled.status(),
+                        "this worker is no member any more: ask the operator for a new invitation");
+    }
     if (!polled.ok()) {
       return OnPollError(polled.status(), stop);
     }
     response = *std::move(polled);
     const auto advanced =
         member_.heads->Advance(response.head(), response.consistency(), *member_.client, turn);
+    if (IsFork(advanced.status()) || absl::IsDataLoss(advanced.status())) {
+      return advanced.status();  // a fork, or a disk that failed
+    }
     if (!advanced.ok()) {
       return OnPollError(advanced.status(), stop);
     }
@@ -301,6 +301,10 @@ absl::Status ServeMetrics(const std::string& listen, const Metrics& metrics, Htt
 }
 
 }  // namespace
+
+bool IsMisbehaviour(const absl::Status& status) {
+  return IsFork(status);
+}
 
 absl::Status RunWorker(const WorkerOptions& options) {
   // Before any thread is made: all inherit it.

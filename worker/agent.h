@@ -39,6 +39,9 @@ struct WorkerOptions {
 //   directory cannot be used (base/files.h)
 absl::Status RunWorker(const WorkerOptions& options);
 
+// Whether an error of RunWorker says that the log misbehaved (exit code 4).
+bool IsMisbehaviour(const absl::Status& status);
+
 }  // namespace carnet::worker
 
 #endif  // CARNET_WORKER_AGENT_H_

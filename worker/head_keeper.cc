@@ -17,16 +17,24 @@ using ledger::verifier::VerifierKey;
 
 namespace {
 
+constexpr char kForkMark[] = "carnet/log-fork";
+
 absl::Status ForkedError(const std::filesystem::path& evidence, absl::string_view detail) {
-  return WithRemedy(
+  absl::Status status = WithRemedy(
       WithOperatorDetail(
           absl::DataLossError("the coordinator's log contradicts what this worker verified before"),
           absl::StrCat(detail, detail.empty() ? "" : "; ", "evidence: ", evidence.string())),
       "send the evidence file to the auditors; any third party can verify it. The worker does "
       "nothing more for this log");
+  status.SetPayload(kForkMark, absl::Cord("1"));
+  return status;
 }
 
 }  // namespace
+
+bool IsFork(const absl::Status& status) {
+  return status.GetPayload(kForkMark).has_value();
+}
 
 absl::StatusOr<std::unique_ptr<HeadKeeper>> HeadKeeper::Open(const StateDir& state,
                                                              const VerifierKey& log,

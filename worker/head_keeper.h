@@ -18,6 +18,10 @@
 
 namespace carnet::worker {
 
+// Whether `status` says so: the error of a fork is marked, since a damaged disk is DATA_LOSS as
+// well.
+bool IsFork(const absl::Status& status);
+
 // Thread-safe.
 class HeadKeeper {
  public:

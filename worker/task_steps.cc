@@ -43,7 +43,7 @@ TaskEnd EndOf(const StepError& error, const TaskParts& parts) {
   TaskEnd end;
   end.status = error.status;
   end.failure = error.failure;
-  if (absl::IsDataLoss(error.status) && parts.state.ForkEvidence().has_value()) {
+  if (IsFork(error.status)) {
     end.kind = TaskEnd::Kind::kFork;
   } else if (parts.cancel.load()) {
     end.kind = TaskEnd::Kind::kCancelled;
