@@ -62,7 +62,7 @@ std::string Problem(const v1::Failure& failure) {
   }
   absl::StrAppend(&text, absl::StrJoin(parts, " "));
   if (!failure.missing_facts().empty()) {
-    absl::StrAppend(&text, " Nobody knows ", absl::StrJoin(failure.missing_facts(), ", "), ".");
+    absl::StrAppend(&text, " Missing: ", absl::StrJoin(failure.missing_facts(), ", "), ".");
   }
   return text;
 }
@@ -104,9 +104,6 @@ void AppendOfficerDetails(const v1::Failure& failure, std::string* out) {
   if (!failure.facts_used().empty()) {
     absl::StrAppend(out, "     facts: ", absl::StrJoin(failure.facts_used(), "; "), "\n");
   }
-  if (!failure.missing_facts().empty()) {
-    absl::StrAppend(out, "     missing: ", absl::StrJoin(failure.missing_facts(), "; "), "\n");
-  }
   absl::StrAppend(out, "     exception: ",
                   failure.exception_possible()
                       ? "possible, with a ticket, an end of at most 180 days and the approvals of "
@@ -135,7 +132,10 @@ void AppendWarnings(const v1::Decision& decision, std::string* out) {
 
 void AppendGrounds(const v1::Decision& decision, std::string* out) {
   if (!decision.rules().empty()) {
-    absl::StrAppend(out, "  granted by: ", absl::StrJoin(decision.rules(), "; "), "\n");
+    absl::StrAppend(out,
+                    decision.verdict() == v1::VERDICT_ALLOW ? "  granted by: "
+                                                            : "  permissions that were given: ",
+                    absl::StrJoin(decision.rules(), "; "), "\n");
   }
   if (!decision.exceptions().empty()) {
     absl::StrAppend(out, "  exceptions used: ", absl::StrJoin(decision.exceptions(), "; "), "\n");

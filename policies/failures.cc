@@ -51,9 +51,9 @@ void Evaluation::RequireAllow(const Policy& policy, const std::vector<const Rule
   }
   v1::Failure& failure = AddFailure(policy.mode, absl::StrCat(policy.name, "/no-allow"));
   failure.set_title(policy.title);
-  failure.set_because("None of the rules that permit this applies.");
-  failure.set_fix(
-      absl::StrCat("Any of these would permit it: ", Alternatives(policy, allows), "."));
+  failure.set_because(
+      absl::StrCat("\"", policy.title, "\": none of the cases in which it permits this is given."));
+  failure.set_fix(absl::StrCat("One of these would do: ", Alternatives(policy, allows), "."));
   failure.mutable_missing_facts()->Assign(missing.begin(), missing.end());
   failure.mutable_facts_used()->Assign(used.begin(), used.end());
 }
@@ -113,8 +113,8 @@ void Evaluation::AddNobodyFailure() {
     CollectUsed(rule->when, view_, &used);
   }
   failure.set_title(nobody_policy_->title);
-  failure.set_fix(absl::StrCat(
-      "Any of these would permit it: ", Alternatives(*nobody_policy_, nobody_allows_), "."));
+  failure.set_fix(
+      absl::StrCat("One of these would do: ", Alternatives(*nobody_policy_, nobody_allows_), "."));
   failure.mutable_missing_facts()->Assign(missing.begin(), missing.end());
   failure.mutable_facts_used()->Assign(used.begin(), used.end());
 }

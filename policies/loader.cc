@@ -157,14 +157,13 @@ absl::Status Sort(Document document, BundleSource* source) {
     source->tests.push_back(std::move(document));
   } else if (has("groups")) {
     if (source->groups.has_value()) {
-      return yaml::ErrorAt(document.file, document.root.position, "a second file of groups",
-                           absl::StrCat("the first is ", source->groups->file, "; make them one"));
+      return MistakeAt(document.file, document.root.position, "a second file of groups",
+                       absl::StrCat("the first is ", source->groups->file, "; make them one"));
     }
     source->groups = std::move(document);
   } else {
-    return yaml::ErrorAt(document.file, document.root.position,
-                         "neither a policy, groups nor tests",
-                         "expected a key 'policy', 'groups' or 'tests'");
+    return MistakeAt(document.file, document.root.position, "neither a policy, groups nor tests",
+                     "expected a key 'policy', 'groups' or 'tests'");
   }
   return absl::OkStatus();
 }
@@ -275,8 +274,8 @@ absl::StatusOr<std::vector<std::filesystem::path>> YamlFilesIn(
   for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
     const std::filesystem::path& path = entries->path();
     if (path.extension() == ".yml") {
-      return yaml::ErrorAt(path.string(), {1, 1}, "a policy file called .yml",
-                           "rename it to .yaml, so that it is not left out");
+      return MistakeAt(path.string(), {1, 1}, "a policy file called .yml",
+                       "rename it to .yaml, so that it is not left out");
     }
     if (path.extension() != ".yaml") {
       continue;

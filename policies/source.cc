@@ -27,11 +27,16 @@ std::string Quoted(absl::string_view text) {
 
 }  // namespace
 
+absl::Status MistakeAt(absl::string_view file, yaml::Position position, absl::string_view what,
+                       absl::string_view hint) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(file, ":", position.line, ":", position.column, ": ", what, "; ", hint));
+}
+
 void Diagnostics::Add(absl::string_view file, yaml::Position position, absl::string_view what,
                       absl::string_view expected) {
-  const absl::Status error = yaml::ErrorAt(file, position, what, expected);
   mistakes_.emplace(std::string(file), position.line, position.column,
-                    std::string(error.message()));
+                    std::string(MistakeAt(file, position, what, expected).message()));
 }
 
 absl::Status Diagnostics::ToStatus() const {

@@ -26,6 +26,10 @@ struct BundleSource {
   std::vector<Document> tests;  // by name
 };
 
+// `<file>:<line>:<column>: <what>; <hint>`, where the hint says what was expected or what to do.
+absl::Status MistakeAt(absl::string_view file, yaml::Position position, absl::string_view what,
+                       absl::string_view hint);
+
 // Gathers every mistake of a bundle, so that an author sees them all at once.
 class Diagnostics {
  public:

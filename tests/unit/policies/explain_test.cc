@@ -1,1 +1,147 @@
+// Golden texts: what people read is part of the contract.
+#include "policies/explain.h"
+
 #include <catch2/catch.hpp>
+
+#include "policies/packs.h"
+#include "policies/test_runner.h"
+#include "testing.h"
+
+namespace carnet::policies {
+namespace {
+
+// The decision of one case of the worked bundle.
+v1::Decision OfCase(const std::string& name) {
+  const auto bundle = StarterBundle("DE");
+  REQUIRE(bundle.ok());
+  const auto report = RunTests(**bundle);
+  REQUIRE(report.ok());
+  for (const TestOutcome& outcome : report->outcomes) {
+    if (outcome.name == name) {
+      return outcome.decision;
+    }
+  }
+  FAIL("no case is called " << name);
+  return {};
+}
+
+TEST_CASE("Explain: the ML team reads what is wrong and what would make it pass") {
+  CHECK(ExplainLine(OfCase("too few workers in the sum")) ==
+        "Denied: model to Saudi Arabia (SA). 1 problem: not permitted: The number of organisations "
+        "in each secure sum is 7; needed: at least 8. Fix: Use secure aggregation over at least 8 "
+        "endorsed organisations.");
+  CHECK(Explain(OfCase("Saudi supplier on SCC but no TIA"), Reader::kTeam) ==
+        "Denied: model to Saudi Arabia (SA).\n"
+        "  1 problem: not permitted: The evidence on file holds [scc-2021-914]; needed: tia.\n"
+        "     Fix: Attach the transfer impact assessment for this recipient.\n");
+  CHECK(Explain(OfCase("Norway is in the EEA and is not 'false'"), Reader::kTeam) ==
+        "Allowed: model to Norway (NO).\n");
+}
+
+TEST_CASE("Explain: several problems are counted and all of them told") {
+  v1::Decision decision = OfCase("101 genomes and a Macau operator");
+  const std::string text = Explain(decision, Reader::kTeam);
+  CHECK_THAT(text, Catch::Contains("  1 of 4 problems: forbidden: No covered person may get bulk "
+                                   "human 'omic data, encrypted or not.\n") &&
+                       Catch::Contains("  4 of 4 problems: not permitted: No policy in force "
+                                       "speaks for people in United States (US).\n"));
+  CHECK_THAT(ExplainLine(decision), Catch::StartsWith("Denied: model to Singapore (SG). 1 of 4 "
+                                                      "problems: forbidden: No covered person"));
+  decision.add_other_regions("fr");
+  CHECK_THAT(Explain(decision, Reader::kTeam),
+             Catch::EndsWith("  regions that would pass now: fr\n"));
+  CHECK(Explain(decision, Reader::kOfficer).find("would pass now") == std::string::npos);
+}
+
+TEST_CASE("Explain: forbidden, merely not permitted and waiting read differently") {
+  const auto problem = [](bool forbidden, bool hold) {
+    v1::Decision decision;
+    decision.set_verdict(hold ? v1::VERDICT_HOLD : v1::VERDICT_DENY);
+    decision.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_DELTA);
+    v1::Failure& failure = *decision.add_failures();
+    failure.set_because("So it is");
+    failure.set_forbidden(forbidden);
+    failure.set_hold(hold);
+    return ExplainLine(decision);
+  };
+  CHECK(problem(true, false) ==
+        "Denied: delta. 1 problem: forbidden: So it is. Fix: Nothing that this flow can change.");
+  CHECK(problem(false, false) ==
+        "Denied: delta. 1 problem: not permitted: So it is. Fix: Nothing "
+        "that this flow can change.");
+  CHECK(problem(false, true) ==
+        "On hold: delta. 1 problem: waiting for a person: So it is. Fix: "
+        "Nothing that this flow can change.");
+}
+
+TEST_CASE(
+    "Explain: the officer reads rule, citations, facts and whether an exception is possible") {
+  CHECK(Explain(OfCase("H100 in Frankfurt with a Chinese parent"), Reader::kOfficer) ==
+        "Denied: job to Germany (DE).\n"
+        "  1 problem: forbidden: The licence requirement follows the parent company, wherever the "
+        "machine is.\n"
+        "     Fix: It would pass if the evidence on file includes bis-license.\n"
+        "     rule: us-ear-ai/hq-in-d5 of \"US export controls on AI chips, controlled weights and "
+        "decryption keys\"\n"
+        "     cites: BIS guidance 2026-05-31\n"
+        "     facts: evidence = []; recipient.ultimate_parent = CN; worker.chip_eccn = 3A090.a\n"
+        "     exception: possible, with a ticket, an end of at most 180 days and the approvals of "
+        "the policy\n"
+        "  permissions that were given: house/operations; house/non-personal\n");
+  CHECK(Explain(OfCase("under the exception"), Reader::kOfficer) ==
+        "Allowed: job to Germany (DE).\n"
+        "  granted by: house/operations; house/non-personal\n"
+        "  exceptions used: EXC-2026-014\n");
+  CHECK(Explain(OfCase("affiliates rule only warns"), Reader::kOfficer) ==
+        "Allowed: job to Germany (DE).\n"
+        "  granted by: house/operations; house/non-personal\n"
+        "  warn only, not part of the verdict: us-ear-ai/affiliates-50: forbidden: BIS Affiliates "
+        "Rule, 50 percent or more owned by listed parties.\n");
+  CHECK_THAT(Explain(OfCase("Syria, licence or not"), Reader::kOfficer),
+             Catch::Contains("     exception: not possible\n"));
+}
+
+TEST_CASE("Explain: what nobody knows is named") {
+  CHECK_THAT(Explain(OfCase("nobody recorded the parent"), Reader::kTeam),
+             Catch::Contains("wherever the machine is. Missing: recipient.ultimate_parent.\n"));
+}
+
+TEST_CASE("Explain: conditions of an allowed flow are told") {
+  CHECK(Explain(OfCase("Saudi supplier on SCC with TIA"), Reader::kTeam) ==
+        "Allowed: model to Saudi Arabia (SA).\n"
+        "  on condition that dp.epsilon stays at most 8 (protection-abroad/sums-only.dp)\n"
+        "  on condition that secagg.k stays at least 8 (protection-abroad/sums-only.secagg)\n");
+}
+
+TEST_CASE("Explain: the auditor reads the basis and how to derive the verdict again") {
+  v1::Decision decision = Evaluate(*Load({House()}), PlainModel(), Noon());
+  decision.set_id("d-7k2m");
+  decision.set_facts_sha256(std::string(32, '\x01'));
+  decision.set_bundle_sha256(std::string(32, '\xAB'));
+  decision.set_revision(7);
+  decision.set_state_size(19);
+  CHECK(Explain(decision, Reader::kAuditor) ==
+        "Allowed: model to Singapore (SG).\n"
+        "  granted by: house/yes-indeed\n"
+        "  flow: send model of model, from unknown to SG, recipient unknown\n"
+        "  decision: d-7k2m\n"
+        "  decided at 2026-11-21T12:00:00Z, revision 7, evaluator 1, state size 19\n"
+        "  facts sha256:  "
+        "0101010101010101010101010101010101010101010101010101010101010101\n"
+        "  bundle sha256: "
+        "abababababababababababababababababababababababababababababababab\n"
+        "  to derive it again: carnet policy decide --bundle bundle.json --facts facts.json --at "
+        "2026-11-21T12:00:00Z\n");
+}
+
+TEST_CASE("Explain: training names the place where it happens") {
+  v1::Decision decision;
+  decision.mutable_flow()->set_operation(v1::OPERATION_TRAIN);
+  decision.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_RAW_DATA);
+  decision.mutable_flow()->set_to("AE-DIFC");
+  CHECK(ExplainLine(decision) ==
+        "Denied: training in DIFC, United Arab Emirates (AE-DIFC) on raw data.");
+}
+
+}  // namespace
+}  // namespace carnet::policies

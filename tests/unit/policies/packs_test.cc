@@ -48,5 +48,19 @@ TEST_CASE("Packs: the starter bundle survives the way through the ledger byte fo
   }
 }
 
+TEST_CASE("Packs: the policies of the digits example hold all their cases") {
+  const auto bundle = LoadBundle(std::string(CARNET_SOURCE_DIR "/examples/digits/policies"));
+  INFO(bundle.status().ToString());
+  REQUIRE(bundle.ok());
+  const auto report = RunTests(**bundle);
+  INFO(report.status().ToString());
+  REQUIRE(report.ok());
+  CHECK(report->outcomes.size() >= 40);
+  for (const TestOutcome& outcome : report->outcomes) {
+    INFO(outcome.place << " " << outcome.name << ": " << absl::StrJoin(outcome.problems, "; "));
+    CHECK(outcome.passed);
+  }
+}
+
 }  // namespace
 }  // namespace carnet::policies

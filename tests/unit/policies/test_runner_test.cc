@@ -1,1 +1,113 @@
+#include "policies/test_runner.h"
+
 #include <catch2/catch.hpp>
+
+#include "absl/strings/str_join.h"
+#include "testing.h"
+
+namespace carnet::policies {
+namespace {
+
+constexpr char kRules[] =
+    "rules:\n"
+    "  - {id: no-singapore, effect: deny, when: {to.jurisdiction: {is: SG}}}\n"
+    "  - {id: no-kenya, effect: deny, mode: warn, when: {to.jurisdiction: {is: KE}}}\n"
+    "  - {id: few, effect: deny, when: {people.US.health: {more_than: 10}}}\n"
+    "exceptions:\n"
+    "  - {id: E-1, lifts: no-singapore, only_when: {job.id: {is: a}}, ticket: T, valid: {from: "
+    "2026-11-01, to: 2026-11-30}}\n";
+
+constexpr char kHeadOfTests[] =
+    "tests: t\n"
+    "at: 2026-11-21T09:00:00Z\n"
+    "counters: zero\n"
+    "base: {op: place, artifact.kind: job, to.jurisdiction: DE}\n"
+    "situations: {singapore: {to.jurisdiction: SG}}\n";
+
+TestReport Run(const std::string& cases) {
+  const auto bundle =
+      Load({House(), Guardrail("g", kRules), absl::StrCat(kHeadOfTests, "cases:\n", cases)});
+  const auto report = RunTests(*bundle);
+  REQUIRE(report.ok());
+  return *report;
+}
+
+TEST_CASE("Test runner: cases that hold pass, with every kind of expectation") {
+  const TestReport report =
+      Run("  - {name: a, expect: allow, not_reason: g/no-singapore}\n"
+          "  - {name: b, expect: deny, situation: singapore, reason: g/no-singapore}\n"
+          "  - {name: c, expect: allow, set: {to.jurisdiction: KE}, warns: g/no-kenya}\n"
+          "  - {name: d, expect: deny, set: {to.jurisdiction: unknown}, reason: g/no-singapore, "
+          "missing: "
+          "to.jurisdiction}\n"
+          "  - {name: e, expect: allow, situation: singapore, set: {job.id: a}, exception: E-1}\n"
+          "  - {name: f, expect: deny, situation: singapore, set: {job.id: a}, at: "
+          "2026-12-01T00:00:00Z}\n"
+          "  - {name: g, expect: deny, set: {people.US.health: 11}, reason: [g/few]}\n"
+          "  - {name: h, expect: deny, set: {people.US.health: unknown}, reason: g/few, missing: "
+          "people.US.health}\n");
+  CHECK(report.outcomes.size() == 8);
+  for (const TestOutcome& outcome : report.outcomes) {
+    INFO(outcome.name << ": " << absl::StrJoin(outcome.problems, "; "));
+    // Counters that start at zero cannot be made unknown again: h is the one that fails.
+    CHECK(outcome.passed == (outcome.name != "h"));
+  }
+}
+
+TEST_CASE("Test runner: each expectation that does not hold is told") {
+  const TestReport report =
+      Run("  - {name: a, expect: deny}\n"
+          "  - {name: b, expect: deny, situation: singapore, reason: g/few}\n"
+          "  - {name: c, expect: deny, situation: singapore, not_reason: g/no-singapore}\n"
+          "  - {name: d, expect: deny, situation: singapore, missing: to.jurisdiction}\n"
+          "  - {name: e, expect: allow, warns: g/no-kenya}\n"
+          "  - {name: f, expect: allow, exception: E-1}\n");
+  REQUIRE(report.outcomes.size() == 6);
+  CHECK(report.passed == 0);
+  CHECK(report.failed == 6);
+  const Texts expected = {"expected deny, got allow (no rule failed)",
+                          "expected the reason g/few (failed: g/no-singapore)",
+                          "did not expect the reason g/no-singapore",
+                          "expected the missing fact to.jurisdiction",
+                          "expected a warning by g/no-kenya",
+                          "expected the exception E-1 to be used"};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CHECK(report.outcomes[i].problems == Texts{expected[i]});
+    CHECK(report.outcomes[i].place == absl::StrCat("f2.yaml:", 7 + i, ":5"));
+    CHECK(report.outcomes[i].suite == "t");
+  }
+}
+
+TEST_CASE("Test runner: a file of tests can ask for some policies only") {
+  const std::string cases = "cases: [{name: n, set: {to.jurisdiction: SG}, expect: allow}]\n";
+  const auto fewer = Load(
+      {House(), Guardrail("g", kRules), absl::StrCat(kHeadOfTests, "bundle: [house]\n", cases)});
+  CHECK(RunTests(*fewer)->passed == 1);
+  const auto missing = Load({House(), absl::StrCat(kHeadOfTests, "bundle: [house, g]\n", cases)});
+  const auto report = RunTests(*missing);
+  REQUIRE_FALSE(report.ok());
+  CHECK_THAT(std::string(report.status().message()),
+             Catch::StartsWith("f1.yaml:6:9: ") && Catch::Contains("no policy is called g"));
+}
+
+TEST_CASE("Test runner: the test-only regime allows everything and covers everybody") {
+  const std::string with =
+      "base-allow: {kind: regime, rules: [{id: ok, effect: allow}]}\n"
+      "bundle: [g]\n"
+      "cases:\n"
+      "  - {name: nobody, expect: allow}\n"
+      "  - {name: people, set: {artifact.kind: model, data.personal: yes, data.subjects_in: [KE]}, "
+      "expect: allow}\n"
+      "  - {name: the guardrail still holds, set: {to.jurisdiction: SG}, expect: deny, reason: "
+      "g/no-singapore}\n";
+  const auto bundle = Load({House(), Guardrail("g", kRules), absl::StrCat(kHeadOfTests, with)});
+  const auto report = RunTests(*bundle);
+  REQUIRE(report.ok());
+  for (const TestOutcome& outcome : report->outcomes) {
+    INFO(outcome.name << ": " << absl::StrJoin(outcome.problems, "; "));
+    CHECK(outcome.passed);
+  }
+}
+
+}  // namespace
+}  // namespace carnet::policies

@@ -29,14 +29,13 @@ inline std::string Guardrail(const std::string& name, const std::string& rest) {
 // A regime that covers `covers` with these rules.
 inline std::string Regime(const std::string& name, const std::string& covers,
                           const std::string& rest) {
-  return absl::StrCat("policy: ", name, "\nkind: regime\ntitle: The ", name, " regime\ncovers: ",
-                      covers, "\n", kHead, rest);
+  return absl::StrCat("policy: ", name, "\nkind: regime\ntitle: The ", name,
+                      " regime\ncovers: ", covers, "\n", kHead, rest);
 }
 
 // Says yes to everything where no personal data is concerned.
 inline std::string House() {
-  return Regime("house", "no personal data",
-                "rules:\n  - {id: yes-indeed, effect: allow}\n");
+  return Regime("house", "no personal data", "rules:\n  - {id: yes-indeed, effect: allow}\n");
 }
 
 inline absl::StatusOr<std::shared_ptr<const Bundle>> TryLoad(
@@ -61,7 +60,9 @@ inline absl::Time At(const std::string& text) {
   return *at;
 }
 
-inline absl::Time Noon() { return At("2026-11-21T12:00:00Z"); }
+inline absl::Time Noon() {
+  return At("2026-11-21T12:00:00Z");
+}
 
 inline FactSet Facts(const std::string& json) {
   const auto facts = FactSet::FromJson(json);
