@@ -46,7 +46,7 @@ void Shared::Serve(HttpRequest request, HttpServer::Done done) const {
       longest = std::max(longest, route.prefix.size());
     }
   }
-  const absl::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::set<std::string> allowed;
   for (const RouteEntry& route : routes) {
     if (route.prefix.size() != longest || !Matches(route.prefix, request.path)) {
