@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "crypto/hash.h"
 #include "ledger/merkle.h"
 
@@ -91,8 +92,8 @@ absl::Status CheckSubjects(const google::protobuf::Message& predicate,
     return Bad("one to three subjects were expected");
   }
   for (const Subject& subject : subjects) {
-    if (subject.name.size() > kSubjectNameBytesMax) {
-      return Bad("the name of a subject is too long");
+    if (subject.name.size() > kSubjectNameBytesMax || !IsUtf8(subject.name)) {
+      return Bad("the name of a subject is too long, or no UTF-8");
     }
   }
   return subjects.size() > kSubjectsMax ? Bad("too many subjects") : absl::OkStatus();
@@ -184,7 +185,9 @@ absl::Status ParseStatement(absl::string_view statement, bool strict, Record& re
   // What protobuf's parser lets pass (camelCase names, nulls, other spellings of a value) and
   // members that nobody read show here: the statement does not come back.
   CARNET_ASSIGN_OR_RETURN(const nlohmann::json again, StatementJson(message, record.subjects));
-  return again == json ? absl::OkStatus() : Bad("not in the form that its writer gives it");
+  // As text: 3 and 3.0 compare equal as values.
+  return again.dump() == json.dump() ? absl::OkStatus()
+                                     : Bad("not in the form that its writer gives it");
 }
 
 absl::StatusOr<Record> Open(const v1::SignedRecord& record, bool strict) {
@@ -238,7 +241,7 @@ absl::StatusOr<std::string> MakeStatement(const google::protobuf::Message& predi
   }
   CARNET_RETURN_IF_ERROR(CheckSubjects(predicate, named));
   CARNET_ASSIGN_OR_RETURN(const nlohmann::json json, StatementJson(predicate, named));
-  CARNET_ASSIGN_OR_RETURN(std::string statement, CanonicalJson(json));
+  std::string statement = json.dump();
   if (statement.size() > kStatementBytesMax) {
     return absl::ResourceExhaustedError("record: the statement is over 1 MiB");
   }

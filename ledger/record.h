@@ -70,11 +70,14 @@ const google::protobuf::Message& MessageOf(const Predicate& predicate);
 // message.
 absl::StatusOr<std::vector<Subject>> SubjectsOf(const google::protobuf::Message& predicate);
 
-// The statement: canonical JSON (RFC 8785) of {_type, subject, predicateType
-// "urn:carnet:<type>:v1", predicate}. subjects: empty to take SubjectsOf; for types where they
-// follow from the predicate, anything else is refused. Errors: INVALID_ARGUMENT no record message,
-// a nonce that is not 32 bytes, no `at`, a request id that is neither absent nor 16 bytes, missing
-// or wrong subjects. RESOURCE_EXHAUSTED over kStatementBytesMax.
+// The statement: JSON without white space and with sorted keys, of {_type, subject,
+// predicateType "urn:carnet:<type>:v1", predicate}. Not RFC 8785: its way to write a large double
+// reads back as an integer.
+// subjects: empty to take SubjectsOf; for types where they follow from the predicate, anything
+// else is refused.
+// Errors: INVALID_ARGUMENT no record message, a nonce that is not 32 bytes, no `at`, a request id
+// that is neither absent nor 16 bytes, missing or wrong subjects. RESOURCE_EXHAUSTED over
+// kStatementBytesMax.
 absl::StatusOr<std::string> MakeStatement(const google::protobuf::Message& predicate,
                                           const std::vector<Subject>& subjects = {});
 

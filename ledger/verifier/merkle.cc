@@ -67,9 +67,11 @@ absl::Status VerifyConsistency(std::uint64_t old_size, const Digest& old_root,
   if (old_size > new_size || path.size() > kProofHashesMax) {
     return NotConsistent();
   }
-  if (old_size == 0 || old_size == new_size) {
-    const Digest& expected = old_size == 0 ? crypto::Sha256({}) : new_root;
-    return path.empty() && old_root == expected ? absl::OkStatus() : NotConsistent();
+  if (old_size == new_size) {
+    return path.empty() && old_root == new_root ? absl::OkStatus() : NotConsistent();
+  }
+  if (old_size == 0) {
+    return path.empty() && old_root == crypto::Sha256({}) ? absl::OkStatus() : NotConsistent();
   }
   // A perfect old tree is a subtree of the new one, and the proof leaves its hash out.
   std::size_t next = 0;
