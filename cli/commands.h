@@ -48,8 +48,15 @@ ExitCode ExitCodeOf(const absl::Status& status);
 
 void RegisterInitCommand(CLI::App& app, CommandContext& context);
 void RegisterCoordinatorCommands(CLI::App& app, CommandContext& context);
+void RegisterWorkerCommands(CLI::App& app, CommandContext& context);
 void RegisterTrainerCommands(CLI::App& app, CommandContext& context);
 void RegisterConfigCommands(CLI::App& app, CommandContext& context);
+void RegisterJobCommands(CLI::App& app, CommandContext& context);
+void RegisterDataCommands(CLI::App& app, CommandContext& context);
+void RegisterEvidenceCommands(CLI::App& app, CommandContext& context);
+void RegisterWorkerAdminCommands(CLI::App& app, CommandContext& context);
+void RegisterRegionCommands(CLI::App& app, CommandContext& context);
+void RegisterUserCommands(CLI::App& app, CommandContext& context);
 
 }  // namespace carnet::cli
 

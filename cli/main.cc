@@ -23,6 +23,13 @@ int RunCarnet(int argc, char** argv) {
   app.get_formatter()->column_width(34);
   carnet::cli::RegisterInitCommand(app, context);
   carnet::cli::RegisterCoordinatorCommands(app, context);
+  carnet::cli::RegisterWorkerCommands(app, context);
+  carnet::cli::RegisterJobCommands(app, context);
+  carnet::cli::RegisterDataCommands(app, context);
+  carnet::cli::RegisterEvidenceCommands(app, context);
+  carnet::cli::RegisterWorkerAdminCommands(app, context);
+  carnet::cli::RegisterRegionCommands(app, context);
+  carnet::cli::RegisterUserCommands(app, context);
   carnet::cli::RegisterTrainerCommands(app, context);
   carnet::cli::RegisterConfigCommands(app, context);
   try {

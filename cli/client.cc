@@ -1,0 +1,169 @@
+#include "cli/client.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "crypto/certificates.h"
+#include "crypto/key_files.h"
+#include "exchange/join_token.h"
+
+namespace carnet::cli {
+namespace {
+
+// A manifest's chunk, a list of jobs, a watch event with a statement of 1 MiB.
+constexpr int kMessageBytesMax = 32 << 20;
+constexpr std::size_t kErrorBytesMax = 1024;
+
+// gRPC 1.51 has no setting for the lowest TLS version: with ECDSA certificates, one RSA suite of
+// TLS 1.2 leaves 1.2 nothing to agree on. Its own log lines would stand between ours. Both before
+// its first use.
+void PrepareGrpc() {
+  ::setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384", 1);
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);
+}
+
+// What a peer says goes to a terminal: no control characters, and not without end.
+std::string Printable(std::string text) {
+  text.resize(std::min(text.size(), kErrorBytesMax));
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      c = ' ';
+    }
+  }
+  return text;
+}
+
+absl::Status CheckCertificate(const ClientIdentity& identity, const std::string& pem) {
+  const absl::StatusOr<crypto::CertificateInfo> info = crypto::ParseCertificatePem(pem);
+  if (!info.ok()) {
+    return WithOperatorDetail(
+        absl::InvalidArgumentError("context: certificate_file: not a certificate"),
+        identity.certificate_file.string());
+  }
+  if (info->validity.not_after < absl::Now()) {
+    return WithRemedy(
+        WithOperatorDetail(absl::FailedPreconditionError("the user's certificate has expired"),
+                           identity.certificate_file.string()),
+        "ask an admin of the federation for a new one");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Client::Client(ClientIdentity identity, ledger::verifier::VerifierKey log_key,
+               const std::shared_ptr<grpc::Channel>& channel)
+    : identity_(std::move(identity)),
+      log_key_(std::move(log_key)),
+      jobs_(v1::Jobs::NewStub(channel)),
+      admin_(v1::Admin::NewStub(channel)) {}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& state_dir) {
+  CARNET_ASSIGN_OR_RETURN(const std::filesystem::path file,
+                          FindContext(state_dir, std::getenv(kContextVariable)));
+  CARNET_ASSIGN_OR_RETURN(ClientIdentity identity, LoadContext(file));
+  CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifierKey log_key,
+                          ledger::verifier::ParseVerifierKey(identity.facts.log_vkey()));
+  CARNET_ASSIGN_OR_RETURN(const Bytes ca,
+                          ReadFile(identity.ca_file, crypto::kCertificatePemBytesMax));
+  CARNET_ASSIGN_OR_RETURN(const Bytes certificate,
+                          ReadFile(identity.certificate_file, crypto::kCertificatePemBytesMax));
+  CARNET_RETURN_IF_ERROR(CheckCertificate(identity, ToString(certificate)));
+  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
+                          crypto::KeyFiles::Open(identity.tls_key_dir.string()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes key, keys.Read("tls", crypto::KeyKind::kP256));
+  PrepareGrpc();
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = ToString(ca);
+  tls.pem_cert_chain = ToString(certificate);
+  tls.pem_private_key = ToString(key.View());
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(
+      exchange::CoordinatorServerName(identity.facts.trust_domain()));
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  const std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(identity.facts.address(), grpc::SslCredentials(tls), arguments);
+  crypto::Wipe(
+      {reinterpret_cast<std::uint8_t*>(tls.pem_private_key.data()), tls.pem_private_key.size()});
+  return std::unique_ptr<Client>(new Client(std::move(identity), std::move(log_key), channel));
+}
+
+absl::Status Client::ToStatus(const grpc::Status& status) const {
+  if (status.ok()) {
+    return absl::OkStatus();
+  }
+  const std::string& address = identity_.facts.address();
+  const std::string words = Printable(status.error_message());
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      return WithRemedy(WithOperatorDetail(absl::UnavailableError(absl::StrCat(
+                                               "coordinator at ", address, " does not answer")),
+                                           words),
+                        "is `carnet coordinator run` up?");
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return WithRemedy(absl::DeadlineExceededError(
+                            absl::StrCat("coordinator at ", address, " did not answer in time")),
+                        "look at its state (`carnet job list`) before you try again");
+    default:
+      return WithOperatorDetail(
+          absl::Status(static_cast<absl::StatusCode>(status.error_code()), words),
+          absl::StrCat("coordinator at ", address));
+  }
+}
+
+absl::StatusOr<crypto::Ed25519KeyPair> Client::StatementKey() const {
+  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
+                          crypto::KeyFiles::Open(identity_.key_dir.string()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
+                          keys.Read("statement", crypto::KeyKind::kEd25519));
+  return crypto::Ed25519KeyPair::FromSeed(seed);
+}
+
+std::string Client::NewRequestId() {
+  return carnet::ToString(RandomBytes(rng_, 16));
+}
+
+absl::StatusOr<ledger::verifier::VerifiedRecord> Client::VerifyRecord(
+    const v1::GetRecordResponse& response) const {
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head,
+                          ledger::verifier::VerifyHead(response.head(), log_key_));
+  return ledger::verifier::VerifyProvenRecord(response.record(), head.tree);
+}
+
+absl::StatusOr<std::uint64_t> Client::VerifyReceipt(const v1::SignedRecord& record,
+                                                    const v1::Receipt& receipt) const {
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedRecord verified,
+                          ledger::verifier::VerifyRecord(record));
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head,
+                          ledger::verifier::VerifyHead(receipt.head(), log_key_));
+  CARNET_RETURN_IF_ERROR(
+      ledger::verifier::VerifyInclusionProof(verified.leaf_hash, receipt.proof(), head.tree));
+  return receipt.proof().index();
+}
+
+absl::StatusOr<ledger::verifier::VerifiedRecord> Client::FetchRecord(std::uint64_t index) {
+  v1::GetRecordRequest request;
+  request.set_index(index);
+  CARNET_ASSIGN_OR_RETURN(const v1::GetRecordResponse response,
+                          Call(*admin_, &v1::Admin::Stub::GetRecord, request));
+  if (response.record().proof().index() != index) {
+    return absl::UnauthenticatedError("the coordinator sent another record than was asked for");
+  }
+  return VerifyRecord(response);
+}
+
+absl::StatusOr<std::uint64_t> Client::CheckReceipt(const v1::Receipt& receipt) {
+  v1::GetRecordRequest request;
+  request.set_index(receipt.proof().index());
+  CARNET_ASSIGN_OR_RETURN(const v1::GetRecordResponse response,
+                          Call(*admin_, &v1::Admin::Stub::GetRecord, request));
+  return VerifyReceipt(response.record().record(), receipt);
+}
+
+}  // namespace carnet::cli

@@ -1,0 +1,186 @@
+#include "cli/commands/job_export.h"
+
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "base/timestamp.h"
+#include "carnet/v1/records.pb.h"
+#include "cli/output.h"
+#include "crypto/hash.h"
+#include "ledger/manifest.h"
+#include "ledger/trust.h"
+#include "ledger/verifier/manifest.h"
+#include "ledger/verifier/trust_policy.h"
+
+namespace carnet::cli {
+namespace {
+
+// For auditors to read: no secret is in these.
+constexpr mode_t kExportFileMode = 0644;
+
+// The model on its way: a file that goes unless it is kept.
+class PartialFile {
+ public:
+  static absl::StatusOr<PartialFile> Create(const std::filesystem::path& path) {
+    CARNET_RETURN_IF_ERROR(RemoveFileDurably(path));
+    CARNET_ASSIGN_OR_RETURN(SpoolFile file, SpoolFile::Open(path, kExportFileMode));
+    return PartialFile(std::move(file));
+  }
+  ~PartialFile() {
+    if (file_.has_value()) {
+      RemoveFileDurably(file_->path()).IgnoreError();
+    }
+  }
+  PartialFile(PartialFile&& other) noexcept : file_(std::exchange(other.file_, std::nullopt)) {}
+  PartialFile& operator=(PartialFile&&) = delete;
+
+  absl::Status Append(ByteView bytes) {
+    CARNET_RETURN_IF_ERROR(file_->WriteAt(offset_, bytes));
+    hash_.Update(bytes);
+    offset_ += bytes.size();
+    return absl::OkStatus();
+  }
+  Digest Finish() { return hash_.Finish(); }
+  std::uint64_t size() const { return offset_; }
+  absl::Status MoveTo(const std::filesystem::path& path) {
+    CARNET_RETURN_IF_ERROR(file_->Sync());
+    CARNET_RETURN_IF_ERROR(RenameDurably(file_->path(), path));
+    file_.reset();
+    return absl::OkStatus();
+  }
+
+ private:
+  explicit PartialFile(SpoolFile file) : file_(std::move(file)) {}
+  std::optional<SpoolFile> file_;
+  crypto::Sha256Stream hash_;
+  std::uint64_t offset_ = 0;
+};
+
+absl::StatusOr<PartialFile> DownloadModel(Client& client, CommandContext& context,
+                                          const ExportOptions& options) {
+  CARNET_ASSIGN_OR_RETURN(PartialFile file,
+                          PartialFile::Create(options.out / ".model.safetensors.partial"));
+  v1::DownloadModelRequest request;
+  request.set_job_id(options.job_id);
+  request.set_round(options.round);
+  grpc::ClientContext call;
+  Client::SetDeadline(call, kTransferMax);
+  const auto stream = client.jobs().DownloadModel(&call, request);
+  v1::ModelChunk chunk;
+  ProgressLine progress(context);
+  while (stream->Read(&chunk)) {
+    if (absl::Status status = file.Append(AsBytes(chunk.data())); !status.ok()) {
+      call.TryCancel();
+      stream->Finish();
+      return status;
+    }
+    progress.Show(absl::StrCat("downloading the model  ", FormatBytes(file.size())));
+  }
+  CARNET_RETURN_IF_ERROR(client.ToStatus(stream->Finish()));
+  return file;
+}
+
+absl::StatusOr<Bytes> DownloadManifest(Client& client, const ExportOptions& options) {
+  v1::GetManifestRequest request;
+  request.set_job_id(options.job_id);
+  request.set_round(options.round);
+  grpc::ClientContext call;
+  Client::SetDeadline(call, kTransferMax);
+  const auto stream = client.jobs().GetManifest(&call, request);
+  Bytes manifest;
+  v1::ManifestChunk chunk;
+  while (stream->Read(&chunk)) {
+    if (manifest.size() + chunk.data().size() > ledger::verifier::kManifestBytesMax) {
+      call.TryCancel();
+      stream->Finish();
+      return absl::ResourceExhaustedError("the manifest is larger than 256 MiB");
+    }
+    manifest.insert(manifest.end(), chunk.data().begin(), chunk.data().end());
+  }
+  CARNET_RETURN_IF_ERROR(client.ToStatus(stream->Finish()));
+  return manifest;
+}
+
+struct TrustFiles {
+  std::string policy;
+  std::string trusted_root;
+};
+
+absl::StatusOr<TrustFiles> MakeTrustFiles(Client& client) {
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log,
+                          ledger::ParseVkey(client.identity().facts.log_vkey()));
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedRecord first, client.FetchRecord(0));
+  const auto* genesis = first.As<v1::Genesis>();
+  if (genesis == nullptr) {
+    return absl::UnauthenticatedError("the log does not begin with a genesis record");
+  }
+  return TrustFiles{ledger::TrustPolicyText(log, first.leaf_hash),
+                    ledger::TrustedRootJson(log, ToTime(genesis->common().at()))};
+}
+
+absl::Status CheckManifest(const Digest& model, const Bytes& manifest, const std::string& policy) {
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::TrustPolicy trust,
+                          ledger::verifier::ParseTrustPolicy(policy));
+  const ledger::verifier::ManifestReport report =
+      ledger::verifier::VerifyManifest(model, manifest, trust);
+  if (report.verdict == ledger::verifier::Verdict::kGood) {
+    return absl::OkStatus();
+  }
+  std::string what = "the manifest does not verify";
+  std::string where;
+  if (!report.checks.empty()) {
+    const ledger::verifier::Check& failed = report.checks.back();
+    absl::StrAppend(&what, ": ", failed.name);
+    where = absl::StrCat("expected ", failed.expected, ", found ", failed.actual);
+  }
+  const absl::Status status = report.verdict == ledger::verifier::Verdict::kMisbehaviour
+                                  ? absl::DataLossError(what)
+                                  : absl::UnauthenticatedError(what);
+  return WithRemedy(WithOperatorDetail(status, where),
+                    "nothing was written; tell the coordinator's operator");
+}
+
+}  // namespace
+
+absl::StatusOr<int> ExportJob(Client& client, CommandContext& context,
+                              const ExportOptions& options) {
+  CARNET_RETURN_IF_ERROR(MakeDirs(options.out, 0755));
+  CARNET_ASSIGN_OR_RETURN(const TrustFiles trust, MakeTrustFiles(client));
+  CARNET_ASSIGN_OR_RETURN(PartialFile model, DownloadModel(client, context, options));
+  CARNET_ASSIGN_OR_RETURN(const Bytes manifest, DownloadManifest(client, options));
+  const Digest digest = model.Finish();
+  CARNET_RETURN_IF_ERROR(CheckManifest(digest, manifest, trust.policy));
+  const std::filesystem::path& out = options.out;
+  CARNET_RETURN_IF_ERROR(
+      WriteFileAtomic(out / "trust.policy", AsBytes(trust.policy), kExportFileMode));
+  CARNET_RETURN_IF_ERROR(
+      WriteFileAtomic(out / "trusted-root.json", AsBytes(trust.trusted_root), kExportFileMode));
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(out / "model.carnet", manifest, kExportFileMode));
+  CARNET_RETURN_IF_ERROR(model.MoveTo(out / "model.safetensors"));
+  if (context.json) {
+    *context.out << nlohmann::json{{"job_id", options.job_id},
+                                   {"out", out.string()},
+                                   {"model_sha256", HexEncode(digest)},
+                                   {"model_bytes", model.size()},
+                                   {"manifest_bytes", manifest.size()}}
+                        .dump()
+                 << '\n';
+    return kGood;
+  }
+  *context.out << "exported to " << out.string() << '\n'
+               << "  model.safetensors  " << FormatBytes(model.size()) << ", sha256 "
+               << HexEncode(digest) << '\n'
+               << "  model.carnet       " << FormatBytes(manifest.size())
+               << ", verified for this model\n"
+               << "  trust.policy, trusted-root.json\n"
+               << "Verify anywhere: carnet manifest verify " << (out / "model.safetensors").string()
+               << " --manifest " << (out / "model.carnet").string() << " --trust "
+               << (out / "trust.policy").string() << '\n';
+  return kGood;
+}
+
+}  // namespace carnet::cli
