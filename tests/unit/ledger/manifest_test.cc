@@ -1,0 +1,398 @@
+#include "ledger/verifier/manifest.h"
+
+#include <zstd.h>
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "ledger/manifest.h"
+#include "small_federation.h"
+#include "temp_dir.h"
+
+namespace carnet::ledger {
+namespace {
+
+using google::protobuf::Message;
+using testing_ledger::DigestOf;
+using testing_ledger::SmallFederation;
+using testing_ledger::TempDir;
+using verifier::ManifestReport;
+using verifier::Verdict;
+using Signer = SmallFederation::Signer;
+
+Bytes Pack(const std::string& text) {
+  Bytes packed(ZSTD_compressBound(text.size()));
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(), 1));
+  return packed;
+}
+
+std::string Unpack(const Bytes& packed) {
+  std::string text(ZSTD_getFrameContentSize(packed.data(), packed.size()), '\0');
+  ZSTD_decompress(text.data(), text.size(), packed.data(), packed.size());
+  return text;
+}
+
+std::string Describe(const ManifestReport& report) {
+  const verifier::Check& last = report.checks.back();
+  return absl::StrCat(last.name, ": expected ", last.expected, ", actual ", last.actual, " at ",
+                      last.index.value_or(9999));
+}
+
+// A federation of two rounds whose records `tamper` changed before they were signed.
+ManifestReport VerifyLie(const SmallFederation::Tamper& tamper) {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.SetTamper(tamper);
+  federation.Found();
+  federation.Round();
+  federation.Round();
+  const auto manifest = MakeManifest(federation.log(), federation.Order());
+  INFO(manifest.status());
+  REQUIRE(manifest.ok());
+  return verifier::VerifyManifest(federation.model(), *manifest, federation.Policy());
+}
+
+template <typename T>
+SmallFederation::Tamper Change(std::function<void(T&)> change) {
+  return [change](Message& predicate, Signer&) {
+    if (auto* typed = dynamic_cast<T*>(&predicate); typed != nullptr) {
+      change(*typed);
+    }
+  };
+}
+
+TEST_CASE("Manifest: who, what, where, under which policy, index and head of a trained model") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.Round();
+  federation.Round();
+  const Bytes manifest = *MakeManifest(federation.log(), federation.Order());
+  const ManifestReport report =
+      verifier::VerifyManifest(federation.model(), manifest, federation.Policy());
+  INFO(Describe(report));
+  REQUIRE(report.verdict == Verdict::kGood);
+  CHECK(report.federation == "test");
+  CHECK(report.submitter == "u-eeeeeeeeeeeeeeee");
+  CHECK(report.job_name == "digits");
+  CHECK(report.rounds == 2);
+  CHECK(report.base_model_sha256 == DigestOf("base model"));
+  REQUIRE(report.participants.size() == 2);
+  CHECK(report.participants[0].region == "sg");
+  CHECK(report.participants[0].contributions == 2);
+  CHECK(report.participants[1].examples == 960);
+  CHECK(report.bundle_revision == 1);
+  CHECK(report.last_index == 14);
+  CHECK(report.head.size == 15);
+  CHECK(report.records == 15);
+  CHECK(report.checks.size() == 8);
+  CHECK(report.caveats.size() == 3);
+  CHECK(report.caveats.front().find("operator only") == 0);
+}
+
+TEST_CASE("Manifest: the model of an earlier round, and the base model, have theirs") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  ManifestOrder base = federation.Order();
+  federation.Round();
+  ManifestOrder first = federation.Order();
+  federation.Round();
+  const auto policy = federation.Policy();
+  CHECK(verifier::VerifyManifest(first.model_sha256, *MakeManifest(federation.log(), first), policy)
+            .rounds == 1);
+  const ManifestReport report =
+      verifier::VerifyManifest(base.model_sha256, *MakeManifest(federation.log(), base), policy);
+  CHECK(report.verdict == Verdict::kGood);
+  CHECK(report.rounds == 0);
+}
+
+TEST_CASE("Manifest: another model file is named with both digests") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.Round();
+  const Bytes manifest = *MakeManifest(federation.log(), federation.Order());
+  const ManifestReport report =
+      verifier::VerifyManifest(DigestOf("other"), manifest, federation.Policy());
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  CHECK(report.checks.back().name == "model file");
+  CHECK(report.checks.back().actual == absl::StrCat("SHA-256 ", HexEncode(DigestOf("other"))));
+}
+
+TEST_CASE("Manifest: another log, another genesis and an unmet quorum are told apart") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.Round();
+  const Bytes manifest = *MakeManifest(federation.log(), federation.Order());
+  const auto verify = [&](const std::string& policy) {
+    const auto parsed = verifier::ParseTrustPolicy(policy);
+    INFO(parsed.status());
+    REQUIRE(parsed.ok());
+    return verifier::VerifyManifest(federation.model(), manifest, *parsed);
+  };
+  const std::string policy = federation.PolicyText();
+  CHECK(verify(policy).verdict == Verdict::kGood);
+  const NoteKey other{.name = testing_ledger::kOrigin,
+                      .public_key = testing_ledger::KeyOfSeed(9).public_key()};
+  const ManifestReport other_key =
+      verify(absl::StrReplaceAll(policy, {{federation.log().key().Vkey(), other.Vkey()}}));
+  CHECK(other_key.verdict == Verdict::kBadEvidence);
+  CHECK(other_key.checks.back().name == "head");
+  const std::string genesis = HexEncode(federation.Policy().genesis);
+  const ManifestReport other_genesis =
+      verify(absl::StrReplaceAll(policy, {{genesis, HexEncode(DigestOf("other"))}}));
+  CHECK(other_genesis.verdict == Verdict::kBadEvidence);
+  CHECK(other_genesis.checks.back().name == "genesis");
+  const ManifestReport unmet = verify(absl::StrReplaceAll(
+      policy,
+      {{"quorum none",
+        "witness w "
+        "example.com/witness+10a1c019+BGSEitir7W6FmBs7OHWyUrh2frtLAvcDrKOx5xu9ao5Q\nquorum w"}}));
+  CHECK(unmet.verdict == Verdict::kCannotDecide);
+}
+
+TEST_CASE("Manifest: any record that is left out is missed") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.Round();
+  const ManifestOrder whole = federation.Order();
+  for (std::uint64_t left_out = 1; left_out < federation.size(); ++left_out) {
+    ManifestOrder order = whole;
+    order.indexes.erase(order.indexes.begin() + static_cast<std::ptrdiff_t>(left_out));
+    const ManifestReport report = verifier::VerifyManifest(
+        federation.model(), *MakeManifest(federation.log(), order), federation.Policy());
+    CAPTURE(left_out);
+    CHECK(report.verdict != Verdict::kGood);
+  }
+}
+
+TEST_CASE("Manifest: well signed records that break the lineage are named by index") {
+  const std::string other = ToString(DigestOf("other"));
+  struct Lie {
+    const char* what;
+    SmallFederation::Tamper tamper;
+    const char* check;
+    std::optional<std::uint64_t> index;
+  };
+  const std::vector<Lie> lies = {
+      {"a contribution from another region", Change<v1::Contribution>([](auto& c) {
+         c.set_region(c.region() == "sg" ? "ae" : c.region());
+       }),
+       "lineage", 6},
+      {"from another supplier", Change<v1::Contribution>([](auto& c) { c.set_supplier("tiger"); }),
+       "lineage", 6},
+      {"on another base model",
+       Change<v1::Contribution>([&](auto& c) { c.set_base_model_sha256(other); }), "lineage", 6},
+      {"on other shards", Change<v1::Contribution>([&](auto& c) { c.set_shard_sha256(0, other); }),
+       "lineage", 6},
+      {"to another round", Change<v1::Contribution>([](auto& c) { c.set_round_opened_index(1); }),
+       "lineage", 6},
+      {"that saw another history",
+       Change<v1::Contribution>([&](auto& c) { c.mutable_seen()->set_size(99); }),
+       "what workers saw", 6},
+      {"that saw another log",
+       Change<v1::Contribution>([&](auto& c) { c.mutable_seen()->set_origin("x"); }),
+       "what workers saw", 6},
+      {"another weight", Change<v1::Aggregate>([](auto& a) { a.set_weights(0, 481); }), "lineage",
+       6},
+      {"a contribution less", Change<v1::Aggregate>([](auto& a) {
+         a.mutable_included()->RemoveLast();
+         a.mutable_weights()->RemoveLast();
+       }),
+       "lineage", 9},
+      {"a contribution twice",
+       Change<v1::RoundClosed>([](auto& c) { *c.mutable_included(1) = c.included(0); }), "lineage",
+       9},
+      {"something that is no contribution",
+       [](Message& m, Signer&) {
+         if (auto* closed = dynamic_cast<v1::RoundClosed*>(&m); closed != nullptr) {
+           closed->mutable_included(0)->set_index(2);
+         }
+         if (auto* aggregate = dynamic_cast<v1::Aggregate*>(&m); aggregate != nullptr) {
+           aggregate->set_included(0, 2);
+         }
+       },
+       "lineage", 9},
+      {"a worker outside the cohort",
+       Change<v1::RoundOpened>([](auto& r) { r.mutable_members(0)->set_worker_id("w"); }),
+       "lineage", 6},
+      {"a round on another model",
+       Change<v1::RoundOpened>([&](auto& r) { r.set_model_sha256(other); }), "lineage", 5},
+      {"a round left out", Change<v1::RoundOpened>([](auto& r) { r.set_round(r.round() + 1); }),
+       "lineage", 5},
+      {"under another bundle",
+       Change<v1::RoundOpened>([&](auto& r) { r.mutable_basis()->set_bundle_sha256(other); }),
+       "lineage", 5},
+      {"under another revision",
+       Change<v1::RoundClosed>([&](auto& r) { r.mutable_basis()->set_revision(2); }), "lineage", 8},
+      {"an aggregate of another base",
+       Change<v1::Aggregate>([&](auto& a) { a.set_base_model_sha256(other); }), "lineage", 9},
+      {"a bundle that genesis does not name",
+       Change<v1::Genesis>([&](auto& g) { g.set_bundle_json("{ }"); }), "genesis", 0},
+      {"a contribution signed by another worker",
+       [](Message& m, Signer& signer) {
+         signer = dynamic_cast<v1::Contribution*>(&m) != nullptr ? Signer::kWorker2 : signer;
+       },
+       "signers", 6},
+      {"a contribution signed by the coordinator",
+       [](Message& m, Signer& signer) {
+         signer = dynamic_cast<v1::Contribution*>(&m) != nullptr ? Signer::kCoordinator : signer;
+       },
+       "signers", 6},
+      {"a job signed by the coordinator",
+       [](Message& m, Signer& signer) {
+         signer = dynamic_cast<v1::JobSubmitted*>(&m) != nullptr ? Signer::kCoordinator : signer;
+       },
+       "signers", 4},
+      {"an aggregate signed by a worker",
+       [](Message& m, Signer& signer) {
+         signer = dynamic_cast<v1::Aggregate*>(&m) != nullptr ? Signer::kWorker1 : signer;
+       },
+       "signers", 9},
+      {"a job of somebody who is not enrolled",
+       Change<v1::JobSubmitted>([](auto& j) { j.set_submitter("u-x"); }), "signers", 4},
+  };
+  for (const Lie& lie : lies) {
+    CAPTURE(lie.what);
+    // `seen` of another history cannot go into a manifest: its writer refuses.
+    if (std::string(lie.check) == "what workers saw") {
+      const TempDir dir;
+      SmallFederation federation(dir.path());
+      federation.SetTamper(lie.tamper);
+      federation.Found();
+      federation.Round();
+      CHECK_FALSE(verifier::VerifyManifest(
+                      federation.model(),
+                      MakeManifest(federation.log(), federation.Order()).value_or(Bytes()),
+                      federation.Policy())
+                      .verdict == Verdict::kGood);
+      continue;
+    }
+    const ManifestReport report = VerifyLie(lie.tamper);
+    INFO(Describe(report));
+    CHECK(report.verdict != Verdict::kGood);
+    CHECK(report.checks.back().name == lie.check);
+    CHECK(report.checks.back().index == lie.index);
+  }
+}
+
+TEST_CASE("Manifest: nothing of a worker counts after its revocation") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  v1::WorkerRevoked revoked;
+  revoked.set_worker_id("w-bbbbbbbbbbbbbbbb");
+  federation.Append(revoked, Signer::kCoordinator, {{.name = "key", .sha256 = DigestOf("key")}});
+  federation.Round();
+  const ManifestReport report = verifier::VerifyManifest(
+      federation.model(), *MakeManifest(federation.log(), federation.Order()), federation.Policy());
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  CHECK(report.checks.back().name == "signers");
+  CHECK(report.checks.back().index == 7);
+}
+
+// The JSON of a good manifest, changed, as a manifest again.
+Verdict VerifyChanged(const std::function<void(nlohmann::json&)>& change) {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.Round();
+  nlohmann::json json =
+      nlohmann::json::parse(Unpack(*MakeManifest(federation.log(), federation.Order())));
+  change(json);
+  return verifier::VerifyManifest(federation.model(), Pack(json.dump()), federation.Policy())
+      .verdict;
+}
+
+TEST_CASE("Manifest: a changed part is bad evidence, a missing proof is missing data") {
+  CHECK(VerifyChanged([](nlohmann::json&) {}) == Verdict::kGood);
+  const auto flip = [](nlohmann::json& text) {
+    std::string value = text.get<std::string>();
+    value[value.size() / 2] = value[value.size() / 2] == 'A' ? 'B' : 'A';
+    text = value;
+  };
+  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["statement"]); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["signature"]); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["public_key"]); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["proof"][1]); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { m["records"][6]["proof"].erase(0); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["head"]); }) == Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { m["size"] = 9; }) == Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { std::swap(m["records"][6], m["records"][7]); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { m["records"].push_back(m["records"][9]); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["consistency"][0]["proof"][0]); }) ==
+        Verdict::kBadEvidence);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { m["consistency"].clear(); }) ==
+        Verdict::kCannotDecide);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { m["records"].erase(0); }) == Verdict::kCannotDecide);
+  CHECK(VerifyChanged([&](nlohmann::json& m) { m["job"] = "j-other"; }) == Verdict::kCannotDecide);
+  for (const char* member :
+       {"format", "version", "form", "job", "model", "head", "size", "records", "consistency"}) {
+    CAPTURE(member);
+    CHECK(VerifyChanged([&](nlohmann::json& m) { m.erase(member); }) == Verdict::kBadEvidence);
+    CHECK(VerifyChanged([&](nlohmann::json& m) { m[member] = nullptr; }) == Verdict::kBadEvidence);
+  }
+  CHECK(VerifyChanged([](nlohmann::json& m) { m["version"] = 2; }) == Verdict::kBadEvidence);
+  CHECK(VerifyChanged([](nlohmann::json& m) { m["form"] = "compact"; }) == Verdict::kBadEvidence);
+  CHECK(VerifyChanged([](nlohmann::json& m) { m["unknown"] = 1; }) == Verdict::kBadEvidence);
+  CHECK(VerifyChanged([](nlohmann::json& m) { m["records"][1]["unknown"] = 1; }) ==
+        Verdict::kBadEvidence);
+}
+
+TEST_CASE("Manifest: a flipped byte anywhere in the file is noticed") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.Round();
+  const Bytes manifest = *MakeManifest(federation.log(), federation.Order());
+  const auto policy = federation.Policy();
+  for (std::size_t i = 0; i < manifest.size(); i += 7) {
+    Bytes changed = manifest;
+    changed[i] ^= 0x20;
+    CAPTURE(i);
+    CHECK(verifier::VerifyManifest(federation.model(), changed, policy).verdict != Verdict::kGood);
+  }
+  for (const std::size_t length :
+       {std::size_t{0}, std::size_t{3}, manifest.size() / 2, manifest.size() - 1}) {
+    const Bytes cut(manifest.begin(), manifest.begin() + static_cast<std::ptrdiff_t>(length));
+    CHECK(verifier::VerifyManifest(federation.model(), cut, policy).verdict ==
+          Verdict::kBadEvidence);
+  }
+  Bytes longer = manifest;
+  longer.push_back(0);
+  CHECK(verifier::VerifyManifest(federation.model(), longer, policy).verdict ==
+        Verdict::kBadEvidence);
+}
+
+TEST_CASE("Manifest: its writer refuses what no verifier would take") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  ManifestOrder order = federation.Order();
+  order.indexes.push_back(99);
+  CHECK(absl::IsOutOfRange(MakeManifest(federation.log(), order).status()));
+  order = federation.Order();
+  order.job_id.clear();
+  CHECK(absl::IsInvalidArgument(MakeManifest(federation.log(), order).status()));
+  federation.SetTamper(
+      Change<v1::Contribution>([](auto& c) { c.mutable_seen()->set_root(std::string(32, 'x')); }));
+  federation.Round();
+  CHECK(absl::IsFailedPrecondition(MakeManifest(federation.log(), federation.Order()).status()));
+}
+
+}  // namespace
+}  // namespace carnet::ledger
