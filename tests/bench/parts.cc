@@ -42,7 +42,7 @@ void CountParameters(benchmark::State& state) {
 
 void SumOfSquares(benchmark::State& state) {
   const std::vector<float> values = Values();
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     benchmark::DoNotOptimize(model::SumOfSquares(values));
   }
   CountParameters(state);
@@ -52,7 +52,7 @@ BENCHMARK(SumOfSquares);
 void EncodeInt8(benchmark::State& state) {
   const std::vector<float> values = Values();
   Bytes encoded(model::EncodedBlockBytes(Codec::kInt8, values.size()));
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     if (!model::EncodeBlock(Codec::kInt8, 0, values, 1.0, CheapRandom, encoded).ok()) {
       state.SkipWithError("not encoded");
     }
@@ -67,7 +67,7 @@ void DecodeInt8(benchmark::State& state) {
   if (!model::EncodeBlock(Codec::kInt8, 0, values, 1.0, CheapRandom, encoded).ok()) {
     state.SkipWithError("not encoded");
   }
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     benchmark::DoNotOptimize(model::DecodeBlock(Codec::kInt8, encoded, values));
   }
   CountParameters(state);
@@ -77,7 +77,7 @@ BENCHMARK(DecodeInt8);
 void AddWeighted(benchmark::State& state) {
   const std::vector<float> values = Values();
   std::vector<double> sums(static_cast<std::size_t>(state.range(0)));
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     for (std::size_t i = 0; i < values.size(); i += sums.size()) {
       aggregation::AddWeighted(3.0, std::span<const float>(values).subspan(i, sums.size()), sums);
     }
@@ -94,7 +94,7 @@ void DilocoStep(benchmark::State& state) {
   const std::vector<double> mean(base.begin(), base.end());
   std::vector<float> model(base.size());
   std::vector<float> velocity(base.size());
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     aggregation::ApplyOptimizer(diloco, {mean, base, base, model, velocity});
     benchmark::DoNotOptimize(model.data());
   }
@@ -112,7 +112,7 @@ void OpenBlock(benchmark::State& state) {
     return;
   }
   const auto opener = crypto::ChunkOpener::Create(key, {}, sealer->header(), sealed.size());
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     if (!opener.ok() || !crypto::OpenAll(*opener, sealed, plain, 1).ok()) {
       state.SkipWithError("not opened");
     }

@@ -44,7 +44,8 @@ Bytes AggregationFixture::Encode(model::Codec codec, const std::vector<float>& v
   Bytes encoded(model::EncodedBytes(codec, values.size()));
   const model::BlockRandom random = [&contributor](std::uint64_t block,
                                                    std::span<std::uint8_t> bytes) {
-    std::mt19937 rng(static_cast<std::uint32_t>(block * 31 + contributor.back()));
+    std::mt19937 rng(
+        static_cast<std::uint32_t>(block * 31 + static_cast<unsigned char>(contributor.back())));
     std::generate(bytes.begin(), bytes.end(), [&rng] { return static_cast<std::uint8_t>(rng()); });
     return absl::OkStatus();
   };
