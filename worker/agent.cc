@@ -126,7 +126,8 @@ class Agent {
             .clock = member_.clock,
             .rng = member_.rng,
             .cancel = cancel_,
-            .progress = progress_};
+            .progress = progress_,
+            .submitting = submitting_};
   }
   void Wake() {
     waker_.Wake();
@@ -145,6 +146,7 @@ class Agent {
   Waker waker_;
   CancelFlag cancel_ = false;
   std::atomic<double> progress_ = 0;
+  std::atomic<bool> submitting_ = false;
   int failed_polls_ = 0;
   absl::Duration renew_after_;
   TrainerHost trainers_;
@@ -248,8 +250,11 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       StartTask(response.task(), head);
       break;
     case Step::kCancel:
-      Log(LogLevel::kInfo, "task-cancelled", {{"task", session_.current_task()}});
-      tasks_.Cancel();
+      Log(LogLevel::kInfo, "task-cancelled",
+          {{"task", session_.current_task()}, {"submitting", submitting_.load()}});
+      if (!submitting_.load()) {
+        tasks_.Cancel();
+      }
       break;
     case Step::kStop:
       *stop = true;

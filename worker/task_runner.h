@@ -36,6 +36,10 @@ struct TaskParts {
   Rng& rng;
   const CancelFlag& cancel;
   std::atomic<double>& progress;  // 0..1
+  // Raised when the signed record is on its way: from then on the task ends by its receipt or a
+  // refusal. (After a restart in between, the coordinator may have it on record and call the task
+  // closed.)
+  std::atomic<bool>& submitting;
 };
 
 struct TaskEnd {

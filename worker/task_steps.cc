@@ -214,6 +214,7 @@ std::optional<StepError> SubmitRecord(const CheckedTask& task, const v1::SignedR
   if (!opened.ok()) {
     return LocalError(opened.status());
   }
+  parts.submitting.store(true);
   v1::SubmitRecordRequest request;
   request.set_request_id(ledger::CommonOf(opened->predicate).request_id());
   request.set_task_id(task.task_id);

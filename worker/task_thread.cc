@@ -47,6 +47,7 @@ void TaskThread::Post(TaskOrder order) {
   CARNET_CHECK(!busy_ && !order_.has_value() && !ended_.has_value());
   cancel_.store(false);
   parts_.progress.store(0);
+  parts_.submitting.store(false);
   busy_ = true;
   order_.emplace(std::move(order));
   changed_.NotifyAll();

@@ -22,8 +22,9 @@ NextStep Session::OnResponse(const v1::NextTaskResponse& response) {
              std::find(ended_.begin(), ended_.end(), response.task().task_id()) == ended_.end()) {
     next.step = Step::kStart;
   }
-  // An offer is answered at once, so one that is not taken would make the poll a busy loop.
-  if (next.step == Step::kPoll && response.has_task()) {
+  // Offers and cancellations are answered at once: polling on without a pause would be a busy loop.
+  const bool at_once = response.has_task() || (response.cancel_current() && !idle());
+  if (next.step != Step::kStart && at_once) {
     next.pause = std::max(next.pause, kDeclinedPause);
   }
   return next;

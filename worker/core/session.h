@@ -17,7 +17,7 @@ namespace carnet::worker {
 // start it again.
 inline constexpr std::size_t kEndedTasksMax = 64;
 inline constexpr absl::Duration kPollPauseMax = absl::Seconds(30);
-// Before the next poll when a task was offered that is not started now.
+// Before the next poll when a task was offered that is not started now, or one is being cancelled.
 inline constexpr absl::Duration kDeclinedPause = absl::Seconds(1);
 
 enum class Step {

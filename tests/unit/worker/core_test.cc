@@ -219,7 +219,9 @@ TEST_CASE("Session: a busy worker keeps its task until the coordinator cancels i
   v1::NextTaskResponse cancel;
   cancel.set_cancel_current(true);
   CHECK(session.OnResponse(cancel).step == Step::kCancel);
-  CHECK(session.OnResponse(cancel).step == Step::kPoll);
+  const NextStep again = session.OnResponse(cancel);
+  CHECK(again.step == Step::kPoll);
+  CHECK(again.pause >= kDeclinedPause);
   session.OnTaskEnded("a");
   CHECK(session.OnResponse(Offer("b")).step == Step::kStart);
 }

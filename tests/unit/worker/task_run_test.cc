@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <set>
+#include <thread>
 
 #include "base/files.h"
 #include "base/timestamp.h"
@@ -9,6 +10,7 @@
 #include "exchange/expected.h"
 #include "exchange/sealing.h"
 #include "ledger/record.h"
+#include "model/codec.h"
 #include "model/safetensors.h"
 #include "tests/unit/worker/fake_coordinator.h"
 #include "worker/journal.h"
@@ -153,7 +155,8 @@ struct Round {
                                           .clock = clock,
                                           .rng = federation.rng,
                                           .cancel = cancel,
-                                          .progress = progress});
+                                          .progress = progress,
+                                          .submitting = submitting});
     INFO(ToString(ReadFile(state.trainer_log(), 1 << 20).value_or(Bytes())));
     INFO(end.status);
     CHECK(end.kind != TaskEnd::Kind::kFork);
@@ -210,6 +213,7 @@ struct Round {
   std::unique_ptr<HeadKeeper> heads;
   CancelFlag cancel{false};
   std::atomic<double> progress{0};
+  std::atomic<bool> submitting{false};
 };
 
 TEST_CASE("Train task: the delta arrives sealed to the round, with a signed contribution") {

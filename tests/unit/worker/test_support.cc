@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/timestamp.h"
 #include "crypto/hash.h"
+#include "crypto/sealed.h"
 #include "exchange/expected.h"
 #include "ledger/merkle.h"
 #include "ledger/note.h"
@@ -58,7 +59,8 @@ v1::Ticket TestTicket(std::uint8_t fill) {
 
 }  // namespace
 
-TestLog::TestLog(const std::string& origin) : origin_(origin), key_(LogKey()) {}
+TestLog::TestLog(const std::string& origin)
+    : origin_(origin), key_(std::make_shared<const crypto::Ed25519KeyPair>(LogKey())) {}
 
 std::uint64_t TestLog::Append(const v1::SignedRecord& record) {
   const auto entry = ledger::LeafEntry(record);
@@ -73,7 +75,7 @@ std::string TestLog::Head(std::uint64_t size) const {
   for (std::uint64_t i = 0; i < size; ++i) {
     range.Append(leaves_.at(i));
   }
-  const auto head = ledger::SignHead({origin_, size, range.Root()}, key_);
+  const auto head = ledger::SignHead({origin_, size, range.Root()}, *key_);
   REQUIRE(head.ok());
   return head->note;
 }
@@ -109,7 +111,7 @@ v1::ConsistencyProof TestLog::Consistency(std::uint64_t old_size, std::uint64_t 
 }
 
 std::string TestLog::vkey() const {
-  return ledger::NoteKey{origin_, key_.public_key()}.Vkey();
+  return ledger::NoteKey{origin_, key_->public_key()}.Vkey();
 }
 
 ledger::verifier::VerifierKey TestLog::key() const {

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -77,7 +78,7 @@ class TestLog {
 
  private:
   std::string origin_;
-  crypto::Ed25519KeyPair key_;
+  std::shared_ptr<const crypto::Ed25519KeyPair> key_;
   std::vector<Digest> leaves_;
   std::vector<v1::SignedRecord> records_;
 };
