@@ -272,12 +272,13 @@ TEST_CASE("Train task: a restart in mid-upload sends the same sealed bytes and t
 
 TEST_CASE("Train task: a restart between signing and the receipt submits the signed record again") {
   Round round;
+  const CheckedTask checked = round.Checked();
   round.coordinator.submit_errors = {absl::UnavailableError("lost")};
   round.coordinator.on_submit = [&round] { round.cancel.store(true); };
-  CHECK(round.Run().kind == TaskEnd::Kind::kCancelled);
+  CHECK(round.Run(checked).kind == TaskEnd::Kind::kCancelled);
   round.coordinator.on_submit = [] {};
   round.cancel.store(false);
-  REQUIRE(round.Run().kind == TaskEnd::Kind::kDone);
+  REQUIRE(round.Run(checked).kind == TaskEnd::Kind::kDone);
   REQUIRE(round.coordinator.submitted.size() == 2);
   CHECK(round.coordinator.submitted[0].SerializeAsString() ==
         round.coordinator.submitted[1].SerializeAsString());
