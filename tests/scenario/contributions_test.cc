@@ -1,0 +1,113 @@
+#include <catch2/catch.hpp>
+
+#include "coordinator/core/reasons.h"
+#include "scenario/world.h"
+
+namespace carnet::coordinator {
+namespace {
+
+World WithOpenRound(std::string* job) {
+  World world(11);
+  *job = world.Submit(2, 2);
+  world.Settle();
+  REQUIRE(world.state().jobs.at(*job).round.has_value());
+  return world;
+}
+
+// What the record says of the rejection that a changed contribution gets.
+std::string ReasonFor(World* world, const SubmitContribution& command) {
+  const auto decided = world->Do(command);
+  INFO(decided.status().ToString());
+  REQUIRE(decided.ok());
+  CHECK(decided->answer.code() == absl::StatusCode::kInvalidArgument);
+  const auto& rejected =
+      world->At<v1::ContributionRejected>(world->Find("contribution-rejected").back());
+  CHECK(rejected.worker_id() == command.worker_id);
+  CHECK(rejected.reason() == decided->answer.message());
+  return rejected.reason();
+}
+
+TEST_CASE("Contributions: the same sealed delta again gets the same index and no second record") {
+  std::string job;
+  World world = WithOpenRound(&job);
+  const SubmitContribution command = world.Contribute(job, "fr-1");
+  const auto first = world.Do(command);
+  REQUIRE(first.ok());
+  const std::uint64_t size = world.state().size;
+  const auto again = world.Do(command);
+  REQUIRE(again.ok());
+  CHECK(again->answer_index == first->answer_index);
+  CHECK(again->answer.ok());
+  CHECK(world.state().size == size);
+}
+
+TEST_CASE("Contributions: a second different one is refused, on record, and the first stays") {
+  std::string job;
+  World world = WithOpenRound(&job);
+  REQUIRE(world.Do(world.Contribute(job, "fr-1")).ok());
+  CHECK(ReasonFor(&world, world.Contribute(job, "fr-1", "another")) ==
+        reasons::kSecondContribution);
+  CHECK(world.state().jobs.at(job).round->contributions.count(world.worker("fr-1").id) == 1);
+  CHECK(world.state().jobs.at(job).round->out.empty());
+}
+
+TEST_CASE(
+    "Contributions: each kind of lie has its own reason and leaves the worker out of the round") {
+  struct Lie {
+    const char* reason;
+    void (*tell)(SubmitContribution*);
+  };
+  const Lie lies[] = {
+      {reasons::kWrongSignature, [](SubmitContribution* c) { c->signed_by_worker = false; }},
+      {reasons::kReplayed,
+       [](SubmitContribution* c) { c->contribution.set_round_opened_index(1); }},
+      {reasons::kReplayed, [](SubmitContribution* c) { c->contribution.set_attempt(7); }},
+      {reasons::kWrongBaseModel,
+       [](SubmitContribution* c) { c->contribution.set_base_model_sha256(std::string(32, 'x')); }},
+      {reasons::kWrongShards, [](SubmitContribution* c) { c->contribution.clear_shard_sha256(); }},
+      {reasons::kWrongHeader, [](SubmitContribution* c) { c->contribution.set_region("sg"); }},
+      {reasons::kUnnamedMetric,
+       [](SubmitContribution* c) { (*c->contribution.mutable_metrics())["secret"] = 1; }},
+      {reasons::kSeenContradicts, [](SubmitContribution* c) { c->seen_in_log = false; }},
+      {reasons::kNotFinite, [](SubmitContribution* c) { c->verdict = reasons::kNotFinite; }},
+      {reasons::kNormAboveClip,
+       [](SubmitContribution* c) { c->verdict = reasons::kNormAboveClip; }},
+  };
+  for (const Lie& lie : lies) {
+    CAPTURE(lie.reason);
+    std::string job;
+    World world = WithOpenRound(&job);
+    SubmitContribution command = world.Contribute(job, "fr-1");
+    lie.tell(&command);
+    CHECK(ReasonFor(&world, command) == lie.reason);
+    CHECK(world.Find("contribution").empty());
+    CHECK(world.state().jobs.at(job).round->out.at(world.worker("fr-1").id) == reasons::kRejected);
+    // Out for this attempt: a good one comes too late.
+    CHECK_FALSE(world.Do(world.Contribute(job, "fr-1")).ok());
+  }
+}
+
+TEST_CASE("Contributions: who is not in the round, or revoked, leaves no record") {
+  std::string job;
+  World world = WithOpenRound(&job);
+  const std::uint64_t size = world.state().size;
+  SubmitContribution command = world.Contribute(job, "fr-1");
+  command.worker_id = world.worker("br-1").id;
+  CHECK(world.Do(command).status().code() == absl::StatusCode::kPermissionDenied);
+  CHECK(world.state().size == size);
+  REQUIRE(world.Do(RevokeWorker{kOperator, "fr-1", "operator"}).ok());
+  CHECK(world.Do(world.Contribute(job, "fr-1")).status().code() ==
+        absl::StatusCode::kPermissionDenied);
+}
+
+TEST_CASE("Contributions: after the deadline nothing is taken") {
+  std::string job;
+  World world = WithOpenRound(&job);
+  world.Advance(absl::Minutes(11));
+  CHECK(world.Do(world.Contribute(job, "fr-1")).status().code() ==
+        absl::StatusCode::kFailedPrecondition);
+  CHECK(world.Find("contribution").empty());
+}
+
+}  // namespace
+}  // namespace carnet::coordinator

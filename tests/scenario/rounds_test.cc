@@ -1,0 +1,155 @@
+#include <catch2/catch.hpp>
+
+#include "base/timestamp.h"
+#include "coordinator/core/reasons.h"
+#include "coordinator/core/retention.h"
+#include "coordinator/core/tasks.h"
+#include "scenario/world.h"
+
+namespace carnet::coordinator {
+namespace {
+
+// Everything that FR, SG and AE workers need to be in every round.
+World WithEvidence(std::uint64_t seed) {
+  World world(seed);
+  for (const auto& [supplier, to] :
+       {std::pair<const char*, const char*>{"lion", "SG"}, {"falcon", "AE"}}) {
+    world.AddEvidence("scc-2021-914", supplier, to);
+    world.AddEvidence("tia", supplier, to);
+  }
+  return world;
+}
+
+TEST_CASE("Rounds: a job runs to its end, one aggregate a round, keys destroyed after each") {
+  World world = WithEvidence(1);
+  const std::string job = world.Submit(2, 3);
+  for (std::uint32_t round = 1; round <= 2; ++round) {
+    world.Settle();
+    REQUIRE(world.state().jobs.at(job).round.has_value());
+    CHECK(world.state().jobs.at(job).round->opened.round() == round);
+    for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
+      REQUIRE(world.Do(world.Contribute(job, slot)).ok());
+    }
+  }
+  world.Settle();
+  const Job& done = world.state().jobs.at(job);
+  CHECK(done.phase == JobPhase::kCompleted);
+  CHECK(done.end_reason == reasons::kRoundsDone);
+  CHECK(world.Find("aggregate").size() == 2);
+  CHECK(world.Find("contribution").size() == 6);
+  for (const auto& [id, key] : world.state().keys) {
+    CHECK(key.phase == KeyPhase::kDestroyed);
+  }
+  CHECK(NeededKeys(world.state()).empty());
+}
+
+TEST_CASE(
+    "Rounds: members stand in ascending order of their SPIFFE path, with weights from the "
+    "registered rows") {
+  World world = WithEvidence(2);
+  const std::string job = world.Submit(1, 3);
+  world.Settle();
+  const auto& members = world.state().jobs.at(job).round->opened.members();
+  REQUIRE(members.size() == 3);
+  CHECK(members[0].worker_id() == world.worker("ae-1").id);
+  CHECK(members[1].worker_id() == world.worker("fr-1").id);
+  CHECK(members[2].worker_id() == world.worker("sg-1").id);
+  for (const v1::RoundMember& member : members) {
+    CHECK(member.weight() == 100);
+  }
+}
+
+TEST_CASE(
+    "Rounds: at the deadline stragglers are left out by name and the round closes with the rest") {
+  World world = WithEvidence(3);
+  const std::string job = world.Submit(1, 2);
+  world.Settle();
+  REQUIRE(world.Do(world.Contribute(job, "fr-1")).ok());
+  REQUIRE(world.Do(world.Contribute(job, "sg-1")).ok());
+  CHECK(world.Look().start.empty());  // not all are in and the deadline has not passed
+  world.Advance(absl::Minutes(11));
+  world.Settle();
+  const auto& closed = world.At<v1::RoundClosed>(world.Find("round-closed").front());
+  CHECK(closed.included_size() == 2);
+  REQUIRE(closed.left_out_size() == 1);
+  CHECK(closed.left_out(0).worker_id() == world.worker("ae-1").id);
+  CHECK(closed.left_out(0).reason() == reasons::kStraggler);
+}
+
+TEST_CASE("Rounds: too few contributions abandon the round, and it is tried again after a pause") {
+  World world = WithEvidence(4);
+  const std::string job = world.Submit(1, 3);
+  world.Settle();
+  REQUIRE(world.Do(world.Contribute(job, "fr-1")).ok());
+  world.Advance(absl::Minutes(11));
+  const Agenda agenda = world.Settle();
+  CHECK(world.Find("round-abandoned").size() == 1);
+  CHECK(world.Find("aggregate").empty());
+  CHECK(agenda.wake > world.now());
+  world.Advance(absl::Minutes(1));
+  world.Settle();
+  REQUIRE(world.state().jobs.at(job).round.has_value());
+  CHECK(world.state().jobs.at(job).round->opened.attempt() == 2);
+}
+
+TEST_CASE("Rounds: a delta that cannot be read back is left out and the rest combined again") {
+  World world = WithEvidence(5);
+  const std::string job = world.Submit(1, 2);
+  world.Settle();
+  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
+    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
+  }
+  REQUIRE(world.Do(CloseRound{job}).ok());
+  REQUIRE(world.Do(StorageFault{job, world.worker("fr-1").id}).ok());
+  CHECK(IncludedDeltas(*world.state().jobs.at(job).round).size() == 2);
+  world.Settle();
+  const auto& aggregate = world.At<v1::Aggregate>(world.Find("aggregate").front());
+  CHECK(aggregate.included_size() == 2);
+  const auto& rejected =
+      world.At<v1::ContributionRejected>(world.Find("contribution-rejected").front());
+  CHECK(rejected.reason() == reasons::kStorageFault);
+}
+
+TEST_CASE(
+    "Rounds: nothing opens while nobody eligible is live, and the job says what it waits for") {
+  World world = WithEvidence(6);
+  const std::string job = world.Submit(1, 3);
+  world.live.clear();
+  const Agenda agenda = world.Settle();
+  CHECK(world.Find("round-opened").empty());
+  CHECK(agenda.waiting.at(job) == "eligible workers: 0 of 3");
+}
+
+TEST_CASE("Rounds: the golden-set evaluation runs at home after each round and before the next") {
+  World world = WithEvidence(7);
+  const std::string job = world.Submit(1, 3, true);
+  world.Settle();
+  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
+    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
+  }
+  world.Settle();
+  REQUIRE(world.state().jobs.at(job).evaluation.has_value());
+  const auto tasks = TasksFor(world.state(), world.worker("home-1").id, world.now());
+  REQUIRE(tasks.size() == 1);
+  CHECK(tasks.front().name.kind == v1::TASK_KIND_EVALUATE);
+  CHECK(world.state().jobs.at(job).phase == JobPhase::kRunning);
+  world.Advance(absl::Minutes(11));  // the evaluator never answers
+  world.Settle();
+  CHECK(world.Find("evaluation-abandoned").size() == 1);
+  CHECK(world.state().jobs.at(job).phase == JobPhase::kCompleted);
+}
+
+TEST_CASE("Rounds: a stopped job opens nothing more and its keys go") {
+  World world = WithEvidence(8);
+  const std::string job = world.Submit(5, 3);
+  world.Settle();
+  REQUIRE(world.Do(StopJob{kOperator, job}).ok());
+  world.Settle();
+  CHECK(world.state().jobs.at(job).phase == JobPhase::kStopped);
+  CHECK(NeededKeys(world.state()).empty());
+  CHECK(TasksFor(world.state(), world.worker("fr-1").id, world.now()).empty());
+  CHECK(world.Do(StopJob{kOperator, job}).status().code() == absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace carnet::coordinator

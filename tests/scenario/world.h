@@ -1,0 +1,87 @@
+// A federation without machines: the real core (Decide, Apply, Reconcile) over a log of records in
+// memory. Time and randomness are the test's. Every record that Decide makes is written and opened
+// as the ledger would, so a record that could not be stored fails the test.
+#ifndef CARNET_TESTS_SCENARIO_WORLD_H_
+#define CARNET_TESTS_SCENARIO_WORLD_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/core/commands.h"
+#include "coordinator/core/decide.h"
+#include "coordinator/core/reconcile.h"
+#include "coordinator/core/state.h"
+#include "crypto/ed25519.h"
+#include "ledger/record.h"
+
+namespace carnet::coordinator {
+
+inline constexpr char kOperator[] = "u-aaaaaaaaaaaaaaaa";
+
+struct TestWorker {
+  std::string id;
+  std::string region;
+  crypto::Ed25519KeyPair key;
+};
+
+class World {
+ public:
+  // Home DE with the policies of examples/digits; regions fr, sg, ae with contracts, br whose place
+  // is only claimed; one worker at each and one at home; each region has a shard `digits/<region>`
+  // about its own people, home has golden/home.
+  explicit World(std::uint64_t seed);
+
+  const State& state() const { return state_; }
+  absl::Time now() const { return now_; }
+  void Advance(absl::Duration by) { now_ += by; }
+  const std::vector<ledger::Record>& log() const { return log_; }
+  // Indexes of all records of a type, e.g. "round-opened".
+  std::vector<std::uint64_t> Find(const std::string& type) const;
+  // The predicate at `index`, which must be a T.
+  template <typename T>
+  const T& At(std::uint64_t index) const {
+    return *log_.at(index).As<T>();
+  }
+
+  // Decides, stores, folds. Errors are Decide's.
+  absl::StatusOr<Decided> Do(CommandBody body, const std::string& request_id = "");
+  // What Reconcile asks for now; its commands are run, and effects answered as if their work were
+  // done, until nothing but waiting for workers is left.
+  Agenda Settle();
+  Agenda Look() const;
+  LiveWorkers live;
+
+  const TestWorker& worker(const std::string& slot) const;
+  Bytes Random(std::size_t size_bytes);
+
+  // Evidence of `kind` for a supplier and destination, valid for a year.
+  void AddEvidence(const std::string& kind, const std::string& supplier, const std::string& to);
+  // Submits a job over digits/*; returns its id.
+  std::string Submit(std::uint32_t rounds, std::uint32_t min, bool evaluate = false);
+  // The contribution of a worker to the open round of `job`, verified good, as a command.
+  SubmitContribution Contribute(const std::string& job, const std::string& slot,
+                                const std::string& delta = "delta");
+
+  // The fold of all records so far, from nothing.
+  State Refold() const;
+
+ private:
+  void Found();
+  void Enroll(const std::string& slot, const std::string& region);
+  void Store(const ledger::Predicate& predicate, const std::vector<ledger::Subject>& subjects);
+
+  std::uint64_t seed_;
+  std::uint64_t draws_ = 0;
+  absl::Time now_;
+  State state_;
+  std::vector<ledger::Record> log_;
+  crypto::Ed25519KeyPair statement_key_;
+  crypto::Ed25519KeyPair user_key_;
+  std::vector<std::pair<std::string, TestWorker>> workers_;
+};
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_TESTS_SCENARIO_WORLD_H_
