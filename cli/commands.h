@@ -57,6 +57,8 @@ void RegisterEvidenceCommands(CLI::App& app, CommandContext& context);
 void RegisterWorkerAdminCommands(CLI::App& app, CommandContext& context);
 void RegisterRegionCommands(CLI::App& app, CommandContext& context);
 void RegisterUserCommands(CLI::App& app, CommandContext& context);
+void RegisterLedgerCommands(CLI::App& app, CommandContext& context);
+void RegisterManifestCommands(CLI::App& app, CommandContext& context);
 
 }  // namespace carnet::cli
 

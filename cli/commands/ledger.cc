@@ -1,0 +1,253 @@
+// `carnet ledger verify | fsck | show | prove | trust`: what a log holds, and whether it holds
+// together.
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "cli/commands.h"
+#include "cli/commands/ledger_export.h"
+#include "cli/output.h"
+#include "ledger/bundle.h"
+#include "ledger/export.h"
+#include "ledger/log.h"
+#include "ledger/readers/directory_source.h"
+#include "ledger/readers/state_source.h"
+#include "ledger/record.h"
+#include "ledger/sqlite_store.h"
+#include "ledger/trust.h"
+#include "ledger/verifier/whole_log.h"
+#include "ledger/view.h"
+
+namespace carnet::cli {
+namespace {
+
+using ledger::verifier::LogVerdict;
+using ledger::verifier::TrustPolicy;
+
+struct LedgerOptions {
+  std::string directory;  // an exported log
+  std::string state;
+  std::string trust;
+  std::vector<std::string> since;
+  std::string out;
+  std::uint64_t index = 0;
+  bool envelope = false;
+  bool vkey = false;
+  bool head = false;
+};
+
+absl::StatusOr<TrustPolicy> ReadTrust(const std::string& path) {
+  CARNET_ASSIGN_OR_RETURN(const Bytes text, ReadFile(path, ledger::verifier::kTrustPolicyBytesMax));
+  return ledger::verifier::ParseTrustPolicy(AsText(text));
+}
+
+nlohmann::json ToJson(const LogVerdict& verdict) {
+  nlohmann::json json = {{"good", !verdict.failure},
+                         {"origin", verdict.report.head.origin},
+                         {"size", verdict.report.head.size},
+                         {"root", HexEncode(verdict.report.head.root)},
+                         {"entries_checked", verdict.report.entries_checked},
+                         {"tiles_checked", verdict.report.tiles_checked},
+                         {"statements_checked", verdict.report.statements_checked},
+                         {"heads_checked", verdict.report.old_heads_checked},
+                         {"operator_only", verdict.report.operator_only}};
+  if (verdict.failure) {
+    json["failure"] = std::string(verdict.failure->status.message());
+    if (verdict.failure->index) {
+      json["index"] = *verdict.failure->index;
+    }
+  }
+  return json;
+}
+
+int Conclude(const CommandContext& context, const LogVerdict& verdict) {
+  std::ostream& out = *context.out;
+  if (context.json) {
+    out << ToJson(verdict).dump() << '\n';
+  } else {
+    const ledger::verifier::LogReport& report = verdict.report;
+    if (!report.head.origin.empty()) {
+      out << "log     " << report.head.origin << "\nhead    " << report.head.size
+          << " records, root " << HexEncode(report.head.root) << '\n';
+    }
+    for (const auto& [witness, time] : report.cosigned) {
+      out << "        cosigned by " << witness << " at " << FormatTimestamp(time) << '\n';
+    }
+    out << "checked " << report.entries_checked << " entries, " << report.tiles_checked
+        << " tiles, " << report.statements_checked << " statements, " << report.old_heads_checked
+        << " earlier heads\n";
+  }
+  if (!verdict.failure) {
+    if (!context.json) {
+      out << Coloured(context, Colour::kGood, "good\n");
+      if (verdict.report.operator_only) {
+        out << Coloured(context, Colour::kDim,
+                        "  note: operator only: no protection against a split view\n");
+      }
+    }
+    return kGood;
+  }
+  if (!context.json) {
+    out << Coloured(context, Colour::kBad, "FAIL    ")
+        << (verdict.failure->index ? absl::StrCat("record ", *verdict.failure->index, ": ") : "")
+        << std::string(verdict.failure->status.message()) << '\n';
+  }
+  return ExitCodeOf(verdict.failure->status);
+}
+
+absl::StatusOr<int> VerifyLog(const LedgerOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, ReadTrust(options.trust));
+  std::vector<std::string> heads;
+  for (const std::string& path : options.since) {
+    CARNET_ASSIGN_OR_RETURN(const Bytes note, ReadFile(path, ledger::verifier::kHeadBytesMax));
+    heads.push_back(ToString(note));
+  }
+  ledger::DirectorySource source(options.directory);
+  return Conclude(context, ledger::verifier::VerifyWholeLog(source, policy, heads));
+}
+
+// Without a trust policy a store is held against what it says of itself.
+absl::StatusOr<TrustPolicy> OwnPolicy(const std::string& state) {
+  CARNET_ASSIGN_OR_RETURN(
+      const ledger::ReadOnlyStore opened,
+      ledger::OpenSqliteStoreReadOnly(std::filesystem::path(state) / ledger::kStoreFileName));
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey key, ledger::ParseVkey(opened.identity.vkey));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, opened.store->Size());
+  Digest genesis{};
+  if (size > 0) {
+    CARNET_ASSIGN_OR_RETURN(const std::vector<ledger::StoredRecord> first,
+                            opened.store->ReadRecords(0, 1));
+    genesis = ledger::LeafHash(AsBytes(first.front().entry));
+  }
+  return ledger::verifier::ParseTrustPolicy(ledger::TrustPolicyText(key, genesis));
+}
+
+absl::StatusOr<int> Fsck(const LedgerOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, options.trust.empty()
+                                                        ? OwnPolicy(options.state)
+                                                        : ReadTrust(options.trust));
+  // The newest head in the second place must be a prefix of what is stored: a state that was rolled
+  // back shows here.
+  std::vector<std::string> heads;
+  const absl::StatusOr<Bytes> head =
+      ReadFile(std::filesystem::path(options.state) / ledger::kHeadFileName,
+               ledger::verifier::kHeadBytesMax);
+  if (head.ok()) {
+    heads.push_back(ToString(*head));
+  }
+  for (const std::string& path : options.since) {
+    CARNET_ASSIGN_OR_RETURN(const Bytes note, ReadFile(path, ledger::verifier::kHeadBytesMax));
+    heads.push_back(ToString(note));
+  }
+  CARNET_ASSIGN_OR_RETURN(const auto source, ledger::StateSource::Open(options.state));
+  return Conclude(context, ledger::verifier::VerifyWholeLog(*source, policy, heads));
+}
+
+absl::StatusOr<int> Show(const LedgerOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  if (options.vkey || options.head) {
+    *context.out << (options.vkey ? absl::StrCat(log->key().Vkey(), "\n") : log->Head().note);
+    return kGood;
+  }
+  CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord record, log->ReadRecord(options.index));
+  if (options.envelope) {
+    *context.out << ledger::EnvelopeJson(record) << '\n';
+    return kGood;
+  }
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenRecord(record));
+  const nlohmann::json statement = nlohmann::json::parse(record.statement());
+  if (context.json) {
+    *context.out << nlohmann::json{{"index", options.index},
+                                   {"type", opened.type},
+                                   {"signer", HexEncode(opened.signer)},
+                                   {"leaf_hash", HexEncode(opened.leaf_hash)},
+                                   {"statement", statement}}
+                        .dump()
+                 << '\n';
+    return kGood;
+  }
+  *context.out << "record  " << options.index << ", " << opened.type << "\nsigner  "
+               << HexEncode(opened.signer) << " (signature verifies)\nleaf    "
+               << HexEncode(opened.leaf_hash) << '\n'
+               << statement.dump(2) << '\n';
+  return kGood;
+}
+
+absl::StatusOr<int> Prove(const LedgerOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->Prove(options.index));
+  CARNET_ASSIGN_OR_RETURN(const std::string proof,
+                          ledger::TlogProof(proven.record.proof(), proven.head));
+  if (options.out.empty()) {
+    *context.out << proof;
+    return kGood;
+  }
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(options.out, AsBytes(proof), 0644));
+  *context.err << "wrote " << options.out << '\n';
+  return kGood;
+}
+
+absl::StatusOr<int> Trust(const LedgerOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  CARNET_RETURN_IF_ERROR(ledger::ExportTrust(*log, options.out));
+  *context.err << "wrote " << options.out
+               << "/trust.policy and trusted-root.json; hand them out by another way than "
+               << "models and manifests\n";
+  return kGood;
+}
+
+// A command on a coordinator's state folder.
+CLI::App* AddStateCommand(CLI::App& noun, CommandContext& context, const std::string& name,
+                          const std::string& help, const std::shared_ptr<LedgerOptions>& options,
+                          absl::StatusOr<int> (*run)(const LedgerOptions&, CommandContext&)) {
+  CLI::App* command = AddCommand(noun, context, name, help,
+                                 [options, run, &context] { return run(*options, context); });
+  command
+      ->add_option("--state", options->state, "The coordinator's state folder; it may be running")
+      ->required();
+  return command;
+}
+
+}  // namespace
+
+void RegisterLedgerCommands(CLI::App& app, CommandContext& context) {
+  CLI::App* noun = AddNoun(app, "ledger", "The log: verify, read, hand out");
+  const auto options = std::make_shared<LedgerOptions>();
+
+  CLI::App* verify = AddCommand(*noun, context, "verify", "Check a whole exported log, offline",
+                                [options, &context] { return VerifyLog(*options, context); });
+  verify->add_option("DIR", options->directory, "A folder from `carnet ledger export --tiles`")
+      ->required();
+  verify->add_option("--trust", options->trust, "trust.policy, from somewhere else than the log")
+      ->required();
+  verify->add_option("--since", options->since, "A head of this log from earlier; may be repeated");
+
+  CLI::App* fsck = AddStateCommand(*noun, context, "fsck",
+                                   "Check the store itself, values included", options, Fsck);
+  fsck->add_option("--trust", options->trust,
+                   "trust.policy; default: what the store says of itself");
+  fsck->add_option("--since", options->since, "A head of this log from elsewhere; may be repeated");
+
+  CLI::App* show = AddStateCommand(*noun, context, "show", "Show a record", options, Show);
+  show->add_option("INDEX", options->index, "Its index");
+  show->add_flag("--envelope", options->envelope, "As its DSSE envelope");
+  show->add_flag("--vkey", options->vkey, "The log's key instead");
+  show->add_flag("--head", options->head, "The newest head instead");
+
+  CLI::App* prove =
+      AddStateCommand(*noun, context, "prove", "Prove that a record is in the log", options, Prove);
+  prove->add_option("INDEX", options->index, "Its index")->required();
+  prove->add_option("--out", options->out, "A .tlog-proof file; default: standard output");
+
+  CLI::App* trust = AddStateCommand(*noun, context, "trust",
+                                    "Write trust.policy and trusted-root.json", options, Trust);
+  trust->add_option("--out", options->out, "Folder")->required();
+
+  AddLedgerExport(*noun, context);
+}
+
+}  // namespace carnet::cli

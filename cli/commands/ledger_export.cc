@@ -1,0 +1,136 @@
+// Handing out a log as files: tiles for C2SP clients, bundles for Sigstore's.
+#include "cli/commands/ledger_export.h"
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "ledger/bundle.h"
+#include "ledger/export.h"
+#include "ledger/record.h"
+#include "ledger/verifier/manifest.h"
+#include "ledger/view.h"
+
+namespace carnet::cli {
+namespace {
+
+constexpr mode_t kPublicFileMode = 0644;
+constexpr mode_t kPublicDirMode = 0755;
+
+struct ExportOptions {
+  std::string state;
+  std::string manifest;
+  std::string tiles;
+  std::string bundles;
+  bool statements = false;
+  std::vector<std::uint64_t> indexes;
+};
+
+// `record-000012.sigstore.json`, with the signer's key beside it in the index that bundles.json is.
+absl::Status WriteBundle(const v1::ProvenRecord& record, const ledger::SignedHead& head,
+                         const ledger::NoteKey& log, const std::filesystem::path& directory,
+                         nlohmann::json& list) {
+  CARNET_ASSIGN_OR_RETURN(const std::string bundle, ledger::SigstoreBundle(record, head, log));
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenRecord(record.record()));
+  const std::string name = absl::StrFormat("record-%06d.sigstore.json", record.proof().index());
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(directory / name, AsBytes(bundle), kPublicFileMode));
+  list.push_back({{"file", name},
+                  {"index", record.proof().index()},
+                  {"type", opened.type},
+                  {"public_key", HexEncode(opened.signer)}});
+  return absl::OkStatus();
+}
+
+absl::Status BundlesOfState(const ExportOptions& options, nlohmann::json& list) {
+  CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  std::vector<std::uint64_t> indexes = options.indexes;
+  for (std::uint64_t index = 0; options.indexes.empty() && index < log->Size(); ++index) {
+    indexes.push_back(index);
+  }
+  for (const std::uint64_t index : indexes) {
+    CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->Prove(index));
+    CARNET_RETURN_IF_ERROR(
+        WriteBundle(proven.record, proven.head, log->key(), options.bundles, list));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BundlesOfManifest(const ExportOptions& options, nlohmann::json& list) {
+  CARNET_ASSIGN_OR_RETURN(const Bytes file,
+                          ReadFile(options.manifest, ledger::verifier::kManifestBytesMax));
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::Manifest manifest,
+                          ledger::verifier::ParseManifest(file));
+  if (manifest.records.empty()) {
+    return absl::NotFoundError("manifest: it holds no record");
+  }
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record first,
+                          ledger::OpenRecord(manifest.records.front().record()));
+  const auto* genesis = first.As<v1::Genesis>();
+  if (genesis == nullptr) {
+    return absl::NotFoundError("manifest: it does not begin with genesis");
+  }
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log, ledger::ParseVkey(genesis->log_vkey()));
+  CARNET_ASSIGN_OR_RETURN(const ledger::Head head, ledger::ParseHead(manifest.head, log));
+  for (const v1::ProvenRecord& record : manifest.records) {
+    CARNET_RETURN_IF_ERROR(
+        WriteBundle(record, {.head = head, .note = manifest.head}, log, options.bundles, list));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Export(const ExportOptions& options, CommandContext& context) {
+  if (options.state.empty() == options.manifest.empty() ||
+      options.tiles.empty() == options.bundles.empty() ||
+      (!options.manifest.empty() && !options.tiles.empty())) {
+    return WithRemedy(absl::InvalidArgumentError("export: what, and from where?"),
+                      "give --state with --tiles or --bundles, or --manifest with --bundles");
+  }
+  nlohmann::json result;
+  if (!options.tiles.empty()) {
+    CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+    CARNET_ASSIGN_OR_RETURN(
+        const std::uint64_t size,
+        ledger::ExportTiles(*log, options.tiles, {.statements = options.statements}));
+    result = {{"out", options.tiles}, {"records", size}};
+  } else {
+    CARNET_RETURN_IF_ERROR(MakeDirs(options.bundles, kPublicDirMode));
+    nlohmann::json list = nlohmann::json::array();
+    CARNET_RETURN_IF_ERROR(options.manifest.empty() ? BundlesOfState(options, list)
+                                                    : BundlesOfManifest(options, list));
+    result = {{"out", options.bundles}, {"records", list.size()}};
+    CARNET_RETURN_IF_ERROR(WriteFileAtomic(std::filesystem::path(options.bundles) / "bundles.json",
+                                           AsBytes(list.dump(1) + "\n"), kPublicFileMode));
+  }
+  if (context.json) {
+    *context.out << result.dump() << '\n';
+  } else {
+    *context.out << "exported " << result["records"] << " records to "
+                 << result["out"].get<std::string>() << '\n';
+  }
+  return kGood;
+}
+
+}  // namespace
+
+void AddLedgerExport(CLI::App& noun, CommandContext& context) {
+  const auto options = std::make_shared<ExportOptions>();
+  CLI::App* command =
+      AddCommand(noun, context, "export", "Write the log, or records of it, as files",
+                 [options, &context] { return Export(*options, context); });
+  command->add_option("--state", options->state,
+                      "The coordinator's state folder; it may be running");
+  command->add_option("--manifest", options->manifest, "A manifest instead: its records");
+  command->add_option("--tiles", options->tiles, "Folder for C2SP tiles, entries and head");
+  command->add_flag("--statements", options->statements, "With --tiles: the statements too");
+  command->add_option("--bundles", options->bundles,
+                      "Folder for Sigstore bundles and their list, bundles.json");
+  command->add_option("--index", options->indexes,
+                      "With --state and --bundles: only these records");
+}
+
+}  // namespace carnet::cli
