@@ -63,7 +63,8 @@ struct Condition {
   FactId fact = kNoFact;
   Operator op = Operator::kIs;
   std::string counter;             // path, where fact is kCounters
-  std::vector<std::string> words;  // words, names, yes/no; chips: every paragraph meant
+  std::uint64_t bits = 0;          // words, yes/no, chips: WordBits of what is asked for
+  std::vector<std::string> words;  // the same as texts; names are compared as texts
   PlaceSet places;
   double number = 0;       // numbers; ranks: position of the word; owners: percent
   bool more_than = false;  // owners: more than `number`, not at least
@@ -85,6 +86,9 @@ struct Group {
 
   std::string name;
   std::bitset<kCountrySlots> countries;
+  // No conditional member is in reach, so `whole` decides for every code without a hyphen.
+  bool flat = false;
+  std::bitset<kCountrySlots> whole;
   std::vector<std::string> parts;  // members that are parts of countries, sorted
   std::vector<ConditionalMember> conditional;
   std::vector<Term> expression;  // not empty: the group is this, from left to right

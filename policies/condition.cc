@@ -1,6 +1,7 @@
 #include "policies/condition.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "base/status.h"
@@ -31,6 +32,9 @@ bool IsOrIsPartOf(absl::string_view code, absl::string_view place) {
 }
 
 Truth GroupHolds(const Group& group, absl::string_view code, const FactView& view) {
+  if (group.flat && code.size() == 2) {
+    return FromBool(group.whole.test(static_cast<std::size_t>(CountrySlot(code))));
+  }
   if (!group.expression.empty()) {
     Truth held = Truth::kFalse;
     for (const Group::Term& term : group.expression) {
@@ -70,16 +74,8 @@ absl::string_view ResolvePlace(absl::string_view code, const FactView& view) {
   return code;
 }
 
-bool HoldsWord(const Condition& atom, absl::string_view word) {
-  return std::find(atom.words.begin(), atom.words.end(), word) != atom.words.end();
-}
-
-// A bare number (3A090) counts as each of its paragraphs (3A090.a, 3A090.b).
-bool HoldsChip(const Condition& atom, absl::string_view chip) {
-  return std::any_of(atom.words.begin(), atom.words.end(), [chip](const std::string& word) {
-    return word == chip || (word.size() > chip.size() && word[chip.size()] == '.' &&
-                            absl::string_view(word).substr(0, chip.size()) == chip);
-  });
+FactType TypeOf(const Condition& atom) {
+  return FactTable()[static_cast<std::size_t>(atom.fact)].type;
 }
 
 Truth Compare(const Condition& atom, double value) {
@@ -101,40 +97,55 @@ Truth Compare(const Condition& atom, double value) {
 }
 
 // The value's place among the ordered words.
-double RankOf(const Condition& atom, const std::string& word) {
-  const std::vector<std::string>& words = FactTable()[static_cast<std::size_t>(atom.fact)].words;
-  return static_cast<double>(std::find(words.begin(), words.end(), word) - words.begin());
+double RankOf(std::uint64_t bits) {
+  return static_cast<double>(std::countr_zero(bits));
 }
 
 Truth TestText(const Condition& atom, const std::string& text, const FactView& view) {
-  const FactType type = FactTable()[static_cast<std::size_t>(atom.fact)].type;
-  if (type == FactType::kRank && (atom.op == Operator::kAtLeast || atom.op == Operator::kAtMost ||
-                                  atom.op == Operator::kMoreThan)) {
-    return Compare(atom, RankOf(atom, text));
-  }
+  const std::uint64_t bits = view.bits[static_cast<std::size_t>(atom.fact)];
   Truth held;
-  if (type == FactType::kJurisdiction) {
-    held = PlaceIn(text, atom.places, view);
-  } else {
-    held = FromBool(type == FactType::kChip ? HoldsChip(atom, text) : HoldsWord(atom, text));
+  switch (TypeOf(atom)) {
+    case FactType::kJurisdiction:
+      held = PlaceIn(text, atom.places, view);
+      break;
+    case FactType::kName:
+      held = FromBool(std::find(atom.words.begin(), atom.words.end(), text) != atom.words.end());
+      break;
+    case FactType::kRank:
+      if (atom.op == Operator::kAtLeast || atom.op == Operator::kAtMost ||
+          atom.op == Operator::kMoreThan) {
+        return Compare(atom, RankOf(bits));
+      }
+      [[fallthrough]];
+    default:
+      held = FromBool((bits & atom.bits) != 0);
   }
   return atom.op == Operator::kIsNot || atom.op == Operator::kNotIn ? Not(held) : held;
 }
 
 // Decided by the known members only; a member that nobody knows leaves it open.
-Truth TestList(const Condition& atom, const std::vector<std::string>& list, const FactView& view) {
+Truth TestWords(const Condition& atom, std::uint64_t bits) {
+  const std::uint64_t known = bits & ~kUnknownWordBit;
+  const Truth otherwise = (bits & kUnknownWordBit) != 0 ? Truth::kUnknown : Truth::kFalse;
+  if (atom.op == Operator::kAllIn) {
+    const bool outside = (known & ~atom.bits) != 0;
+    return outside                        ? Truth::kFalse
+           : otherwise == Truth::kUnknown ? otherwise
+                                          : FromBool(known != 0);
+  }
+  return (known & atom.bits) != 0 ? Truth::kTrue : otherwise;
+}
+
+// The same for places, of which each may itself be in a group only under a condition.
+Truth TestPlaces(const Condition& atom, const std::vector<std::string>& list,
+                 const FactView& view) {
   if (list.empty()) {
     return Truth::kFalse;
   }
-  const bool places =
-      FactTable()[static_cast<std::size_t>(atom.fact)].type == FactType::kJurisdictions;
   const bool all = atom.op == Operator::kAllIn;
   Truth result = all ? Truth::kTrue : Truth::kFalse;
   for (const std::string& item : list) {
-    Truth held = Truth::kUnknown;
-    if (item != kUnknownItem) {
-      held = places ? PlaceIn(item, atom.places, view) : FromBool(HoldsWord(atom, item));
-    }
+    const Truth held = item == kUnknownItem ? Truth::kUnknown : PlaceIn(item, atom.places, view);
     result = all ? And(result, held) : Or(result, held);
   }
   return result;
@@ -178,7 +189,9 @@ Truth TestAtom(const Condition& atom, const FactView& view) {
     case Value::Kind::kNumber:
       return Compare(atom, value.number());
     case Value::Kind::kList:
-      return TestList(atom, value.list(), view);
+      return TypeOf(atom) == FactType::kWords
+                 ? TestWords(atom, view.bits[static_cast<std::size_t>(atom.fact)])
+                 : TestPlaces(atom, value.list(), view);
     case Value::Kind::kOwners:
       return TestOwners(atom, value.owners(), view);
   }
@@ -242,7 +255,7 @@ void ForEachMemberCondition(const Condition& atom, const Value& value, const Fac
 }  // namespace
 
 FactView::FactView(const CompiledBundle& bundle_in, const FactSet& facts_in, absl::Time at_in)
-    : bundle(&bundle_in), facts(&facts_in), at(at_in) {
+    : bundle(&bundle_in), facts(&facts_in), bits(facts_in.bits()), at(at_in) {
   for (std::size_t i = 0; i < kFactCount; ++i) {
     values[i] = &facts_in.Get(static_cast<FactId>(i));
   }

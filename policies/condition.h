@@ -3,6 +3,7 @@
 #define CARNET_POLICIES_CONDITION_H_
 
 #include <array>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct FactView {
   const CompiledBundle* bundle;
   const FactSet* facts;
   std::array<const Value*, kFactCount> values;
+  std::array<std::uint64_t, kFactCount> bits;
   absl::Time at;
   const std::vector<NamedCondition>* terms = nullptr;
   const Aliases* aliases = nullptr;

@@ -151,16 +151,6 @@ void ParsePlace(const ConditionScope& scope, const yaml::Node& node, PlaceSet* p
   places->codes.push_back(node.text);
 }
 
-// The paragraphs that a chip literal means: itself, or all of a bare number.
-void AppendChips(const FactSpec& spec, const std::string& word, std::vector<std::string>* words) {
-  words->push_back(word);
-  for (const std::string& known : spec.words) {
-    if (known.size() > word.size() && known.compare(0, word.size() + 1, word + ".") == 0) {
-      words->push_back(known);
-    }
-  }
-}
-
 void ParseWord(const ConditionScope& scope, const FactSpec& spec, const yaml::Node& node,
                Condition* atom) {
   if (!node.is_scalar()) {
@@ -187,11 +177,8 @@ void ParseWord(const ConditionScope& scope, const FactSpec& spec, const yaml::No
                               absl::StrCat("expected one of ", absl::StrJoin(words, ", "))));
     return;
   }
-  if (spec.type == FactType::kChip) {
-    AppendChips(spec, node.text, &atom->words);
-  } else {
-    atom->words.push_back(node.text);
-  }
+  atom->words.push_back(node.text);
+  atom->bits |= WordBits(spec, absl::string_view(node.text));
 }
 
 void ParseNumber(const ConditionScope& scope, const FactSpec& spec, const yaml::Node& node,
@@ -393,6 +380,27 @@ void ParseAny(const ConditionScope& scope, const yaml::Node& node, Condition* bl
   block->children.push_back(std::move(any));
 }
 
+// About how much work a test is, compared with a look at a few bits.
+int CostOf(const Condition& condition) {
+  if (condition.kind != Condition::Kind::kAtom) {
+    int cost = 2;
+    for (const Condition& child : condition.children) {
+      cost += CostOf(child);
+    }
+    return condition.kind == Condition::Kind::kTerm ? 4 : cost;
+  }
+  const int places = static_cast<int>(condition.places.codes.size()) +
+                     3 * static_cast<int>(condition.places.groups.size());
+  const bool list = condition.fact == kDataSubjectsIn || condition.fact == kRecipientOwners;
+  return 1 + places * (list ? 3 : 1) + (condition.fact == kCounters ? 4 : 0);
+}
+
+// A block is false as soon as one part is, in whatever order: the cheap parts first.
+void SortByCost(Condition* block) {
+  std::stable_sort(block->children.begin(), block->children.end(),
+                   [](const Condition& a, const Condition& b) { return CostOf(a) < CostOf(b); });
+}
+
 std::uint32_t BitsOf(const Condition& atom) {
   std::uint32_t bits = 0;
   for (const std::string& word : atom.words) {
@@ -437,6 +445,7 @@ Condition ParseCondition(const ConditionScope& scope, const yaml::Node& node) {
       ParseFact(scope, entry, &block);
     }
   }
+  SortByCost(&block);
   return block;
 }
 

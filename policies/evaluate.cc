@@ -154,11 +154,13 @@ void Evaluation::Declassify() {
   if (people || Fact(kDataCategories).kind() == Value::Kind::kList) {
     categories_ = Value::List(std::move(categories));
     view_.values[kDataCategories] = &categories_;
+    view_.bits[kDataCategories] = WordBits(FactTable()[kDataCategories], categories_);
   }
   if (people) {
     personal_ = Value::YesNo(false);
     subjects_ = Value::List({});
     view_.values[kDataPersonal] = &personal_;
+    view_.bits[kDataPersonal] = WordBits(FactTable()[kDataPersonal], personal_);
     view_.values[kDataSubjectsIn] = &subjects_;
   }
 }

@@ -340,6 +340,9 @@ std::vector<FactSpec> MakeTable() {
   CARNET_CHECK(std::is_sorted(rows.begin(), rows.end(), [](const FactSpec& a, const FactSpec& b) {
     return absl::string_view(a.path) < absl::string_view(b.path);
   }));
+  for (const FactSpec& row : rows) {
+    CARNET_CHECK(row.words.size() <= kFactWordsMax);
+  }
   return rows;
 }
 

@@ -187,7 +187,9 @@ class FactSet {
   // The same for one of the enumerators above.
   absl::Status Set(FactId id, Value value);
 
-  const Value& Get(FactId id) const;               // 0 <= id < kFactCount
+  const Value& Get(FactId id) const;  // 0 <= id < kFactCount
+  // WordBits of each fact's value.
+  const std::array<std::uint64_t, kFactCount>& bits() const { return bits_; }
   const Value& Get(absl::string_view path) const;  // unknown for a path outside the table
   const std::map<std::string, Value, std::less<>>& counters() const { return counters_; }
   // A counter that is not set reads as 0 instead of unknown. Only for policy tests.
@@ -210,9 +212,21 @@ class FactSet {
 
  private:
   std::array<Value, kFactCount> facts_;
+  std::array<std::uint64_t, kFactCount> bits_{};
   std::map<std::string, Value, std::less<>> counters_;
   bool counters_zero_ = false;
 };
+
+// The words that a fact holds, as bits by their position in FactSpec::words (yes/no: yes is 0, no
+// is 1), so that rules compare sets of words at once. A bare chip number has the bits of its
+// paragraphs too. kUnknownWordBit: the list has an unknown member. 0 for facts that hold no words.
+inline constexpr std::size_t kFactWordsMax = 63;
+inline constexpr std::uint64_t kUnknownWordBit = std::uint64_t{1} << kFactWordsMax;
+std::uint64_t WordBits(const FactSpec& spec, const Value& value);
+std::uint64_t WordBits(const FactSpec& spec, absl::string_view word);
+
+// A number as RFC 8785 writes it.
+void AppendDecimal(double number, std::string& out);
 
 // Whether `value` is of the type of `spec`. Error INVALID_ARGUMENT: what was expected.
 absl::Status CheckValue(const FactSpec& spec, const Value& value);

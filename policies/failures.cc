@@ -8,10 +8,16 @@
 namespace carnet::policies {
 namespace {
 
+// A refusal goes into a record, whose size is bounded.
+constexpr std::size_t kAlternativesBytesMax = 4096;
+
 // In words, what each of these allows asks for.
 std::string Alternatives(const Policy& policy, const std::vector<const Rule*>& allows) {
   std::string text;
   for (const Rule* rule : allows) {
+    if (text.size() > kAlternativesBytesMax) {
+      return absl::StrCat(text, "; or others");
+    }
     std::string needs = Describe(rule->when, policy.terms);
     if (rule->unless.has_value()) {
       absl::StrAppend(&needs, ", unless ", Describe(*rule->unless, policy.terms));

@@ -13,6 +13,8 @@ namespace carnet::policies {
 namespace {
 
 constexpr std::size_t kGroupsMax = 256;
+constexpr std::size_t kTermsMax = 16;
+constexpr int kExpressionDepthMax = 3;
 
 void CompileMembers(MapReader& reader, Group* group) {
   for (const yaml::Node& item : reader.List("members")) {
@@ -125,25 +127,75 @@ Group CompileGroup(const ConditionScope& scope, const Names& names, const yaml::
   return group;
 }
 
-// Whether `group` is reached from itself; `depth` bounds the walk by the number of groups.
-bool Reaches(const std::vector<Group>& groups, int from, int target, std::size_t depth) {
-  if (depth > groups.size()) {
-    return true;
+// How deep each group's expression nests: 0 for members, -1 for one that is made from itself. Each
+// group is walked once.
+class Depths {
+ public:
+  explicit Depths(const std::vector<Group>& groups)
+      : groups_(groups), depths_(groups.size(), kNotYet) {}
+
+  int Of(int position) {
+    int& depth = depths_[static_cast<std::size_t>(position)];
+    if (depth != kNotYet) {
+      return depth;
+    }
+    depth = kCircle;  // what a walk that comes back here finds
+    int deepest = 0;
+    bool circle = false;
+    for (const Group::Term& term : groups_[static_cast<std::size_t>(position)].expression) {
+      const int part = Of(term.group);
+      circle = circle || part == kCircle;
+      deepest = std::max(deepest, part + 1);
+    }
+    return depths_[static_cast<std::size_t>(position)] = circle ? kCircle : deepest;
   }
-  const std::vector<Group::Term>& terms = groups[static_cast<std::size_t>(from)].expression;
-  return std::any_of(terms.begin(), terms.end(), [&](const Group::Term& term) {
-    return term.group == target || Reaches(groups, term.group, target, depth + 1);
-  });
+
+  static constexpr int kCircle = -1;
+
+ private:
+  static constexpr int kNotYet = -2;
+  const std::vector<Group>& groups_;
+  std::vector<int> depths_;
+};
+
+// Bounds what one membership test can cost: kTermsMax ^ kExpressionDepthMax looks.
+void RefuseDeepExpressions(MapReader& reader, std::vector<Group>* groups) {
+  Depths depths(*groups);
+  std::vector<int> found;
+  for (std::size_t i = 0; i < groups->size(); ++i) {
+    found.push_back(depths.Of(static_cast<int>(i)));
+  }
+  for (std::size_t i = 0; i < groups->size(); ++i) {
+    Group& group = (*groups)[i];
+    const bool circle = found[i] == Depths::kCircle;
+    if (circle || found[i] > kExpressionDepthMax || group.expression.size() > kTermsMax) {
+      reader.Fail(*reader.node().Find("groups")->Find(group.name),
+                  circle ? absl::StrCat("group ", group.name, " is made from itself")
+                         : absl::StrCat("the expression of group ", group.name, " is too large"),
+                  circle ? "remove the circle from the expressions"
+                         : absl::StrCat("at most ", kTermsMax, " names, nested ",
+                                        kExpressionDepthMax, " deep"));
+      group.expression.clear();  // so that nothing walks it
+    }
+  }
 }
 
-void RefuseCycles(MapReader& reader, std::vector<Group>* groups) {
-  for (std::size_t i = 0; i < groups->size(); ++i) {
-    if (Reaches(*groups, static_cast<int>(i), static_cast<int>(i), 0)) {
+// Groups without conditions as plain sets of countries; those that others are made from first.
+void Flatten(std::vector<Group>* groups) {
+  Depths depths(*groups);
+  for (int depth = 0; depth <= kExpressionDepthMax; ++depth) {
+    for (std::size_t i = 0; i < groups->size(); ++i) {
+      if (depths.Of(static_cast<int>(i)) != depth) {
+        continue;
+      }
       Group& group = (*groups)[i];
-      reader.Fail(*reader.node().Find("groups")->Find(group.name),
-                  absl::StrCat("group ", group.name, " is made from itself"),
-                  "remove the circle from the expressions");
-      group.expression.clear();  // so that nothing walks in circles
+      group.flat = group.conditional.empty();
+      group.whole = group.countries;
+      for (const Group::Term& term : group.expression) {
+        const Group& part = (*groups)[static_cast<std::size_t>(term.group)];
+        group.flat = group.flat && part.flat;
+        group.whole = term.subtract ? group.whole & ~part.whole : group.whole | part.whole;
+      }
     }
   }
 }
@@ -212,7 +264,8 @@ void CompileGroups(const Document& document, Diagnostics& diagnostics, CompiledB
   for (const yaml::Entry& entry : groups->entries) {
     bundle->groups.push_back(CompileGroup(scope, *group_names, entry));
   }
-  RefuseCycles(reader, &bundle->groups);
+  RefuseDeepExpressions(reader, &bundle->groups);
+  Flatten(&bundle->groups);
 }
 
 }  // namespace carnet::policies

@@ -206,7 +206,7 @@ Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
   CheckName(reader, policy.name);
   reader.Require("kind");
   policy.regime = reader.Word("kind", {"guardrail", "regime"}) == "regime";
-  policy.title = reader.RequireText("title", kTextBytesMax);
+  policy.title = reader.RequireText("title", kTitleBytesMax);
   policy.mode = ReadMode(reader);
   reader.Texts("sources", kTextBytesMax);
   reader.Text("note", kTextBytesMax);

@@ -86,6 +86,7 @@ class MapReader {
 
 inline constexpr std::size_t kIdBytesMax = 64;
 inline constexpr std::size_t kTextBytesMax = 2048;
+inline constexpr std::size_t kTitleBytesMax = 256;  // repeated in every failure
 inline constexpr std::size_t kListItemsMax = 1024;
 
 // A letter or digit, then letters, digits, - and _; at most kIdBytesMax. No point: <rule>.<item>

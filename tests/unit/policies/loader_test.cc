@@ -261,6 +261,14 @@ TEST_CASE("Loader: mistakes in groups are named with their place and a hint") {
        "after it"},
       {"groups:\n  a: {expression: b}\n  b: {expression: a}\n", "2:6",
        "group a is made from itself", "circle"},
+      {"groups:\n  a: {expression: b}\n  b: {expression: c}\n  c: {expression: d}\n  d: "
+       "{expression: "
+       "e}\n  e: {members: [DE]}\n",
+       "2:6", "the expression of group a is too large", "nested 3 deep"},
+      {"groups:\n  a: {members: [DE]}\n  b: {expression: a + a + a + a + a + a + a + a + a + a + a "
+       "+ "
+       "a + a + a + a + a + a}\n",
+       "3:6", "the expression of group b is too large", "at most 16 names"},
       {"groups:\n  a: {conditional: [{code: US, when: {}}]}\n", "2:38", "always true", "members"},
       {"groups:\n  a: {conditional: [{code: US, when: {to.jurisdiction: {in: group:a}}}]}\n",
        "2:61", "a group cannot be named here", "single places"},
