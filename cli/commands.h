@@ -51,6 +51,7 @@ void RegisterCoordinatorCommands(CLI::App& app, CommandContext& context);
 void RegisterWorkerCommands(CLI::App& app, CommandContext& context);
 void RegisterTrainerCommands(CLI::App& app, CommandContext& context);
 void RegisterConfigCommands(CLI::App& app, CommandContext& context);
+void RegisterPolicyCommands(CLI::App& app, CommandContext& context);
 void RegisterJobCommands(CLI::App& app, CommandContext& context);
 void RegisterDataCommands(CLI::App& app, CommandContext& context);
 void RegisterEvidenceCommands(CLI::App& app, CommandContext& context);

@@ -34,6 +34,7 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterManifestCommands(app, context);
   carnet::cli::RegisterTrainerCommands(app, context);
   carnet::cli::RegisterConfigCommands(app, context);
+  carnet::cli::RegisterPolicyCommands(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
