@@ -323,6 +323,7 @@ TEST_CASE("Read-only directory: an unprivileged user is told that permission is 
         }) == 0);
   CHECK(ReadText(dir / "file") == "old");
   CHECK(EntryCount(dir.path()) == 1);
+  CHECK(chmod(dir.path().c_str(), 0700) == 0);
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ TEST_CASE("Metrics: count, set and observe under their declared names") {
         std::string::npos);
 }
 
-TEST_CASE("Metrics: series are bounded; the rest is counted as other") {
+TEST_CASE("Metrics: series are bounded, the rest is counted as other") {
   Metrics metrics;
   const std::size_t count = kMetricSeriesMax + 50;
   for (std::size_t i = 0; i < count; ++i) {
