@@ -4,14 +4,22 @@ Everything goes through the binary as a user runs it. Ports are free ones; a wor
 counts bytes (proxy.py). Nothing sleeps for a fixed time: waits poll a condition until a deadline.
 """
 
+import base64
 import json
 import os
+import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
+import unittest
 from pathlib import Path
+
+from proxy import CountingProxy
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("CARNET_BINARY", ROOT / "build/release/carnet")).resolve()
@@ -48,6 +56,13 @@ datasets:
       sg: {{stored_in: sg, rows: {rows[sg]}}}
       ae: {{stored_in: ae, rows: {rows[ae]}}}
       br: {{stored_in: br, rows: {rows[br]}}}
+  by-label:
+    labels: {{categories: [none]}}
+    shards:
+      fr: {{stored_in: fr, rows: {label_rows[fr]}}}
+      sg: {{stored_in: sg, rows: {label_rows[sg]}}}
+      ae: {{stored_in: ae, rows: {label_rows[ae]}}}
+      br: {{stored_in: br, rows: {label_rows[br]}}}
   golden:
     labels: {{categories: [none]}}
     shards:
@@ -57,11 +72,11 @@ datasets:
 JOB = """
 job: digits
 purpose: digit-recognition
-model: {{file: base.safetensors}}
-data: [digits/*]
-trainer: {{name: softmax}}
+model: {{file: {model}}}
+data: ["{data}"]
+trainer: {{name: {trainer}}}
 local: {{steps: {steps}, settings: {{learning_rate: 0.5, features_scale: 0.0625}}}}
-rounds: {{count: {rounds}, cohort: {{min: {minimum}, target: 4}}, close: {{when: all, deadline: {deadline}}}}}
+rounds: {{count: {rounds}, cohort: {{min: {minimum}, target: {target}}}, close: {{when: all, deadline: {deadline}}}}}
 strategy: {{combine: mean, weights: examples, server_optimizer: {optimizer}}}
 delta: {{codec: {codec}{clip}}}
 privacy: {{mode: trusted}}
@@ -70,6 +85,26 @@ metrics: [loss, accuracy]
 """
 
 SITES = ("fr", "sg", "ae", "br")
+SLOTS = ("home-1", "fr-1", "sg-1", "ae-1", "br-1")
+
+
+def seeds(count):
+    """As tests/testing/seeds.h: CARNET_SEED alone, else `count` that follow CARNET_COMMIT_NUMBER."""
+    if "CARNET_SEED" in os.environ:
+        return [int(os.environ["CARNET_SEED"])]
+    first = int(os.environ.get("CARNET_COMMIT_NUMBER", "0")) * count
+    return list(range(first, first + count))
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def generator(test):
+    """The one source of random choices of a test; its seed is printed."""
+    seed = seeds(1)[0]
+    say(f"{test}: CARNET_SEED={seed}")
+    return random.Random(seed)
 
 
 def free_port():
@@ -94,23 +129,33 @@ class Process:
 
     def __init__(self, arguments, log, env=None):
         self.log = Path(log)
-        self.output = self.log.open("ab")
-        self.process = subprocess.Popen(
-            [str(a) for a in arguments], stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env={**os.environ, **(env or {})})
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [str(a) for a in arguments], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env={**os.environ, **(env or {})})
 
     @property
     def pid(self):
         return self.process.pid
 
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
     def text(self):
         return self.log.read_text(errors="replace")
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds=WAIT_SECONDS_MAX):
+        return self.process.wait(seconds)
 
     def kill(self):
         self.process.kill()
         return self.process.wait()
 
-    def stop(self, seconds=30):
+    def stop(self, seconds=60):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -124,40 +169,57 @@ class Process:
 class Federation:
     """One federation in `folder`. Use as a context manager: everything is stopped at the end."""
 
-    def __init__(self, folder, by="row", federation=OPEN_FEDERATION, policies="policies", coordinator_config=""):
+    def __init__(self, folder, federation=OPEN_FEDERATION, coordinator_config="", heartbeat="1s", start_grace="3s"):
         self.folder = Path(folder)
         self.home = self.folder / "home"
         self.grpc, self.https = free_port(), free_port()
         self.processes = []
         self.workers = {}
+        self.proxies = {}
         self.coordinator = None
-        subprocess.run(["/usr/bin/python3", ROOT / "examples/digits/split.py", "--out", self.folder / "data", "--by", by],
-                       check=True, capture_output=True)
-        rows = {site: len((self.folder / "data" / site / "train.csv").read_text().split()) for site in SITES}
-        if policies == "policies":
-            shutil.copytree(ROOT / "examples/digits/policies", self.folder / "policies")
+        rows = self.cut("data", "row")
+        label_rows = self.cut("data-by-label", "label")
+        shutil.copytree(ROOT / "examples/digits/policies", self.folder / "policies")
         self.federation_file = self.folder / "federation.yaml"
-        self.federation_file.write_text(
-            federation.format(grpc=self.grpc, https=self.https, policies=policies, rows=rows))
+        self.federation_file.write_text(federation.format(
+            grpc=self.grpc, https=self.https, policies="policies", rows=rows, label_rows=label_rows))
         self.run("trainer", "init", "softmax", "--features", 64, "--classes", 10, "--out", self.folder / "base.safetensors")
         self.run("init", "-f", self.federation_file, "--state", self.home)
-        with (self.home / "coordinator.yaml").open("a") as config:
-            config.write("heartbeat: 1s\ntask_poll_max: 1s\nstart_grace: 3s\n" + coordinator_config)
+        self.configure(f"heartbeat: {heartbeat}\ntask_poll_max: 1s\nstart_grace: {start_grace}\n{coordinator_config}")
+
+    def cut(self, name, by):
+        """The digits in shards below `name`; rows of each site."""
+        subprocess.run(["/usr/bin/python3", ROOT / "examples/digits/split.py", "--out", self.folder / name, "--by", by],
+                       check=True, capture_output=True)
+        return {site: len((self.folder / name / site / "train.csv").read_text().split()) for site in SITES}
+
+    def configure(self, text):
+        """Adds to coordinator.yaml, for the next start; `carnet init` wrote the lines that stand there now."""
+        path = self.home / "coordinator.yaml"
+        if not hasattr(self, "founded_config"):
+            self.founded_config = path.read_text() if path.exists() else ""
+        path.write_text(self.founded_config + text)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         for process in reversed(self.processes):
-            if process.process.poll() is None:
+            if process.alive:
                 process.kill()
+        for pair in self.proxies.values():
+            for proxy in pair:
+                proxy.close()
 
     # ---- commands ----
 
-    def call(self, *arguments, env=None):
+    def call(self, *arguments, env=None, seconds=WAIT_SECONDS_MAX):
         """Runs the binary; returns the completed process whatever its exit code."""
         return subprocess.run([str(BINARY), *[str(a) for a in arguments]], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=WAIT_SECONDS_MAX, env={**os.environ, **(env or {})})
+                              stdin=subprocess.DEVNULL, timeout=seconds, env={**os.environ, **(env or {})})
 
     def run(self, *arguments):
         """Runs the binary and expects success; returns its standard output."""
@@ -169,48 +231,88 @@ class Federation:
     def json(self, *arguments):
         return json.loads(self.run(*arguments, "--json", "--state", self.home))
 
+    def json_lines(self, *arguments):
+        return [json.loads(line) for line in self.run(*arguments, "--json", "--state", self.home).splitlines()]
+
     # ---- daemons ----
 
-    def start_coordinator(self, env=None):
+    def start_coordinator(self, env=None, expect_ready=True, state=None):
         log = self.folder / "coordinator.log"
         before = log.read_text(errors="replace").count("Coordinator ready") if log.exists() else 0
-        self.coordinator = Process([BINARY, "coordinator", "run", "--state", self.home], log, env)
-        self.processes.append(self.coordinator)
-        wait_for(lambda: self.coordinator.process.poll() is not None or
-                 self.coordinator.text().count("Coordinator ready") > before, "the coordinator to be ready")
-        if self.coordinator.process.poll() is not None:
-            raise AssertionError(f"the coordinator ended: {self.coordinator.text()[-2000:]}")
-        return self.coordinator
+        coordinator = Process([BINARY, "coordinator", "run", "--state", state or self.home], log, env)
+        self.coordinator = coordinator
+        self.processes.append(coordinator)
+        wait_for(lambda: not coordinator.alive or coordinator.text().count("Coordinator ready") > before,
+                 "the coordinator to be ready")
+        if expect_ready and coordinator.text().count("Coordinator ready") <= before:
+            raise AssertionError(f"the coordinator ended: {coordinator.text()[-2000:]}")
+        return coordinator
 
-    def start_worker(self, slot, data=None, extra=(), token=None):
+    def token(self, slot):
+        return self.folder / "join" / f"{slot}.token"
+
+    def through_proxy(self, slot):
+        """A token of the same invitation whose addresses are two counting proxies; use it with start_worker."""
+        proxies = (CountingProxy(("127.0.0.1", self.grpc)), CountingProxy(("127.0.0.1", self.https)))
+        self.proxies[slot] = proxies
+        changed = self.folder / f"{slot}-by-proxy.token"
+        write_token(changed, {**read_token(self.token(slot)),
+                              "addresses": [f"127.0.0.1:{proxies[0].port}"], "https": [f"127.0.0.1:{proxies[1].port}"]})
+        return changed
+
+    def bytes_of(self, slot):
+        """Bytes between this worker and home so far, both ports and directions."""
+        return sum(proxy.total() for proxy in self.proxies[slot])
+
+    def start_worker(self, slot, data=None, extra=(), token=None, env=None):
         site = slot.rsplit("-", 1)[0]
         if data is None:
             data = ({"golden/home": self.folder / "data/home/golden.csv"} if site == "home" else
                     {f"digits/{site}": self.folder / "data" / site / "train.csv"})
-        arguments = [BINARY, "worker", "run", "--join", token or self.folder / "join" / f"{slot}.token", "--state",
-                     self.folder / slot]
+        arguments = [BINARY, "worker", "run", "--join", token or self.token(slot), "--state", self.folder / slot]
         for name, path in data.items():
             arguments += ["--data", f"{name}={path}"]
-        worker = Process([*arguments, *extra], self.folder / f"{slot}.log")
+        worker = Process([*arguments, *extra], self.folder / f"{slot}.log", env)
         self.processes.append(worker)
         self.workers[slot] = worker
         return worker
 
-    def start_all(self, slots=("home-1", "fr-1", "sg-1", "ae-1", "br-1")):
+    def live(self):
+        done = self.call("worker", "list", "--json", "--state", self.home)
+        rows = [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+        return {row["slot"]: row for row in rows if row["live"] and row["shards"]}
+
+    def wait_live(self, slots):
+        """Until each of `slots` is live and its shards are on record."""
+        def all_live():
+            for slot in slots:
+                if slot in self.workers and not self.workers[slot].alive:
+                    raise AssertionError(f"{slot} ended: {self.workers[slot].text()[-2000:]}")
+            return set(slots) <= set(self.live())
+        wait_for(all_live, f"{slots} to be live; coordinator says: {self.coordinator.text()[-1500:]}")
+
+    def start_all(self, slots=SLOTS, **options):
         self.start_coordinator()
         for slot in slots:
-            self.start_worker(slot)
+            self.start_worker(slot, **options)
+        self.wait_live(slots)
 
     # ---- jobs ----
 
-    def write_job(self, rounds=5, steps=1, minimum=4, optimizer="{none: {}}", codec="fp32", clip=None, deadline="5m",
-                  evaluate=True, name="job.yaml"):
+    def write_job(self, rounds=5, steps=1, minimum=4, target=4, optimizer="{none: {}}", codec="fp32", clip=None,
+                  deadline="5m", evaluate=1, data="digits/*", trainer="softmax", model="base.safetensors", name="job.yaml"):
         path = self.folder / name
         path.write_text(JOB.format(
-            rounds=rounds, steps=steps, minimum=minimum, optimizer=optimizer, codec=codec, deadline=deadline,
-            clip=f", clip: {clip}" if clip else "",
-            evaluate="evaluate: {data: golden, at: home, every: 1}" if evaluate else ""))
+            rounds=rounds, steps=steps, minimum=minimum, target=target, optimizer=optimizer, codec=codec,
+            deadline=deadline, data=data, trainer=trainer, model=model, clip=f", clip: {clip}" if clip else "",
+            evaluate=f"evaluate: {{data: golden, at: home, every: {evaluate}}}" if evaluate else ""))
         return path
+
+    def write_mlp(self, hidden, name="mlp.safetensors"):
+        """A network of 75 x hidden + 10 parameters to start from: large enough to be seen on the wire."""
+        self.run("trainer", "init", "mlp", "--features", 64, "--classes", 10, "--hidden", hidden, "--seed", 1, "--out",
+                 self.folder / name)
+        return (self.folder / name).stat().st_size
 
     def submit(self, job_file):
         return self.json("job", "submit", job_file)["job_id"]
@@ -223,7 +325,16 @@ class Federation:
             done = self.call("job", "status", job, "--json", "--state", self.home)
             status = json.loads(done.stdout) if done.returncode == 0 else {}
             return status if status.get("state") in ("completed", "stopped") else None
-        return wait_for(ended, f"job {job} to end; coordinator says: {self.coordinator.text()[-1500:]}", seconds)
+        return wait_for(ended, Later(lambda: f"job {job} to end; the coordinator says: {self.coordinator.text()[-1500:]}"),
+                        seconds)
+
+    def train(self, seconds=WAIT_SECONDS_MAX, **job):
+        """Submits a job and waits for its end; (job id, its status)."""
+        job_id = self.submit(self.write_job(**job))
+        status = self.wait_ended(job_id, seconds)
+        if status["state"] != "completed":
+            raise AssertionError(f"{job_id} was not completed: {status}")
+        return job_id, status
 
     def export(self, job, name="out"):
         out = self.folder / name
@@ -233,3 +344,77 @@ class Federation:
     def verify(self, out):
         return self.call("manifest", "verify", out / "model.safetensors", "--manifest", out / "model.carnet", "--trust",
                          out / "trust.policy", "--json")
+
+    # ---- the ledger ----
+
+    def records(self, job=None):
+        """Every durable record, or those of one job: {"index", "type", "predicate"}. Read from the store itself."""
+        return [r for r in read_records(self.home / "ledger.db") if job is None or r["predicate"].get("job_id") == job]
+
+    def records_of(self, kind, job=None):
+        return [r for r in self.records(job) if r["type"] == kind]
+
+    def worker_ids(self):
+        return {r["predicate"]["slot"]: r["predicate"]["worker_id"] for r in self.records_of("worker-enrolled")}
+
+
+class Later:
+    """A text that is made when it is needed."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __str__(self):
+        return self.make()
+
+
+def read_records(path):
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as store:
+        rows = store.execute("SELECT idx, statement FROM records ORDER BY idx").fetchall()
+    store.close()
+    records = []
+    for index, statement in rows:
+        parsed = json.loads(statement)
+        kind = parsed["predicateType"].removeprefix("urn:carnet:").rsplit(":", 1)[0]
+        records.append({"index": index, "type": kind, "predicate": parsed["predicate"]})
+    return records
+
+
+def read_token(path):
+    """The claims of a join token: base64url of canonical JSON."""
+    text = Path(path).read_text().strip()
+    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+def write_token(path, claims):
+    canonical = json.dumps(claims, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    path = Path(path)
+    path.touch(mode=0o600)
+    path.write_text(base64.urlsafe_b64encode(canonical).decode().rstrip("=") + "\n")
+
+
+class FederationTest(unittest.TestCase):
+    """One federation for all tests of a class; a failing one leaves its folder and says where."""
+
+    options = {}
+    good = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="carnet-e2e-"))
+        cls.federation = Federation(cls.folder, **cls.options)
+        cls.addClassCleanup(cls.tear_down)
+
+    @classmethod
+    def tear_down(cls):
+        cls.federation.close()
+        if cls.good:
+            shutil.rmtree(cls.folder, ignore_errors=True)
+        else:
+            say(f"the state is in {cls.folder}")
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        type(self).good = type(self).good and len(result.failures) + len(result.errors) == before
+        return result

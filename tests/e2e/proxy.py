@@ -1,7 +1,40 @@
-"""A TCP proxy that counts what passes, by connection and direction. TLS stays end to end: only bytes are seen."""
+"""A TCP proxy that counts what passes, by connection and direction. TLS stays end to end: only record headers are read."""
 
 import socket
 import threading
+
+# RFC 8446 §5.1: change_cipher_spec, alert, handshake, application_data.
+TLS_CONTENT_TYPES = (20, 21, 22, 23)
+TLS_RECORD_BYTES_MAX = 16384 + 256
+
+
+class TlsFraming:
+    """Follows one direction of a connection record by record; `plain` says that something was no TLS record."""
+
+    def __init__(self):
+        self.header = b""
+        self.left = 0
+        self.records = 0
+        self.plain = False
+
+    def feed(self, data):
+        at = 0
+        while at < len(data) and not self.plain:
+            if self.left:
+                step = min(self.left, len(data) - at)
+                self.left -= step
+                at += step
+                continue
+            take = data[at:at + 5 - len(self.header)]
+            self.header += take
+            at += len(take)
+            if len(self.header) == 5:
+                kind, major, self.left = self.header[0], self.header[1], int.from_bytes(self.header[3:5], "big")
+                first_is_handshake = self.records > 0 or kind in (21, 22)
+                self.plain = (kind not in TLS_CONTENT_TYPES or major != 3 or not first_is_handshake or
+                              not 0 < self.left <= TLS_RECORD_BYTES_MAX)
+                self.records += 1
+                self.header = b""
 
 
 class CountingProxy:
@@ -9,7 +42,8 @@ class CountingProxy:
 
     def __init__(self, target):
         self.target = target
-        self.connections = []  # {"up": bytes to the target, "down": bytes from it, "first": first bytes sent up}
+        # {"up": bytes to the target, "down": bytes from it, "first": first bytes sent up, "framing": [up, down]}
+        self.connections = []
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -27,7 +61,7 @@ class CountingProxy:
             except OSError:
                 client.close()
                 continue
-            entry = {"up": 0, "down": 0, "first": b""}
+            entry = {"up": 0, "down": 0, "first": b"", "framing": {"up": TlsFraming(), "down": TlsFraming()}}
             with self.lock:
                 self.connections.append(entry)
                 self.sockets += [client, server]
@@ -41,6 +75,7 @@ class CountingProxy:
                     if direction == "up" and len(entry["first"]) < 16:
                         entry["first"] += data[:16]
                     entry[direction] += len(data)
+                    entry["framing"][direction].feed(data)
                 sink.sendall(data)
         except OSError:
             pass
@@ -54,9 +89,21 @@ class CountingProxy:
         with self.lock:
             return {"up": sum(c["up"] for c in self.connections), "down": sum(c["down"] for c in self.connections)}
 
+    def total(self):
+        return sum(self.totals().values())
+
     def first_bytes(self):
         with self.lock:
             return [c["first"] for c in self.connections]
+
+    def plain_connections(self):
+        """How many connections carried anything but TLS records."""
+        with self.lock:
+            return sum(any(f.plain for f in c["framing"].values()) for c in self.connections)
+
+    def tls_records(self):
+        with self.lock:
+            return sum(f.records for c in self.connections for f in c["framing"].values())
 
     def close(self):
         self.listener.close()
