@@ -128,11 +128,9 @@ void FileEffects::StartPrepareRound(const PrepareRound& effect, const State& sta
     const std::string key_id = NewKeyId(rng_);
     const crypto::X25519KeyPair pair = crypto::X25519KeyPair::Generate(rng_);
     absl::Status status = keys_.Create(key_id, crypto::KeyKind::kX25519, pair.private_key());
-    absl::StatusOr<v1::SealedArtifact> model = status;
-    if (status.ok()) {
-      model = SealModel(facts);
-      status = model.status();
-    }
+    absl::StatusOr<v1::SealedArtifact> model =
+        status.ok() ? SealModel(facts) : absl::StatusOr<v1::SealedArtifact>(status);
+    status.Update(model.status());
     if (!status.ok()) {
       Log(LogLevel::kError, "round.not_prepared", {{"job", effect.job_id}, {"why", status}});
       return {};

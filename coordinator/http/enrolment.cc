@@ -130,10 +130,9 @@ absl::StatusOr<EnrollWorker> Enrolment::CheckEnroll(const v1::EnrollRequest& req
 void Enrolment::OnEnroll(HttpRequest http, HttpServer::Done done) {
   v1::EnrollRequest request;
   absl::Status status = JsonToMessage(http.body, &request, kBodyBytesMax);
-  absl::StatusOr<EnrollWorker> command = status;
-  if (status.ok()) {
-    command = CheckEnroll(request);
-  }
+  // Never from an OK status: that ends the process.
+  absl::StatusOr<EnrollWorker> command =
+      status.ok() ? CheckEnroll(request) : absl::StatusOr<EnrollWorker>(status);
   if (!command.ok()) {
     done(ErrorResponse(command.status()));
     return;
@@ -182,10 +181,9 @@ absl::StatusOr<v1::EnrollResponse> Enrolment::Answer(std::uint64_t index, const 
 void Enrolment::OnRenew(HttpRequest http, HttpServer::Done done) {
   v1::RenewRequest request;
   absl::Status status = JsonToMessage(http.body, &request, kBodyBytesMax);
-  absl::StatusOr<crypto::CertificateRequest> csr = status;
-  if (status.ok()) {
-    csr = crypto::VerifyCertificateRequest(request.csr_pem());
-  }
+  const absl::StatusOr<crypto::CertificateRequest> csr =
+      status.ok() ? crypto::VerifyCertificateRequest(request.csr_pem())
+                  : absl::StatusOr<crypto::CertificateRequest>(status);
   if (!csr.ok()) {
     done(ErrorResponse(csr.status()));
     return;
