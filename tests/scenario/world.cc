@@ -8,6 +8,7 @@
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
 #include "crypto/hash.h"
+#include "ledger/note.h"
 #include "policies/loader.h"
 
 namespace carnet::coordinator {
