@@ -134,7 +134,7 @@ grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(
     const std::uint64_t offset = request->offset();
     const absl::Status admitted = services_.bulk.TrySubmit([this, reactor, blob, offset] {
       const absl::StatusOr<std::uint64_t> size = services_.blobs.SizeOf(blob);
-      absl::StatusOr<exchange::SendFile> file = size.status();
+      absl::StatusOr<exchange::SendFile> file = absl::NotFoundError("no such file");
       if (size.ok()) {
         file = exchange::SendFile::Open(services_.blobs.PathOf(blob), *size);
       }
@@ -194,8 +194,13 @@ void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordR
   const absl::Status read = services_.engine.ReadBlocking([&](const State& state, absl::Time) {
     expected = ExpectationOf(state, contribution->job_id(), worker.worker_id);
   });
-  absl::StatusOr<coordinator::SubmitContribution> command = read.ok() ? expected.status() : read;
-  if (read.ok() && expected.ok()) {
+  absl::Status known = read;
+  known.Update(expected.status());
+  absl::StatusOr<coordinator::SubmitContribution> command =
+      absl::UnavailableError("the coordinator is stopping");
+  if (!known.ok()) {
+    command = known;
+  } else {
     command = VerifyContribution(services_, *expected, worker, request.record(),
                                  *std::move(contribution));
   }

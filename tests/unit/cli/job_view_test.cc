@@ -1,0 +1,204 @@
+// cli/job_view.h and cli/json_views.h
+#include "cli/job_view.h"
+
+#include <catch2/catch.hpp>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "cli/json_views.h"
+
+namespace carnet::cli {
+namespace {
+
+v1::JobEvent EventOf(std::uint64_t index, const std::string& type,
+                     const google::protobuf::Message& record) {
+  v1::JobEvent event;
+  event.set_index(index);
+  event.set_type(type);
+  event.set_statement("{\"_type\":\"t\",\"predicate\":" + *MessageToJson(record) + "}");
+  return event;
+}
+
+v1::JobEvent Submitted() {
+  v1::JobSubmitted record;
+  record.set_job_id("j-1");
+  record.mutable_spec()->set_job("digits");
+  record.mutable_spec()->mutable_trainer()->set_name("softmax");
+  record.mutable_spec()->add_data("digits/*");
+  record.mutable_spec()->mutable_rounds()->set_count(50);
+  return EventOf(4, "job-submitted", record);
+}
+
+v1::JobEvent Opened(std::uint32_t round) {
+  v1::RoundOpened record;
+  record.set_round(round);
+  record.set_attempt(1);
+  record.set_model_sha256(std::string(32, '\xab'));
+  record.mutable_model()->set_sealed_bytes(1000);
+  record.add_members()->set_worker_id("w-fr");
+  record.add_members()->set_worker_id("w-home");
+  v1::LeftOut* out = record.add_left_out();
+  out->set_worker_id("w-ae");
+  out->set_reason("refused");
+  return EventOf(9, "round-opened", record);
+}
+
+v1::JobEvent Contributed(const std::string& worker_id) {
+  v1::Contribution record;
+  record.set_round(3);
+  record.set_worker_id(worker_id);
+  record.set_sealed_bytes(12345);
+  (*record.mutable_metrics())["loss"] = 0.62;
+  return EventOf(10, "contribution", record);
+}
+
+JobView NamedView() {
+  JobView view("DE");
+  view.SetWorkers({{"w-fr", {"fr-1", "FR"}}, {"w-home", {"home-1", "DE"}}, {"w-ae", {"ae-1", "AE"}}});
+  return view;
+}
+
+std::string TextOf(const std::vector<ViewLine>& lines) {
+  REQUIRE(lines.size() == 1);
+  return lines.front().text;
+}
+
+}  // namespace
+
+TEST_CASE("Job view: each step of a round is a line with names instead of ids") {
+  JobView view = NamedView();
+  CHECK(TextOf(view.Feed(Submitted())) ==
+        "job j-1 \"digits\": 50 rounds, trainer softmax, data digits/*");
+  CHECK(view.RoundLine().empty());
+  CHECK(TextOf(view.Feed(Opened(3))) ==
+        "[round 3/50] opened: 2 workers (fr-1 home-1), model abababababab; left out: ae-1 "
+        "(refused)");
+  CHECK(TextOf(view.Feed(Contributed("w-fr"))) ==
+        "[round 3/50] contribution from fr-1 (12.3 KB FR→DE, loss 0.62)");
+  CHECK(TextOf(view.Feed(Contributed("w-home"))) ==
+        "[round 3/50] contribution from home-1 (12.3 KB at home, loss 0.62)");
+}
+
+TEST_CASE("Job view: the moving line counts contributions and what crossed borders") {
+  JobView view = NamedView();
+  view.Feed(Submitted());
+  view.Feed(Opened(3));
+  view.Feed(Contributed("w-fr"));
+  view.Feed(Contributed("w-home"));
+  // 1000 B out to FR and 12345 B back; what stays at home crosses nothing.
+  CHECK(view.RoundLine() ==
+        "round 3/50 ━━━━━━━━━━━━━━━━━━━━ 2/2 training  loss 0.62  13.3 KB over borders");
+  CHECK(view.TakeFinishedRound().empty());
+  view.Feed(Opened(4));
+  CHECK(view.TakeFinishedRound().find("round 3/50") == 0);
+  CHECK(view.TakeFinishedRound().empty());
+}
+
+TEST_CASE("Job view: a refusal says each problem once, with what would make it pass") {
+  v1::Refusal record;
+  record.set_worker_id("w-ae");
+  for (int i = 0; i < 2; ++i) {
+    v1::Decision* decision = record.add_decisions();
+    decision->set_verdict(v1::VERDICT_DENY);
+    decision->mutable_flow()->set_operation(v1::OPERATION_SEND_MODEL);
+    decision->mutable_flow()->set_artifact(v1::ARTIFACT_KIND_MODEL);
+    decision->mutable_flow()->set_to("AE");
+    v1::Failure* failure = decision->add_failures();
+    failure->set_reason("gdpr-chapter-v/safeguards.scc");
+    failure->set_because("a transfer needs safeguards");
+    failure->set_fix("record standard contractual clauses");
+  }
+  JobView view = NamedView();
+  const std::vector<ViewLine> lines = view.Feed(EventOf(8, "refusal", record));
+  REQUIRE(lines.size() == 1);
+  CHECK(lines.front().kind == ViewLine::Kind::kNotice);
+  const std::string& text = lines.front().text;
+  CHECK(text.find("refused ae-1, send model:") == 0);
+  const std::size_t fix = text.find("ecord standard contractual clauses");
+  REQUIRE(fix != std::string::npos);
+  CHECK(text.find("ecord standard contractual clauses", fix + 1) == std::string::npos);
+  CHECK(text.back() != '\n');
+}
+
+TEST_CASE("Job view: knows how the job ended") {
+  JobView view = NamedView();
+  v1::JobStopped stopped;
+  stopped.set_reason("asked");
+  stopped.set_rounds(1);
+  CHECK(TextOf(view.Feed(EventOf(20, "job-stopped", stopped))) == "stopped: asked after 1 round");
+  CHECK(view.ended());
+  CHECK_FALSE(view.completed());
+  JobView other = NamedView();
+  v1::JobCompleted completed;
+  completed.set_reason("rounds-done");
+  completed.set_rounds(50);
+  completed.set_model_sha256(std::string(32, '\xab'));
+  CHECK(TextOf(other.Feed(EventOf(20, "job-completed", completed))) ==
+        "completed: rounds-done after 50 rounds, model abababababab");
+  CHECK(other.completed());
+}
+
+TEST_CASE("Job view: asks for names only when a worker has none") {
+  JobView view("DE");
+  CHECK(view.NeedsNames(Opened(1)));
+  CHECK_FALSE(view.NeedsNames(Submitted()));
+  view.SetWorkers({{"w-fr", {}}, {"w-home", {}}, {"w-ae", {}}});
+  CHECK_FALSE(view.NeedsNames(Opened(1)));
+}
+
+TEST_CASE("Job view: a record that it does not know, or cannot read, only counts") {
+  JobView view = NamedView();
+  v1::JobEvent broken;
+  broken.set_type("round-opened");
+  broken.set_statement("{");
+  CHECK(view.Feed(broken).empty());
+  v1::JobEvent unknown = broken;
+  unknown.set_type("something-new");
+  CHECK(view.Feed(unknown).empty());
+  CHECK(view.records() == 2);
+}
+
+TEST_CASE("Job view: the summary names every border") {
+  v1::JobStatus status;
+  status.set_round(50);
+  status.set_rounds(50);
+  status.set_refusals(2);
+  status.set_model_sha256(std::string(32, '\xab'));
+  (*status.mutable_metrics())["accuracy"] = 0.861;
+  v1::BorderTraffic* traffic = status.add_traffic();
+  traffic->set_from("FR");
+  traffic->set_to("DE");
+  traffic->set_bytes(12345);
+  CHECK(NamedView().Summary(status) ==
+        "  rounds     50 of 50\n"
+        "  evaluated  accuracy 0.861\n"
+        "  border     FR→DE  12.3 KB\n"
+        "  refusals   2\n"
+        "  records    0\n"
+        "  model      abababababab\n");
+}
+
+TEST_CASE("JSON: a status has digests in hex, words for states and numbers as numbers") {
+  v1::JobStatus status;
+  status.set_job_id("j-1");
+  status.set_state(v1::JOB_STATE_WAITING);
+  status.set_waiting_for("too-few-workers");
+  status.set_model_sha256(std::string(2, '\xab'));
+  status.set_refusals(std::uint64_t{1} << 40);
+  const nlohmann::json json = JobStatusJson(status);
+  CHECK(json["state"] == "waiting");
+  CHECK(json["model_sha256"] == "abab");
+  CHECK(json["refusals"] == std::uint64_t{1} << 40);
+  CHECK(json["traffic"] == nlohmann::json::array());
+  CHECK(json["metrics"] == nlohmann::json::object());
+}
+
+TEST_CASE("JSON: an event holds its predicate as it was signed") {
+  const nlohmann::json json = JobEventJson(Contributed("w-fr"));
+  CHECK(json["index"] == 10);
+  CHECK(json["type"] == "contribution");
+  CHECK(json["predicate"]["worker_id"] == "w-fr");
+  CHECK_FALSE(json.contains("status"));
+}
+
+}  // namespace carnet::cli
