@@ -35,7 +35,10 @@ class PartialFile {
       RemoveFileDurably(file_->path()).IgnoreError();
     }
   }
-  PartialFile(PartialFile&& other) noexcept : file_(std::exchange(other.file_, std::nullopt)) {}
+  PartialFile(PartialFile&& other) noexcept
+      : file_(std::exchange(other.file_, std::nullopt)),
+        hash_(std::move(other.hash_)),
+        offset_(other.offset_) {}
   PartialFile& operator=(PartialFile&&) = delete;
 
   absl::Status Append(ByteView bytes) {
