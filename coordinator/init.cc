@@ -175,9 +175,9 @@ absl::StatusOr<std::shared_ptr<const policies::Bundle>> Founder::LoadPolicies() 
   if (federation_.policies().empty()) {
     CARNET_ASSIGN_OR_RETURN(bundle, policies::StarterBundle(home));
   } else {
-    CARNET_ASSIGN_OR_RETURN(bundle, policies::LoadBundle(options_.federation_file.parent_path() /
-                                                             federation_.policies(),
-                                                         load_options));
+    CARNET_ASSIGN_OR_RETURN(
+        bundle, policies::LoadBundle(
+                    options_.federation_file.parent_path() / federation_.policies(), load_options));
   }
   policies::BundleHead head;
   head.revision = 1;

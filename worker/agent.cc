@@ -148,6 +148,7 @@ class Agent {
   std::atomic<double> progress_ = 0;
   std::atomic<bool> submitting_ = false;
   int failed_polls_ = 0;
+  absl::StatusCode last_poll_ = absl::StatusCode::kOk;
   absl::Duration renew_after_;
   TrainerHost trainers_;
   SignalThread signals_;
@@ -198,8 +199,11 @@ absl::StatusOr<absl::Duration> Agent::OnPollError(const absl::Status& status, bo
   }
   // Nobody to say goodbye to.
   *stop = session_.draining() && session_.idle();
-  if (failed_polls_ == 0) {
-    Log(LogLevel::kWarning, "coordinator-unreachable", {{"error", status}});
+  // Once for each kind of trouble, not for each try.
+  if (status.code() != last_poll_) {
+    Log(LogLevel::kWarning, absl::IsUnavailable(status) ? "coordinator-unreachable" : "poll-failed",
+        {{"error", status}});
+    last_poll_ = status.code();
   }
   return BackoffDelay({}, std::min(failed_polls_++, 16), RandomUint64(member_.rng));
 }
@@ -235,6 +239,7 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
     }
     head = *advanced;
   }
+  last_poll_ = absl::StatusCode::kOk;
   if (std::exchange(failed_polls_, 0) > 0) {
     Log(LogLevel::kInfo, "coordinator-reached-again");
   }
@@ -250,9 +255,8 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       StartTask(response.task(), head);
       break;
     case Step::kCancel:
-      Log(LogLevel::kInfo, "task-cancelled",
-          {{"task", session_.current_task()}, {"submitting", submitting_.load()}});
       if (!submitting_.load()) {
+        Log(LogLevel::kInfo, "task-cancelled", {{"task", session_.current_task()}});
         tasks_.Cancel();
       }
       break;

@@ -231,7 +231,7 @@ class Engine {
   std::deque<Gated> gate_;                    // ascending size
   std::map<std::string, Presence> presence_;  // by worker id
   std::map<std::string, Waiter> waiters_;     // by worker id
-  std::map<std::string, Bytes> uploaded_;         // staging id -> sealed digest
+  std::map<std::string, Bytes> uploaded_;     // staging id -> sealed digest
   Running running_;
   LiveWorkers live_before_;
   std::set<std::string> failed_effects_;  // not started again before the next tick

@@ -77,8 +77,8 @@ TEST_CASE("Context: each wrong field is named") {
   for (const auto& [field, change] : cases) {
     CAPTURE(field);
     const TempDir dir;
-    const auto loaded = LoadContext(
-        dir.Write(absl::StrReplaceAll(GoodContext(), {{change.first, change.second}})));
+    const auto loaded =
+        LoadContext(dir.Write(absl::StrReplaceAll(GoodContext(), {{change.first, change.second}})));
     REQUIRE(absl::IsInvalidArgument(loaded.status()));
     CHECK(std::string(loaded.status().message()).find(field) != std::string::npos);
   }

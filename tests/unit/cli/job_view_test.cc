@@ -54,7 +54,8 @@ v1::JobEvent Contributed(const std::string& worker_id) {
 
 JobView NamedView() {
   JobView view("DE");
-  view.SetWorkers({{"w-fr", {"fr-1", "FR"}}, {"w-home", {"home-1", "DE"}}, {"w-ae", {"ae-1", "AE"}}});
+  view.SetWorkers(
+      {{"w-fr", {"fr-1", "FR"}}, {"w-home", {"home-1", "DE"}}, {"w-ae", {"ae-1", "AE"}}});
   return view;
 }
 
