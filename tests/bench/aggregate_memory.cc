@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -13,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "tests/bench/bars.h"
 
@@ -24,7 +24,7 @@ constexpr double kModelFactor = 1.2;
 constexpr double kWindowsBytes = 256.0 * (1 << 20);
 // What 120 more contributions may add: an open file, a key, and a keyed cipher per thread for each.
 constexpr double kFlatBytes = 16.0 * (1 << 20);
-constexpr auto kSamplePeriod = std::chrono::milliseconds(2);
+constexpr absl::Duration kSamplePeriod = absl::Milliseconds(2);
 
 struct Peak {
   double bytes = 0;         // Largest RssAnon + RssShmem seen.
@@ -51,21 +51,44 @@ double AnonymousBytes() {
   return StatusField(status, "RssAnon") + StatusField(status, "RssShmem");
 }
 
-absl::StatusOr<Peak> CombineAndWatch(const SyntheticRound& round, std::size_t count, int threads) {
-  std::atomic<bool> done{false};
-  double peak = AnonymousBytes();
-  std::thread sampler([&] {
-    while (!done) {
-      peak = std::max(peak, AnonymousBytes());
-      std::this_thread::sleep_for(kSamplePeriod);
+// Samples this process from a thread of its own, from construction to Finish.
+class Sampler {
+ public:
+  Sampler() : thread_([this] { Run(); }) {}
+
+  double Finish() {
+    {
+      MutexLock lock(mutex_);
+      done_ = true;
+      done_changed_.NotifyAll();
     }
-  });
+    thread_.join();
+    return std::max(peak_bytes_, AnonymousBytes());
+  }
+
+ private:
+  void Run() {
+    MutexLock lock(mutex_);
+    while (!done_) {
+      peak_bytes_ = std::max(peak_bytes_, AnonymousBytes());
+      static_cast<void>(done_changed_.WaitFor(mutex_, kSamplePeriod));
+    }
+  }
+
+  double peak_bytes_ = 0;  // Of the thread, until it is joined.
+  Mutex mutex_;
+  CondVar done_changed_;
+  bool done_ CARNET_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // Last: it uses the others.
+};
+
+absl::StatusOr<Peak> CombineAndWatch(const SyntheticRound& round, std::size_t count, int threads) {
+  Sampler sampler;
   const auto combined =
       aggregation::Combine(round.Contributions(count), round.CombineOptions(threads));
-  done = true;
-  sampler.join();
+  const double peak = sampler.Finish();
   CARNET_RETURN_IF_ERROR(combined);
-  return Peak{std::max(peak, AnonymousBytes()), StatusField(ReadStatus(), "VmHWM")};
+  return Peak{peak, StatusField(ReadStatus(), "VmHWM")};
 }
 
 // In a child, so that each pass starts from the same small process.
