@@ -1,7 +1,5 @@
 #include "coordinator/server.h"
 
-#include <grpcpp/grpcpp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/signal_set.hpp>
@@ -25,6 +23,7 @@
 #include "coordinator/recover.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/federation_service.h"
+#include "coordinator/rpc/grpc_server.h"
 #include "coordinator/rpc/jobs_service.h"
 #include "coordinator/state_dir.h"
 #include "crypto/hash.h"
@@ -39,8 +38,8 @@ namespace {
 constexpr absl::Duration kServerCertificateLife = absl::Hours(24 * 90);
 constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
-constexpr int kMessageBytesMax = 8 << 20;
-constexpr int kStreamsMax = 256;  // concurrent calls of one connection
+constexpr absl::Duration kGrpcGrace =
+    absl::Milliseconds(500);  // long polls never end by themselves
 constexpr std::size_t kPemBytesMax = std::size_t{16} * 1024;
 
 absl::Duration Or(const v1::Duration& value, absl::Duration fallback) {
@@ -68,13 +67,6 @@ absl::StatusOr<std::pair<std::string, std::uint16_t>> ParseListen(const std::str
 
 int Cores() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-// gRPC 1.51 has no setting for the lowest TLS version. With an ECDSA certificate this suite, which
-// needs an RSA one, leaves TLS 1.2 nothing to agree on; TLS 1.3 suites are not affected. Must be
-// set before gRPC starts.
-void ForbidTls12() {
-  setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384", 1);
 }
 
 class Coordinator {
@@ -113,7 +105,6 @@ class Coordinator {
   crypto::SecretBytes server_key_pem_{1};
   v1::Genesis genesis_;
   Digest genesis_leaf_{};
-  std::string grpc_address_;
 
   // Destroyed in reverse: services, engine, then what they use.
   PeerDirectory peers_;
@@ -126,7 +117,7 @@ class Coordinator {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<Enrolment> enrolment_;
   std::unique_ptr<HttpServer> https_;
-  std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<GrpcServer> grpc_;
 
   boost::asio::io_context signals_;
   Mutex mutex_;
@@ -272,30 +263,14 @@ absl::Status Coordinator::IssueServerCertificate() {
 }
 
 absl::Status Coordinator::StartGrpc() {
-  grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  tls.pem_root_certs = authority_->certificate_pem();
-  tls.pem_key_cert_pairs.push_back({std::string(AsText(server_key_pem_.View())),
-                                    server_certificate_ + authority_->certificate_pem()});
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(config_.listen().grpc(), grpc::SslServerCredentials(tls), &port);
-  builder.RegisterService(federation_.get());
-  builder.RegisterService(jobs_.get());
-  builder.RegisterService(admin_.get());
-  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsMax);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
-  grpc_ = builder.BuildAndStart();
-  if (grpc_ == nullptr || port == 0) {
-    return WithRemedy(WithOperatorDetail(absl::AlreadyExistsError("the gRPC port cannot be opened"),
-                                         config_.listen().grpc()),
-                      "stop the process that has it, or set listen.grpc in coordinator.yaml");
-  }
-  const std::string& address = config_.listen().grpc();
-  grpc_address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+  const std::string chain = server_certificate_ + authority_->certificate_pem();
+  GrpcServerOptions options;
+  options.listen = config_.listen().grpc();
+  options.certificate_chain = chain;
+  options.private_key = AsText(server_key_pem_.View());
+  options.client_ca = authority_->certificate_pem();
+  options.services = {federation_.get(), jobs_.get(), admin_.get()};
+  CARNET_ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(options));
   return absl::OkStatus();
 }
 
@@ -333,7 +308,7 @@ void Coordinator::Stop() {
     https_->Stop(kShutdownGrace);
   }
   if (grpc_ != nullptr) {
-    grpc_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+    grpc_->Stop(kGrpcGrace);
   }
   if (engine_ != nullptr) {
     engine_->Stop();
@@ -365,7 +340,7 @@ absl::Status Coordinator::Run(const ReadyCallback& ready) {
   }
   if (status.ok()) {
     const std::string& https = config_.listen().https();
-    ready(grpc_address_, absl::StrCat(https.substr(0, https.rfind(':')), ":", https_->port()),
+    ready(grpc_->address(), absl::StrCat(https.substr(0, https.rfind(':')), ":", https_->port()),
           log_->Size());
     signals_.run();
   }

@@ -118,78 +118,94 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordRefusals& command) {
   return std::move(drafts).Done();
 }
 
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
-  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
-  if (!job->round.has_value() || job->round->closed.has_value()) {
-    return absl::FailedPreconditionError("no round is open");
-  }
-  const Round& round = *job->round;
+namespace {
+
+// What a round that closes is made of: contributions whose crossing is still allowed, with their
+// labels.
+struct Closing {
   v1::RoundClosed record;
-  record.set_job_id(job->id);
-  record.set_round(round.opened.round());
-  record.set_attempt(round.opened.attempt());
-  *record.mutable_basis() = Basis(drafts.state(), drafts.now());
-  Lineage lineage = job->lineage;
-  std::set<std::string> included;
+  Lineage lineage;
   std::vector<v1::Refusal> refusals;
+};
+
+v1::Refusal RefusalOf(const Job& job, const std::string& worker_id, const Verdicts& verdicts) {
+  v1::Refusal refusal;
+  refusal.set_job_id(job.id);
+  refusal.set_worker_id(worker_id);
+  refusal.set_round(job.round->opened.round());
+  refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
+  return refusal;
+}
+
+// Decides each contribution again on what came, with today's facts. One of a worker that was
+// revoked meanwhile stays out.
+Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
+  const State& state = drafts->state();
+  const Round& round = *job.round;
+  Closing closing;
+  closing.lineage = job.lineage;
+  closing.record.set_job_id(job.id);
+  closing.record.set_round(round.opened.round());
+  closing.record.set_attempt(round.opened.attempt());
+  *closing.record.mutable_basis() = Basis(state, drafts->now());
+  std::set<std::string> settled;
   std::vector<v1::LeftOut> refused;
   for (const v1::RoundMember& member : round.opened.members()) {
     const auto contribution = round.contributions.find(member.worker_id());
-    if (contribution == round.contributions.end()) {
+    const Worker& worker = state.workers.at(member.worker_id());
+    if (contribution == round.contributions.end() || worker.revoked) {
       continue;
     }
-    // Decided again on what came, with today's facts.
+    settled.insert(member.worker_id());
     const std::vector<std::string> shards(member.shards().begin(), member.shards().end());
-    const Worker& worker = drafts.state().workers.at(member.worker_id());
-    const Verdicts verdicts =
-        DecideFlows(drafts.state(), SendDeltaFlows(drafts.state(), *job, worker, shards),
-                    drafts.now(), drafts.entropy(), drafts.counter());
-    included.insert(member.worker_id());
+    const Verdicts verdicts = DecideFlows(state, SendDeltaFlows(state, job, worker, shards),
+                                          drafts->now(), drafts->entropy(), drafts->counter());
     if (!verdicts.allowed) {
-      v1::Refusal refusal;
-      refusal.set_job_id(job->id);
-      refusal.set_worker_id(member.worker_id());
-      refusal.set_round(round.opened.round());
-      refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
-      refusals.push_back(std::move(refusal));
+      closing.refusals.push_back(RefusalOf(job, member.worker_id(), verdicts));
       v1::LeftOut out;
       out.set_worker_id(member.worker_id());
       out.set_reason(reasons::kRefused);
       refused.push_back(std::move(out));
       continue;
     }
-    v1::Included* entry = record.add_included();
+    v1::Included* entry = closing.record.add_included();
     entry->set_worker_id(member.worker_id());
     entry->set_index(contribution->second.index);
     for (const v1::Decision& decision : verdicts.decisions) {
       *entry->add_authorisations() = ToAuthorisation(decision);
     }
     const Lineage& labels = round.labels.at(member.worker_id());
-    lineage.insert(labels.begin(), labels.end());
+    closing.lineage.insert(labels.begin(), labels.end());
   }
-  AddRefusals(&drafts, refusals);
-  const std::vector<v1::LeftOut> left_out = LeftOutOf(round, included);
-  record.mutable_left_out()->Add(left_out.begin(), left_out.end());
-  record.mutable_left_out()->Add(refused.begin(), refused.end());
+  const std::vector<v1::LeftOut> left_out = LeftOutOf(round, settled);
+  closing.record.mutable_left_out()->Add(left_out.begin(), left_out.end());
+  closing.record.mutable_left_out()->Add(refused.begin(), refused.end());
+  return closing;
+}
+
+}  // namespace
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
+  if (!job->round.has_value() || job->round->closed.has_value()) {
+    return absl::FailedPreconditionError("no round is open");
+  }
+  Closing closing = CloseWithTodaysFacts(&drafts, *job);
   const Verdicts aggregate =
-      DecideFlows(drafts.state(), AggregateFlows(drafts.state(), *job, lineage), drafts.now(),
-                  drafts.entropy(), drafts.counter());
+      DecideFlows(drafts.state(), AggregateFlows(drafts.state(), *job, closing.lineage),
+                  drafts.now(), drafts.entropy(), drafts.counter());
   for (const v1::Decision& decision : aggregate.decisions) {
-    *record.add_authorisations() = ToAuthorisation(decision);
+    *closing.record.add_authorisations() = ToAuthorisation(decision);
   }
-  const bool enough = static_cast<std::uint32_t>(record.included_size()) >=
-                      job->submitted.spec().rounds().cohort().min();
-  if (!aggregate.allowed || !enough) {
-    v1::Refusal refusal;
-    refusal.set_job_id(job->id);
-    refusal.set_round(round.opened.round());
-    refusal.mutable_decisions()->Add(aggregate.decisions.begin(), aggregate.decisions.end());
-    if (!aggregate.allowed) {
-      AddRefusals(&drafts, {refusal});
-    }
+  if (!aggregate.allowed) {
+    closing.refusals.push_back(RefusalOf(*job, "", aggregate));
+  }
+  AddRefusals(&drafts, closing.refusals);
+  const std::uint32_t min = job->submitted.spec().rounds().cohort().min();
+  if (!aggregate.allowed || static_cast<std::uint32_t>(closing.record.included_size()) < min) {
     return DecideOn(std::move(drafts), AbandonRound{job->id, reasons::kRefused});
   }
-  const std::uint64_t index = drafts.Add(record, ModelSubject(*job));
+  const std::uint64_t index = drafts.Add(closing.record, ModelSubject(*job));
   return std::move(drafts).Answer(index);
 }
 

@@ -16,7 +16,8 @@ EnrollWorker Request(const Bytes& token, const std::string& slot) {
 }
 
 TEST_CASE(
-    "Enrolment: a token works once; the same keys get the same answer again, others are refused") {
+    "Enrolment: a token works once, and the same keys get the same answer again, others are "
+    "refused") {
   World world(31);
   const Bytes token(32, 9);
   REQUIRE(

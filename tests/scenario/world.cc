@@ -39,6 +39,22 @@ Bytes DigestOf(const std::string& text) {
   return Bytes(digest.begin(), digest.end());
 }
 
+// The demo's bundle, issued at `now`.
+std::shared_ptr<const policies::Bundle> DemoBundle(absl::Time now) {
+  policies::LoadOptions options;
+  options.home = "DE";
+  const auto loaded = policies::LoadBundle(CARNET_SOURCE_DIR "/examples/digits/policies", options);
+  INFO(loaded.status().ToString());
+  REQUIRE(loaded.ok());
+  policies::BundleHead head;
+  head.revision = 1;
+  head.valid_from = now;
+  head.valid_to = now + absl::Hours(24 * 60);
+  const auto bundle = policies::IssueBundle(**loaded, head);
+  REQUIRE(bundle.ok());
+  return *bundle;
+}
+
 }  // namespace
 
 World::World(std::uint64_t seed)
@@ -76,17 +92,7 @@ void World::Found() {
     *message.mutable_common()->mutable_at() = ToTimestamp(now_);
     Store(message, {});
   };
-  policies::LoadOptions options;
-  options.home = "DE";
-  const auto loaded = policies::LoadBundle(CARNET_SOURCE_DIR "/examples/digits/policies", options);
-  INFO(loaded.status().ToString());
-  REQUIRE(loaded.ok());
-  policies::BundleHead head;
-  head.revision = 1;
-  head.valid_from = now_;
-  head.valid_to = now_ + absl::Hours(24 * 60);
-  const auto bundle = policies::IssueBundle(**loaded, head);
-  REQUIRE(bundle.ok());
+  const std::shared_ptr<const policies::Bundle> bundle = DemoBundle(now_);
   v1::Genesis genesis;
   genesis.set_federation("test");
   genesis.set_home_jurisdiction("DE");
@@ -97,8 +103,8 @@ void World::Found() {
       ledger::NoteKey{"test.acme.example/log", statement_key_.public_key()}.Vkey());
   genesis.set_statement_public_key(ToString(statement_key_.public_key()));
   genesis.set_ca_spki_sha256(ToString(DigestOf("ca")));
-  genesis.set_bundle_json((*bundle)->CanonicalJson());
-  genesis.set_bundle_sha256(ToString((*bundle)->sha256()));
+  genesis.set_bundle_json(bundle->CanonicalJson());
+  genesis.set_bundle_sha256(ToString(bundle->sha256()));
   genesis.set_bundle_revision(1);
   store(genesis);
   v1::UserEnrolled user;
