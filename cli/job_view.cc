@@ -2,12 +2,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/strip.h"
 #include "base/bytes.h"
 #include "base/json.h"
 #include "cli/output.h"
-#include "policies/explain.h"
+#include "cli/problems.h"
 
 namespace carnet::cli {
 namespace {
@@ -37,28 +35,6 @@ void AddNotice(std::vector<ViewLine>* lines, std::string text) {
 }
 
 }  // namespace
-
-std::string RefusalText(const std::string& who,
-                        const google::protobuf::RepeatedPtrField<v1::Decision>& decisions) {
-  std::set<std::string> seen;
-  std::string text = absl::StrCat("refused", who.empty() ? "" : " ", who);
-  if (decisions.empty()) {
-    return text;
-  }
-  absl::StrAppend(&text, ", ", policies::OperationName(decisions.Get(0).flow().operation()), ":");
-  for (const v1::Decision& decision : decisions) {
-    if (decision.verdict() == v1::VERDICT_ALLOW) {
-      continue;
-    }
-    std::string words = policies::Explain(decision, policies::Reader::kTeam);
-    absl::string_view trimmed = words;
-    absl::ConsumeSuffix(&trimmed, "\n");
-    if (seen.insert(words).second) {
-      absl::StrAppend(&text, "\n  ", absl::StrReplaceAll(trimmed, {{"\n", "\n  "}}));
-    }
-  }
-  return text;
-}
 
 std::string JobView::NameOf(const std::string& worker_id) const {
   const auto name = names_.find(worker_id);
@@ -214,7 +190,7 @@ void JobView::On(const v1::EvaluationAbandoned& record, Lines* lines) {
 
 void JobView::On(const v1::Refusal& record, Lines* lines) {
   const std::string who = record.worker_id().empty() ? "" : NameOf(record.worker_id());
-  AddNotice(lines, RefusalText(who, record.decisions()));
+  AddNotice(lines, RefusalText(who, record.decisions(), &shown_problems_));
 }
 
 void JobView::On(const v1::JobCompleted& record, Lines* lines) {

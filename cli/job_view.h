@@ -91,15 +91,11 @@ class JobView {
   std::string step_;  // training, combining, evaluated, …
   std::uint64_t crossed_bytes_ = 0;
   std::string finished_round_;
+  std::set<std::string> shown_problems_;
   std::uint64_t records_ = 0;
   bool ended_ = false;
   bool completed_ = false;
 };
-
-// The refusal in plain words: each kind of refused flow once, with what would make it pass. Several
-// lines without a line break at the end.
-std::string RefusalText(const std::string& who,
-                        const google::protobuf::RepeatedPtrField<v1::Decision>& decisions);
 
 }  // namespace carnet::cli
 

@@ -30,6 +30,7 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterWorkerAdminCommands(app, context);
   carnet::cli::RegisterRegionCommands(app, context);
   carnet::cli::RegisterUserCommands(app, context);
+  carnet::cli::RegisterOperatorCommands(app, context);
   carnet::cli::RegisterLedgerCommands(app, context);
   carnet::cli::RegisterManifestCommands(app, context);
   carnet::cli::RegisterTrainerCommands(app, context);

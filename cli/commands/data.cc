@@ -1,15 +1,16 @@
 // `carnet data stage`: the real movement of a shard, if policy allows it.
 #include <memory>
 #include <ostream>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status.h"
 #include "cli/client.h"
 #include "cli/commands.h"
-#include "cli/job_view.h"
 #include "cli/json_views.h"
 #include "cli/output.h"
+#include "cli/problems.h"
 
 namespace carnet::cli {
 namespace {
@@ -64,7 +65,9 @@ void PrintRefusal(const v1::StageDataResponse& response, const std::string& shar
     }
     *context.out << nlohmann::json{{"refused", true}, {"decisions", decisions}}.dump() << '\n';
   } else {
-    *context.out << Coloured(context, Colour::kBad, RefusalText(shard, response.decisions()))
+    std::set<std::string> shown;
+    *context.out << Coloured(context, Colour::kBad,
+                             RefusalText(shard, response.decisions(), &shown))
                  << '\n';
   }
 }

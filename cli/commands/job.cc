@@ -16,6 +16,7 @@
 #include "cli/commands/job_watch.h"
 #include "cli/json_views.h"
 #include "cli/output.h"
+#include "cli/problems.h"
 #include "policies/explain.h"
 
 namespace carnet::cli {
@@ -70,13 +71,9 @@ absl::StatusOr<int> Submit(const JobOptions& options, CommandContext& context) {
 
 void PrintRegion(const v1::RegionVerdict& region, CommandContext& context, bool* denied) {
   std::vector<std::string> allowed;
-  std::string problems;
   std::set<std::string> required;
   for (const v1::Decision& decision : region.decisions()) {
     if (decision.verdict() != v1::VERDICT_ALLOW) {
-      *denied = true;
-      absl::StrAppend(&problems, "  ", policies::OperationName(decision.flow().operation()), ": ",
-                      policies::Explain(decision, policies::Reader::kTeam));
       continue;
     }
     const std::string name = policies::OperationName(decision.flow().operation());
@@ -87,6 +84,8 @@ void PrintRegion(const v1::RegionVerdict& region, CommandContext& context, bool*
       required.insert(absl::StrCat(obligation.kind(), " ", obligation.bound()));
     }
   }
+  const std::vector<Problem> problems = ProblemsOf(region.decisions());
+  *denied = *denied || !problems.empty();
   const bool nobody = region.workers().empty();
   const std::string verdict =
       !problems.empty() ? Coloured(context, Colour::kBad, "denied")
@@ -97,9 +96,12 @@ void PrintRegion(const v1::RegionVerdict& region, CommandContext& context, bool*
   if (!nobody) {
     *context.out << " (" << absl::StrJoin(region.workers(), " ") << ")";
   }
-  *context.out << '\n' << problems;
-  if (!allowed.empty()) {
-    *context.out << "  allowed: " << absl::StrJoin(allowed, ", ") << '\n';
+  *context.out << '\n';
+  for (const Problem& problem : problems) {
+    *context.out << ProblemText(problem) << '\n';
+  }
+  if (problems.empty() && !allowed.empty()) {
+    *context.out << "  " << absl::StrJoin(allowed, ", ") << '\n';
   }
   if (!required.empty()) {
     *context.out << "  required: " << absl::StrJoin(required, ", ") << '\n';

@@ -51,14 +51,22 @@ std::vector<std::string> GoldenShards(const State& state, const v1::JobSpec& spe
   return names;
 }
 
+struct Participant {
+  const Worker* worker = nullptr;
+  std::vector<std::string> shards;
+  std::vector<std::string> golden;  // of the evaluation
+};
+
 // What one region's decisions are, each once.
 class RegionDecisions {
  public:
   RegionDecisions(const State& state, absl::Time now, ByteView entropy, std::uint64_t* counter)
       : state_(state), now_(now), entropy_(entropy), counter_(counter) {}
 
-  void Add(const std::vector<FlowContext>& flows) {
-    for (v1::Decision& decision : DecideFlows(state_, flows, now_, entropy_, counter_).decisions) {
+  // Whether all of them may.
+  bool Add(const std::vector<FlowContext>& flows) {
+    Verdicts verdicts = DecideFlows(state_, flows, now_, entropy_, counter_);
+    for (v1::Decision& decision : verdicts.decisions) {
       std::string key = absl::StrCat(decision.flow().SerializeAsString(), "|",
                                      static_cast<int>(decision.verdict()));
       for (const v1::Failure& failure : decision.failures()) {
@@ -68,21 +76,24 @@ class RegionDecisions {
         decisions_.push_back(std::move(decision));
       }
     }
+    return verdicts.allowed;
   }
 
-  void AddWorker(const Job& job, const Worker& worker, const std::vector<std::string>& shards,
-                 const std::vector<std::string>& golden) {
-    if (!shards.empty()) {
-      Add(PlaceFlows(state_, job, worker));
-      Add(TrainFlows(state_, job, worker, shards));
-      Add(SendDeltaFlows(state_, job, worker, shards));
+  // Whether the worker may take part.
+  bool AddWorker(const Job& job, const Participant& participant) {
+    const Worker& worker = *participant.worker;
+    bool allowed = true;
+    if (!participant.shards.empty()) {
+      allowed = Add(PlaceFlows(state_, job, worker)) && allowed;
+      allowed = Add(TrainFlows(state_, job, worker, participant.shards)) && allowed;
+      allowed = Add(SendDeltaFlows(state_, job, worker, participant.shards)) && allowed;
     }
-    if (!golden.empty()) {
-      Add(TrainFlows(state_, job, worker, golden));
+    if (!participant.golden.empty()) {
+      allowed = Add(TrainFlows(state_, job, worker, participant.golden)) && allowed;
     }
-    Add(SendModelFlows(state_, job, worker));
-    Add(UseKeyFlows(state_, job, worker));
-    Add(SendMetricsFlows(state_, job, worker));
+    allowed = Add(SendModelFlows(state_, job, worker)) && allowed;
+    allowed = Add(UseKeyFlows(state_, job, worker)) && allowed;
+    return Add(SendMetricsFlows(state_, job, worker)) && allowed;
   }
 
   void Fill(v1::RegionVerdict* verdict) {
@@ -103,33 +114,59 @@ class RegionDecisions {
   std::vector<v1::Decision> decisions_;
 };
 
-// The job as it would be in its first round, and once the model has seen everything.
-struct Hypothetical {
-  Job first;
-  Job later;
-};
-
-Hypothetical MakeHypothetical(const State& state, const v1::JobSpec& spec,
-                              const std::set<std::string>& shards, ByteView entropy,
-                              std::uint64_t* counter) {
-  Hypothetical jobs;
-  jobs.first.id = DeriveId("j", entropy, counter);
-  jobs.first.submitted.set_job_id(jobs.first.id);
-  *jobs.first.submitted.mutable_spec() = spec;
+// The job as it would be when its first round opens.
+Job FirstRound(const State& state, const v1::JobSpec& spec, ByteView entropy,
+               std::uint64_t* counter) {
+  Job job;
+  job.id = DeriveId("j", entropy, counter);
+  job.submitted.set_job_id(job.id);
+  *job.submitted.mutable_spec() = spec;
   if (const absl::StatusOr<Digest> model = DigestFromHex(spec.model().sha256()); model.ok()) {
     const auto known = state.model_lineage.find(ToString(*model));
     if (known != state.model_lineage.end()) {
-      jobs.first.lineage = known->second;
+      job.lineage = known->second;
     }
   }
-  jobs.later = jobs.first;
-  for (const std::string& name : shards) {
-    const Shard& shard = state.shards.at(name);
-    for (const auto& [worker_id, digest] : shard.holders) {
-      jobs.later.lineage.insert(ClassOf(shard, worker_id));
+  return job;
+}
+
+struct RegionCheck {
+  v1::RegionVerdict verdict;
+  RegionDecisions decisions;
+  std::vector<Participant> admitted;  // to the first round
+};
+
+// Every worker of the region that has something to do in the job.
+std::vector<Participant> ParticipantsIn(const State& state, const v1::JobSpec& spec,
+                                        const std::string& region) {
+  std::vector<Participant> participants;
+  for (const auto& [worker_id, worker] : state.workers) {
+    if (worker.revoked || worker.terms.region() != region) {
+      continue;
+    }
+    Participant participant{&worker, ShardsOf(state, spec, worker_id),
+                            GoldenShards(state, spec, worker)};
+    if (!participant.shards.empty() || !participant.golden.empty()) {
+      participants.push_back(std::move(participant));
     }
   }
-  return jobs;
+  return participants;
+}
+
+bool Stores(const State& state, const std::set<std::string>& shards, const std::string& region) {
+  return std::any_of(shards.begin(), shards.end(), [&](const std::string& key) {
+    return state.shards.at(key).terms.stored_in() == region;
+  });
+}
+
+absl::Status CheckNames(const v1::JobSpec& spec, const std::set<std::string>& shards) {
+  for (const std::string& pattern : spec.data()) {
+    if (std::none_of(shards.begin(), shards.end(),
+                     [&](const std::string& key) { return Names(pattern, key); })) {
+      return absl::NotFoundError(absl::StrCat("job: no registered shard is named by ", pattern));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -138,42 +175,39 @@ absl::StatusOr<v1::CheckJobResponse> CheckJob(const State& state, const v1::JobS
                                               absl::Time now, ByteView entropy) {
   CARNET_RETURN_IF_ERROR(ValidateJob(spec));
   const std::set<std::string> shards = ShardsNamed(state, spec);
-  for (const std::string& pattern : spec.data()) {
-    if (std::none_of(shards.begin(), shards.end(),
-                     [&](const std::string& key) { return Names(pattern, key); })) {
-      return absl::NotFoundError(absl::StrCat("job: no registered shard is named by ", pattern));
-    }
-  }
+  CARNET_RETURN_IF_ERROR(CheckNames(spec, shards));
   std::uint64_t counter = 0;
-  const Hypothetical jobs = MakeHypothetical(state, spec, shards, entropy, &counter);
-  v1::CheckJobResponse response;
-  for (const auto& [region, terms] : state.regions) {
-    v1::RegionVerdict verdict;
-    verdict.set_region(region);
-    RegionDecisions decisions(state, now, entropy, &counter);
-    for (const auto& [worker_id, worker] : state.workers) {
-      if (worker.revoked || worker.terms.region() != region) {
+  const Job first = FirstRound(state, spec, entropy, &counter);
+  Job later = first;
+  std::vector<RegionCheck> regions;
+  for (const auto& [name, terms] : state.regions) {
+    RegionCheck region{{}, RegionDecisions(state, now, entropy, &counter), {}};
+    region.verdict.set_region(name);
+    for (Participant& participant : ParticipantsIn(state, spec, name)) {
+      region.verdict.add_workers(participant.worker->terms.slot());
+      if (!region.decisions.AddWorker(first, participant)) {
         continue;
       }
-      const std::vector<std::string> held = ShardsOf(state, spec, worker_id);
-      const std::vector<std::string> golden = GoldenShards(state, spec, worker);
-      if (!held.empty() || !golden.empty()) {
-        verdict.add_workers(worker.terms.slot());
-        decisions.AddWorker(jobs.first, worker, held, golden);
-        decisions.AddWorker(jobs.later, worker, held, golden);
+      // What is trained on here is in the model that the later rounds send out.
+      for (const std::string& key : participant.shards) {
+        later.lineage.insert(ClassOf(state.shards.at(key), participant.worker->terms.worker_id()));
       }
+      region.admitted.push_back(std::move(participant));
     }
-    const bool stores =
-        std::any_of(shards.begin(), shards.end(), [&, name = region](const std::string& key) {
-          return state.shards.at(key).terms.stored_in() == name;
-        });
-    if (region == "home") {
-      decisions.Add(AggregateFlows(state, jobs.later, jobs.later.lineage));
+    if (name == "home" || !region.verdict.workers().empty() || Stores(state, shards, name)) {
+      regions.push_back(std::move(region));
     }
-    if (region == "home" || stores || !verdict.workers().empty()) {
-      decisions.Fill(&verdict);
-      *response.add_regions() = std::move(verdict);
+  }
+  v1::CheckJobResponse response;
+  for (RegionCheck& region : regions) {
+    for (const Participant& participant : region.admitted) {
+      region.decisions.AddWorker(later, participant);
     }
+    if (region.verdict.region() == "home") {
+      region.decisions.Add(AggregateFlows(state, later, later.lineage));
+    }
+    region.decisions.Fill(&region.verdict);
+    *response.add_regions() = std::move(region.verdict);
   }
   return response;
 }

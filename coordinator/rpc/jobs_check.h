@@ -11,10 +11,10 @@
 namespace carnet::coordinator {
 
 // Every operation of every enrolled worker that would take part, live or not: as the first round
-// would ask, and as the later ones do, when the model has seen all of the job's data. Equal
-// decisions are said once. Region "home" comes with the aggregation and the golden-set evaluation.
-// `spec` has its defaults. entropy: 32 bytes, for decision ids.
-// Errors: those of ValidateJob; NOT_FOUND no registered shard is named by an entry of `data`.
+// would ask, and, for those that it lets in, as the later ones do, when the model has seen the data
+// of all of them. Equal decisions are said once. Region "home" comes with the aggregation and the
+// golden-set evaluation. `spec` has its defaults. entropy: 32 bytes, for decision ids. Errors:
+// those of ValidateJob; NOT_FOUND no registered shard is named by an entry of `data`.
 absl::StatusOr<v1::CheckJobResponse> CheckJob(const State& state, const v1::JobSpec& spec,
                                               absl::Time now, ByteView entropy);
 

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "cli/json_views.h"
+#include "cli/problems.h"
 
 namespace carnet::cli {
 namespace {
@@ -113,12 +114,35 @@ TEST_CASE("Job view: a refusal says each problem once, with what would make it p
   const std::vector<ViewLine> lines = view.Feed(EventOf(8, "refusal", record));
   REQUIRE(lines.size() == 1);
   CHECK(lines.front().kind == ViewLine::Kind::kNotice);
-  const std::string& text = lines.front().text;
-  CHECK(text.find("refused ae-1, send model:") == 0);
-  const std::size_t fix = text.find("ecord standard contractual clauses");
-  REQUIRE(fix != std::string::npos);
-  CHECK(text.find("ecord standard contractual clauses", fix + 1) == std::string::npos);
-  CHECK(text.back() != '\n');
+  CHECK(lines.front().text ==
+        "refused ae-1\n"
+        "  send model (model to United Arab Emirates (AE)): not permitted: A transfer needs "
+        "safeguards.\n"
+        "    Fix: Record standard contractual clauses.");
+  // The same problem in the way of another operation is not explained again.
+  for (v1::Decision& decision : *record.mutable_decisions()) {
+    decision.mutable_flow()->set_operation(v1::OPERATION_USE_KEY);
+  }
+  CHECK(TextOf(view.Feed(EventOf(9, "refusal", record))) == "refused ae-1, use key: as said above");
+}
+
+TEST_CASE("Problems: one for each reason and destination, with every operation that it stops") {
+  google::protobuf::RepeatedPtrField<v1::Decision> decisions;
+  for (const v1::Operation operation :
+       {v1::OPERATION_SEND_MODEL, v1::OPERATION_USE_KEY, v1::OPERATION_USE_KEY}) {
+    v1::Decision* decision = decisions.Add();
+    decision->set_verdict(v1::VERDICT_DENY);
+    decision->mutable_flow()->set_operation(operation);
+    decision->mutable_flow()->set_to("SG");
+    decision->add_failures()->set_reason("a/b");
+    decision->add_failures()->set_reason("c/d");
+  }
+  decisions.Add()->set_verdict(v1::VERDICT_ALLOW);
+  const std::vector<Problem> problems = ProblemsOf(decisions);
+  REQUIRE(problems.size() == 2);
+  CHECK(problems[0].operations == "send model, use key");
+  CHECK(problems[1].operations == "send model, use key");
+  CHECK(problems[0].key != problems[1].key);
 }
 
 TEST_CASE("Job view: knows how the job ended") {

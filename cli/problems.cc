@@ -1,0 +1,91 @@
+#include "cli/problems.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "policies/explain.h"
+
+namespace carnet::cli {
+namespace {
+
+// What Explain says of one failure: its first line names the flow, the others are the problem.
+struct Explained {
+  std::string what;
+  std::string text;
+};
+
+Explained ExplainOne(const v1::Decision& decision, int failure) {
+  v1::Decision one;
+  one.set_verdict(decision.verdict());
+  *one.mutable_flow() = decision.flow();
+  if (failure < decision.failures_size()) {
+    *one.add_failures() = decision.failures(failure);
+  }
+  const std::string words = policies::Explain(one, policies::Reader::kTeam);
+  const std::size_t end = words.find('\n');
+  absl::string_view what = absl::string_view(words).substr(0, end);
+  if (const std::size_t colon = what.find(": "); colon != absl::string_view::npos) {
+    what.remove_prefix(colon + 2);
+  }
+  absl::ConsumeSuffix(&what, ".");
+  absl::string_view text = end == std::string::npos ? "" : absl::string_view(words).substr(end + 1);
+  absl::ConsumeSuffix(&text, "\n");
+  while (absl::ConsumePrefix(&text, " ")) {
+  }
+  absl::ConsumePrefix(&text, "1 problem: ");
+  return {std::string(what), absl::StrReplaceAll(text, {{"\n     ", "\n"}})};
+}
+
+}  // namespace
+
+std::vector<Problem> ProblemsOf(const google::protobuf::RepeatedPtrField<v1::Decision>& decisions) {
+  std::vector<Problem> problems;
+  for (const v1::Decision& decision : decisions) {
+    if (decision.verdict() == v1::VERDICT_ALLOW) {
+      continue;
+    }
+    const std::string operation = policies::OperationName(decision.flow().operation());
+    for (int i = 0; i < std::max(1, decision.failures_size()); ++i) {
+      const std::string reason = i < decision.failures_size() ? decision.failures(i).reason() : "";
+      const std::string key = absl::StrCat(decision.flow().to(), "|", reason);
+      const auto known =
+          std::find_if(problems.begin(), problems.end(),
+                       [&key](const Problem& problem) { return problem.key == key; });
+      if (known == problems.end()) {
+        Explained explained = ExplainOne(decision, i);
+        problems.push_back({key, operation, std::move(explained.what), std::move(explained.text)});
+      } else if (!absl::StrContains(known->operations, operation)) {
+        absl::StrAppend(&known->operations, ", ", operation);
+      }
+    }
+  }
+  return problems;
+}
+
+std::string ProblemText(const Problem& problem) {
+  return absl::StrCat("  ", problem.operations, " (", problem.what,
+                      "): ", absl::StrReplaceAll(problem.text, {{"\n", "\n    "}}));
+}
+
+std::string RefusalText(const std::string& who,
+                        const google::protobuf::RepeatedPtrField<v1::Decision>& decisions,
+                        std::set<std::string>* shown) {
+  const std::vector<Problem> problems = ProblemsOf(decisions);
+  std::string text = absl::StrCat("refused", who.empty() ? "" : " ", who);
+  bool any = false;
+  for (const Problem& problem : problems) {
+    if (shown->insert(absl::StrCat(who, "|", problem.key)).second) {
+      absl::StrAppend(&text, "\n", ProblemText(problem));
+      any = true;
+    }
+  }
+  if (!any && !problems.empty()) {
+    absl::StrAppend(&text, ", ", problems.front().operations, ": as said above");
+  }
+  return text;
+}
+
+}  // namespace carnet::cli
