@@ -20,6 +20,7 @@ namespace {
 // The coordinator holds a poll for at most 10 s; a silent one for longer is gone.
 constexpr absl::Duration kPollMax = absl::Seconds(30);
 constexpr absl::Duration kCallMax = absl::Seconds(30);
+constexpr absl::Duration kProbeMax = absl::Milliseconds(200);
 // It opens every chunk and decodes every block before it answers.
 constexpr absl::Duration kSubmitMax = absl::Minutes(10);
 // A task's records: round-opened, job and user, each at most 1 MiB with its proof.
@@ -46,6 +47,9 @@ class GrpcClient final : public CoordinatorClient {
       const MutexLock lock(mutex_);
       poll_ = nullptr;
       poll_cancelled_ = false;
+    }
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      return WhyUnreachable(request);
     }
     CARNET_RETURN_IF_ERROR(FromGrpcStatus(status));
     return response;
@@ -92,6 +96,17 @@ class GrpcClient final : public CoordinatorClient {
   }
 
  private:
+  // A call that waited for a connection says only that its time is over; one that does not wait
+  // says what is wrong.
+  absl::Status WhyUnreachable(const v1::NextTaskRequest& request) {
+    grpc::ClientContext context;
+    SetDeadline(context, kProbeMax);
+    context.set_wait_for_ready(false);
+    v1::NextTaskResponse unused;
+    const absl::Status status = FromGrpcStatus(stub_->NextTask(&context, request, &unused));
+    return status.ok() ? absl::UnavailableError("the coordinator answers late") : status;
+  }
+
   template <typename Response, typename Request>
   absl::StatusOr<Response> Call(grpc::Status (v1::Federation::Stub::*method)(grpc::ClientContext*,
                                                                              const Request&,
@@ -145,10 +160,10 @@ absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(
   grpc::ChannelArguments arguments;
   arguments.SetSslTargetNameOverride(exchange::CoordinatorServerName(options.trust_domain));
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-  // Reconnecting is the caller's: it backs off with jitter between calls.
+  // gRPC spreads these by a fifth. "Min" is how long it gives one attempt to connect.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
   // A connection of its own: two workers in one process must not share certificates.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   auto channel = grpc::CreateCustomChannel(target, grpc::SslCredentials(tls), arguments);

@@ -138,6 +138,7 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
 
 void SetDeadline(grpc::ClientContext& context, absl::Duration from_now) {
   context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(from_now));
+  context.set_wait_for_ready(true);
 }
 
 absl::Status DownloadOnce(v1::Federation::Stub& stub, const v1::DownloadRequest& request,

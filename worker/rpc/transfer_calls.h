@@ -14,6 +14,9 @@ namespace carnet::worker {
 inline constexpr absl::Duration kStreamMax = absl::Minutes(10);
 
 absl::Status FromGrpcStatus(const grpc::Status& status);
+// Also lets the call wait for a connection. Calls that fail at once would leave nobody to drive the
+// channel: without a pending call gRPC looks at a connection under way only every 5 s, longer than
+// it lets one take.
 void SetDeadline(grpc::ClientContext& context, absl::Duration from_now);
 
 absl::Status DownloadOnce(v1::Federation::Stub& stub, const v1::DownloadRequest& request,
