@@ -1,16 +1,11 @@
 #include "policies/facts.h"
 
-#include <algorithm>
-#include <cmath>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/json.h"
 #include "base/status.h"
 #include "crypto/hash.h"
-#include "policies/jurisdictions.h"
 
 namespace carnet::policies {
 namespace {
