@@ -100,6 +100,9 @@ void AppendDataRows(std::vector<FactSpec>& rows) {
                   "Jurisdictions whose people are in the data; empty only with data.personal: no.",
                   "The labels are not signed, or the shard is not the registered one.",
                   false});
+}
+
+void AppendDealRows(std::vector<FactSpec>& rows) {
   rows.push_back({"deal.kind",
                   FactType::kWord,
                   FactSource::kCompliance,
@@ -333,6 +336,7 @@ std::vector<FactSpec> MakeTable() {
   std::vector<FactSpec> rows;
   AppendArtifactRows(rows);
   AppendDataRows(rows);
+  AppendDealRows(rows);
   AppendJobRows(rows);
   AppendRecipientRows(rows);
   AppendPlaceRows(rows);
