@@ -1,6 +1,9 @@
 #include "ledger/sqlite.h"
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "base/status.h"
 
 namespace carnet::ledger {
@@ -34,9 +37,47 @@ absl::StatusCode CodeOf(int code) {
   }
 }
 
+// What the system said, where that is the whole story: a full disk, a file that may not be written.
+// 0: it is SQLite's own to say. errno may be stale after other errors, so only these are believed.
+int SystemError(sqlite3* database, int code) {
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return ENOSPC;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return EACCES;
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+      break;
+    default:
+      return 0;
+  }
+  if (code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_DATA ||
+      code == SQLITE_IOERR_CORRUPTFS || database == nullptr) {
+    return 0;
+  }
+  switch (const int error = sqlite3_system_errno(database); error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case EMFILE:
+    case ENFILE:
+      return error;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 absl::Status SqliteError(sqlite3* database, int code) {
+  if (const int error = SystemError(database, code); error != 0) {
+    const char* const file = database != nullptr ? sqlite3_db_filename(database, "main") : nullptr;
+    return FileError(error, "write the store", file != nullptr ? file : "");
+  }
   const absl::Status status(CodeOf(code), "store: SQLite reported an error");
   return WithOperatorDetail(
       status, absl::StrCat("SQLite ", code, ": ",

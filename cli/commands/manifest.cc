@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/status.h"
@@ -63,6 +64,7 @@ nlohmann::json ToJson(const ManifestReport& report) {
     where.push_back({{"worker_id", participant.worker_id},
                      {"region", participant.region},
                      {"supplier", participant.supplier},
+                     {"jurisdictions", participant.jurisdictions},
                      {"contributions", participant.contributions},
                      {"examples", participant.examples}});
   }
@@ -117,9 +119,10 @@ void PrintFacts(std::ostream& out, const ManifestReport& report) {
     out << '\n';
   }
   if (!report.participants.empty()) {
-    Table table({"where   worker", "region", "supplier", "contributions", "examples"});
+    Table table({"where   worker", "region", "in", "supplier", "contributions", "examples"});
     for (const auto& participant : report.participants) {
       table.Add({absl::StrCat("        ", participant.worker_id), participant.region,
+                 absl::StrJoin(participant.jurisdictions, ","),
                  participant.supplier.empty() ? "-" : participant.supplier,
                  absl::StrCat(participant.contributions), absl::StrCat(participant.examples)});
     }

@@ -63,6 +63,8 @@ class Walk {
   MaybeFinding Evaluated(std::uint64_t index, const v1::Evaluation& evaluation) const;
   MaybeFinding CheckBasis(std::uint64_t index, const v1::DecisionBasis& basis) const;
   MaybeFinding Step(std::uint64_t index, const VerifiedRecord& record);
+  // As the region was last registered.
+  std::vector<std::string> JurisdictionsOf(const std::string& region) const;
 
   const RecordMap& records_;
   const v1::Genesis& genesis_;
@@ -195,6 +197,21 @@ MaybeFinding Walk::CheckContribution(std::uint64_t index, const v1::Contribution
   return std::nullopt;
 }
 
+std::vector<std::string> Walk::JurisdictionsOf(const std::string& region) const {
+  std::vector<std::string> jurisdictions;
+  if (region == "home") {
+    jurisdictions.push_back(genesis_.home_jurisdiction());
+  }
+  for (const auto& [index, record] : records_) {
+    const auto* registered = record.As<v1::RegionRegistered>();
+    if (registered != nullptr && registered->region() == region) {
+      jurisdictions.assign(registered->terms().jurisdictions().begin(),
+                           registered->terms().jurisdictions().end());
+    }
+  }
+  return jurisdictions;
+}
+
 MaybeFinding Walk::Included(std::uint64_t index, std::uint64_t contribution_index,
                             std::uint64_t weight) {
   const auto record = records_.find(contribution_index);
@@ -212,9 +229,12 @@ MaybeFinding Walk::Included(std::uint64_t index, std::uint64_t contribution_inde
     return finding;
   }
   Participant& participant = participants_[contribution->worker_id()];
-  participant.worker_id = contribution->worker_id();
-  participant.region = contribution->region();
-  participant.supplier = contribution->supplier();
+  if (participant.worker_id.empty()) {
+    participant.worker_id = contribution->worker_id();
+    participant.region = contribution->region();
+    participant.supplier = contribution->supplier();
+    participant.jurisdictions = JurisdictionsOf(contribution->region());
+  }
   ++participant.contributions;
   participant.examples += contribution->examples();
   return std::nullopt;

@@ -49,6 +49,8 @@ struct Participant {
   std::string worker_id;
   std::string region;
   std::string supplier;
+  std::vector<std::string>
+      jurisdictions;  // of the region as registered; empty: not in the manifest
   std::uint64_t contributions = 0;
   std::uint64_t examples = 0;
 };

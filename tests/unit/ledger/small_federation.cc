@@ -161,12 +161,7 @@ void SmallFederation::Contribute(std::uint64_t opened, int worker,
   indexes.push_back(Append(contribution, worker == 1 ? Signer::kWorker1 : Signer::kWorker2));
 }
 
-void SmallFederation::Round() {
-  ++round_;
-  v1::DecisionBasis basis;
-  SetDigest(bundle_, basis.mutable_bundle_sha256());
-  basis.set_revision(1);
-
+std::uint64_t SmallFederation::Open(const v1::DecisionBasis& basis) {
   v1::RoundOpened opened;
   opened.set_job_id(job_id_);
   opened.set_round(round_);
@@ -180,10 +175,29 @@ void SmallFederation::Round() {
     member.add_shard_sha256(ToString(DigestOf(Shard(worker))));
     member.set_weight(480);
   }
-  const std::uint64_t opened_index = Append(opened, Signer::kCoordinator);
+  return Append(opened, Signer::kCoordinator);
+}
+
+void SmallFederation::Reject(int worker) {
+  v1::ContributionRejected rejected;
+  rejected.set_job_id(job_id_);
+  rejected.set_round(round_);
+  rejected.set_attempt(1);
+  rejected.set_worker_id(WorkerId(worker));
+  rejected.set_reason("storage-fault");
+  SetDigest(DigestOf(absl::StrCat("delta ", round_, worker)), rejected.mutable_sealed_sha256());
+  Append(rejected, Signer::kCoordinator);
+}
+
+void SmallFederation::Round(Loss loss) {
+  ++round_;
+  v1::DecisionBasis basis;
+  SetDigest(bundle_, basis.mutable_bundle_sha256());
+  basis.set_revision(1);
+  const std::uint64_t opened = Open(basis);
   std::vector<std::uint64_t> contributions;
-  Contribute(opened_index, 1, contributions);
-  Contribute(opened_index, 2, contributions);
+  Contribute(opened, 1, contributions);
+  Contribute(opened, 2, contributions);
 
   v1::RoundClosed closed;
   closed.set_job_id(job_id_);
@@ -195,11 +209,15 @@ void SmallFederation::Round() {
     v1::Included& included = *closed.add_included();
     included.set_worker_id(WorkerId(static_cast<int>(i) + 1));
     included.set_index(contributions[i]);
-    aggregate.add_included(contributions[i]);
-    aggregate.add_weights(480);
+    if (i == 0 || loss == Loss::kNone) {
+      aggregate.add_included(contributions[i]);
+      aggregate.add_weights(480);
+    }
   }
   Append(closed, Signer::kCoordinator, {{.name = "model", .sha256 = model_}});
-
+  if (loss == Loss::kSecondAfterClose) {
+    Reject(2);
+  }
   aggregate.set_job_id(job_id_);
   aggregate.set_round(round_);
   aggregate.set_attempt(1);

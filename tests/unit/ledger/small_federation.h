@@ -44,8 +44,10 @@ class SmallFederation {
   void SetTamper(Tamper tamper) { tamper_ = std::move(tamper); }
   // genesis, user, two workers, job.
   void Found();
-  // round-opened, two contributions, round-closed, aggregate. The next round each time.
-  void Round();
+  enum class Loss { kNone, kSecondAfterClose };
+  // round-opened, two contributions, round-closed, aggregate; with a loss, the second contribution
+  // is rejected between the last two. The next round each time.
+  void Round(Loss loss = Loss::kNone);
   // Closes the log; the files stay.
   void Close() { log_.reset(); }
 
@@ -67,7 +69,9 @@ class SmallFederation {
 
  private:
   void FillCommon(v1::Common& common);
+  std::uint64_t Open(const v1::DecisionBasis& basis);
   void Contribute(std::uint64_t opened, int worker, std::vector<std::uint64_t>& indexes);
+  void Reject(int worker);
 
   crypto::Ed25519KeyPair log_key_;
   crypto::Ed25519KeyPair coordinator_;

@@ -136,7 +136,7 @@ TEST_CASE("Whole log: a full tile stands in for a partial one") {
   CHECK(verdict.report.entries_checked == 3);
 }
 
-TEST_CASE("Whole log: every head given must be a prefix; one that is not is misbehaviour") {
+TEST_CASE("Whole log: every head given must be a prefix, and one that is not is misbehaviour") {
   const TempDir dir;
   const TempDir other_dir;
   const TempDir out;
