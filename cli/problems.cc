@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "policies/explain.h"
+#include "policies/jurisdictions.h"
 
 namespace carnet::cli {
 namespace {
@@ -54,11 +55,16 @@ std::vector<Problem> ProblemsOf(const google::protobuf::RepeatedPtrField<v1::Dec
       const auto known =
           std::find_if(problems.begin(), problems.end(),
                        [&key](const Problem& problem) { return problem.key == key; });
+      Explained explained = ExplainOne(decision, i);
       if (known == problems.end()) {
-        Explained explained = ExplainOne(decision, i);
         problems.push_back({key, operation, std::move(explained.what), std::move(explained.text)});
-      } else if (!absl::StrContains(known->operations, operation)) {
+        continue;
+      }
+      if (!absl::StrContains(known->operations, operation)) {
         absl::StrAppend(&known->operations, ", ", operation);
+      }
+      if (known->what != explained.what) {
+        known->what = policies::JurisdictionNameAndCode(decision.flow().to());
       }
     }
   }

@@ -16,7 +16,7 @@ namespace carnet::cli {
 struct Problem {
   std::string key;         // destination and reason: the same problem has the same key
   std::string operations;  // "send model, use key"
-  std::string what;        // "model to Singapore (SG)"
+  std::string what;        // "model to Singapore (SG)"; for several artifacts "Singapore (SG)"
   std::string text;        // why, then what would make it pass; lines without a break at the end
 };
 

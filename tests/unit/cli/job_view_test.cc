@@ -118,7 +118,7 @@ TEST_CASE("Job view: a refusal says each problem once, with what would make it p
         "refused ae-1\n"
         "  send model (model to United Arab Emirates (AE)): not permitted: A transfer needs "
         "safeguards.\n"
-        "    Fix: Record standard contractual clauses.");
+        "    Fix: record standard contractual clauses");
   // The same problem in the way of another operation is not explained again.
   for (v1::Decision& decision : *record.mutable_decisions()) {
     decision.mutable_flow()->set_operation(v1::OPERATION_USE_KEY);
@@ -133,6 +133,8 @@ TEST_CASE("Problems: one for each reason and destination, with every operation t
     v1::Decision* decision = decisions.Add();
     decision->set_verdict(v1::VERDICT_DENY);
     decision->mutable_flow()->set_operation(operation);
+    decision->mutable_flow()->set_artifact(
+        operation == v1::OPERATION_USE_KEY ? v1::ARTIFACT_KIND_KEY : v1::ARTIFACT_KIND_MODEL);
     decision->mutable_flow()->set_to("SG");
     decision->add_failures()->set_reason("a/b");
     decision->add_failures()->set_reason("c/d");
@@ -142,6 +144,7 @@ TEST_CASE("Problems: one for each reason and destination, with every operation t
   REQUIRE(problems.size() == 2);
   CHECK(problems[0].operations == "send model, use key");
   CHECK(problems[1].operations == "send model, use key");
+  CHECK(problems[0].what == "Singapore (SG)");
   CHECK(problems[0].key != problems[1].key);
 }
 
