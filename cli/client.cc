@@ -85,7 +85,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& state_di
       exchange::CoordinatorServerName(identity.facts.trust_domain()));
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  // Also the time that one attempt to connect may take, TLS included.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   const std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(identity.facts.address(), grpc::SslCredentials(tls), arguments);
