@@ -4,10 +4,22 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "cli/commands.h"
 
 namespace {
+
+// CLI11 says "a subcommand is required" also where one stands that it does not know.
+bool SayUnknownCommand(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> left = app.remaining(true);
+  if (left.empty() || std::string(error.what()) != "A subcommand is required") {
+    return false;
+  }
+  std::cerr << "carnet: no such command: " << left.front() << "\n  to do: carnet --help\n";
+  return true;
+}
 
 int RunCarnet(int argc, char** argv) {
   carnet::cli::CommandContext context;
@@ -40,6 +52,9 @@ int RunCarnet(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // CLI11 reports by exception; --help and --version are "errors" of exit code 0.
+    if (SayUnknownCommand(app, error)) {
+      return carnet::cli::kUsage;
+    }
     return app.exit(error) == 0 ? carnet::cli::kGood : carnet::cli::kUsage;
   }
   std::cout.flush();
