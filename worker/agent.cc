@@ -24,6 +24,10 @@
 namespace carnet::worker {
 namespace {
 
+// The coordinator holds a poll for at most 10 s; one that is silent for longer is gone.
+constexpr absl::Duration kPollMax = absl::Seconds(30);
+// How long a worker that leaves tries to say so.
+constexpr absl::Duration kFarewellMax = absl::Milliseconds(500);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(1);
 constexpr timespec kSignalEvery = {0, 100'000'000};
 
@@ -137,7 +141,7 @@ class Agent {
   void RenewIfDue();
   // One poll and what follows from it; the pause before the next one.
   absl::StatusOr<absl::Duration> PollOnce(bool* stop);
-  absl::StatusOr<absl::Duration> OnPollError(const absl::Status& status, bool* stop);
+  absl::Duration OnPollError(const absl::Status& status);
   void StartTask(const v1::Task& task, const ledger::verifier::TreeHead& head);
 
   Membership& member_;
@@ -193,12 +197,10 @@ void Agent::StartTask(const v1::Task& task, const ledger::verifier::TreeHead& he
   tasks_.Post(std::get<CheckedTask>(std::move(checked)));
 }
 
-absl::StatusOr<absl::Duration> Agent::OnPollError(const absl::Status& status, bool* stop) {
+absl::Duration Agent::OnPollError(const absl::Status& status) {
   if (absl::IsCancelled(status)) {
     return absl::ZeroDuration();
   }
-  // Nobody to say goodbye to.
-  *stop = session_.draining() && session_.idle();
   // Once for each kind of trouble, not for each try.
   if (status.code() != last_poll_) {
     Log(LogLevel::kWarning, absl::IsUnavailable(status) ? "coordinator-unreachable" : "poll-failed",
@@ -220,13 +222,19 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
     request.set_draining(session_.draining());
     request.set_progress(progress_.load());
     *request.mutable_claims() = {member_.claims.begin(), member_.claims.end()};
-    auto polled = member_.client->NextTask(request);
+    // Nothing is left to wait for: this one only says goodbye.
+    const bool farewell = session_.draining() && session_.idle();
+    auto polled = member_.client->NextTask(request, farewell ? kFarewellMax : kPollMax);
+    if (farewell && !polled.ok()) {
+      *stop = true;
+      return absl::ZeroDuration();
+    }
     if (absl::IsUnauthenticated(polled.status()) || absl::IsPermissionDenied(polled.status())) {
       return WithRemedy(polled.status(),
                         "this worker is no member any more: ask the operator for a new invitation");
     }
     if (!polled.ok()) {
-      return OnPollError(polled.status(), stop);
+      return OnPollError(polled.status());
     }
     response = *std::move(polled);
     const auto advanced =
@@ -235,7 +243,7 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return advanced.status();  // a fork, or a disk that failed
     }
     if (!advanced.ok()) {
-      return OnPollError(advanced.status(), stop);
+      return OnPollError(advanced.status());
     }
     head = *advanced;
   }

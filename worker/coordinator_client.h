@@ -22,7 +22,8 @@ class CoordinatorClient {
   virtual ~CoordinatorClient() = default;
 
   // Long poll. CANCELLED: CancelPoll was called, before or while it waits.
-  virtual absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest& request) = 0;
+  virtual absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest& request,
+                                                        absl::Duration wait_max) = 0;
   // Ends the NextTask that waits, or else the next one. From any thread.
   virtual void CancelPoll() = 0;
 

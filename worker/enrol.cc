@@ -156,7 +156,10 @@ absl::StatusOr<exchange::JoinToken> ReadToken(const fs::path& path, absl::Time n
   auto token = exchange::ParseJoinToken(AsText(text));
   crypto::Wipe(text);
   if (!token.ok()) {
-    return WithOperatorDetail(token.status(), path.string());
+    return WithRemedy(
+        WithOperatorDetail(absl::InvalidArgumentError("join token: not one, or damaged"),
+                           absl::StrCat(path.string(), ": ", token.status().message())),
+        "give the file that `carnet init` or `carnet worker invite` wrote");
   }
   if (token->expires <= now) {
     return WithRemedy(

@@ -22,8 +22,9 @@ class SwitchingClient final : public CoordinatorClient {
     client_ = std::move(client);
   }
 
-  absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest& request) override {
-    return Current()->NextTask(request);
+  absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest& request,
+                                                absl::Duration wait_max) override {
+    return Current()->NextTask(request, wait_max);
   }
   void CancelPoll() override { Current()->CancelPoll(); }
   absl::Status Download(const v1::DownloadRequest& request, const ChunkSink& sink,

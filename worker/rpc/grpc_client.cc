@@ -17,8 +17,6 @@
 namespace carnet::worker {
 namespace {
 
-// The coordinator holds a poll for at most 10 s; a silent one for longer is gone.
-constexpr absl::Duration kPollMax = absl::Seconds(30);
 constexpr absl::Duration kCallMax = absl::Seconds(30);
 constexpr absl::Duration kProbeMax = absl::Milliseconds(200);
 // It opens every chunk and decodes every block before it answers.
@@ -31,7 +29,8 @@ class GrpcClient final : public CoordinatorClient {
   explicit GrpcClient(std::shared_ptr<grpc::Channel> channel)
       : stub_(v1::Federation::NewStub(std::move(channel))) {}
 
-  absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest& request) override {
+  absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest& request,
+                                                absl::Duration wait_max) override {
     grpc::ClientContext context;
     {
       const MutexLock lock(mutex_);
@@ -40,7 +39,7 @@ class GrpcClient final : public CoordinatorClient {
       }
       poll_ = &context;
     }
-    SetDeadline(context, kPollMax);
+    SetDeadline(context, wait_max);
     v1::NextTaskResponse response;
     const grpc::Status status = stub_->NextTask(&context, request, &response);
     {

@@ -21,7 +21,8 @@ class FakeCoordinator final : public CoordinatorClient {
  public:
   explicit FakeCoordinator(TestFederation& federation) : federation_(federation) {}
 
-  absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest&) override {
+  absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest&,
+                                                absl::Duration) override {
     return absl::UnavailableError("no tasks here");
   }
   void CancelPoll() override {
