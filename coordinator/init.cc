@@ -55,6 +55,9 @@ absl::Status CheckJurisdiction(const std::string& field, const std::string& code
 absl::Status ValidateSuppliers(const v1::FederationConfig& federation) {
   for (const auto& [name, supplier] : federation.suppliers()) {
     CARNET_RETURN_IF_ERROR(ValidateSupplierName(name));
+    if (name == federation.home().organisation()) {
+      return Bad(absl::StrCat("suppliers.", name), "the home organisation is no supplier");
+    }
     for (const std::string& code :
          {supplier.organised_in(), supplier.principal_place(), supplier.ultimate_parent()}) {
       if (!code.empty()) {
@@ -387,6 +390,12 @@ absl::Status ValidateFederation(const v1::FederationConfig& federation) {
   if (static_cast<std::size_t>(federation.workers_size()) > kNamesMax ||
       static_cast<std::size_t>(federation.regions_size()) > kNamesMax) {
     return Bad("workers", "at most 4096 workers and regions");
+  }
+  for (const auto& [name, person] : federation.people()) {
+    // Names are folders under people/.
+    if (absl::Status status = ValidateSlotName(name); !status.ok()) {
+      return Bad("people", status.message());
+    }
   }
   CARNET_RETURN_IF_ERROR(ValidateSuppliers(federation));
   CARNET_RETURN_IF_ERROR(ValidateRegions(federation));

@@ -84,6 +84,7 @@ class Coordinator {
   absl::Status StartGrpc();
   absl::Status StartHttps();
   void Stop();
+  void DropUnwantedSpools(const State& state);
   HttpResponse Health() const;
   JoinFacts MakeJoinFacts() const;
 
@@ -101,6 +102,7 @@ class Coordinator {
   std::unique_ptr<Blobs> blobs_;
   std::unique_ptr<Uploads> uploads_;
   std::map<std::string, Bytes> uploaded_shards_;
+  std::set<std::string> wanted_spools_;  // of the strand
   std::string server_certificate_;
   crypto::SecretBytes server_key_pem_{1};
   v1::Genesis genesis_;
@@ -237,6 +239,7 @@ absl::Status Coordinator::StartServices() {
   engine_->AddCommitListener([this](const State& state, std::uint64_t durable_size) {
     peers_.Update(state);
     metrics_.Set(metric::kLedgerSize, static_cast<double>(durable_size));
+    DropUnwantedSpools(state);
   });
   for (const auto& [staging_id, sealed] : uploaded_shards_) {
     engine_->SetUploaded(staging_id, sealed);
@@ -247,6 +250,18 @@ absl::Status Coordinator::StartServices() {
   enrolment_ = std::make_unique<Enrolment>(*services_, *authority_);
   engine_->Start();
   return absl::OkStatus();
+}
+
+// Uploads of rounds and stagings that ended meanwhile have nobody to finish them.
+void Coordinator::DropUnwantedSpools(const State& state) {
+  std::set<std::string> wanted = OpenArtifacts(state);
+  if (wanted == wanted_spools_) {
+    return;
+  }
+  wanted_spools_ = wanted;
+  // A full executor leaves them to the next change.
+  storage_->TrySubmit([this, wanted = std::move(wanted)] { uploads_->DropUnwanted(wanted); })
+      .IgnoreError();
 }
 
 // A fresh certificate at every start; its key stays.

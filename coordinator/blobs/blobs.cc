@@ -55,7 +55,8 @@ void Blobs::MarkPending(const BlobId& id) {
   pending_.insert(id);
 }
 
-absl::Status Blobs::AddHeader(const BlobId& id, const std::string& header) const {
+absl::Status Blobs::AddHeader(const BlobId& id, const std::string& header) {
+  MarkPending(id);
   return WriteFileAtomic(HeaderPath(PathOf(id)), AsBytes(header));
 }
 

@@ -12,6 +12,10 @@
 namespace carnet::coordinator {
 namespace {
 
+// A worker whose contribution counts can still send others; what it can write into the ledger is
+// bounded.
+constexpr int kRejectionsOnRecordMax = 4;
+
 const v1::RoundMember* MemberOf(const Round& round, const std::string& worker_id) {
   for (const v1::RoundMember& member : round.opened.members()) {
     if (member.worker_id() == worker_id) {
@@ -55,11 +59,15 @@ std::string CompareWithRound(const Job& job, const Round& round, const v1::Round
   return "";
 }
 
-// Puts the rejection on record, once for each worker and attempt and sealed digest, and tells the
-// worker.
+// Puts the rejection on record, up to kRejectionsOnRecordMax for a worker and attempt, and tells
+// the worker.
 Decided Reject(Drafts drafts, const Job& job, const Round& round, const std::string& worker_id,
                const std::string& reason, const std::string& sealed_sha256,
                const v1::SignedRecord* statement) {
+  const auto before = round.rejections.find(worker_id);
+  if (before != round.rejections.end() && before->second >= kRejectionsOnRecordMax) {
+    return std::move(drafts).Refuse(round.opened_index, absl::InvalidArgumentError(reason));
+  }
   v1::ContributionRejected record;
   record.set_job_id(job.id);
   record.set_round(round.opened.round());

@@ -275,8 +275,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StorageFault& command) {
   record.set_worker_id(command.worker_id);
   record.set_reason(reasons::kStorageFault);
   record.set_sealed_sha256(contribution.sealed_sha256);
-  drafts.Add(record);
-  return std::move(drafts).Done();
+  const std::uint64_t index = drafts.Add(record);
+  return std::move(drafts).Answer(index);
 }
 
 // ---- keys ----
@@ -293,8 +293,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OrderKeyDestruction& comma
     return absl::FailedPreconditionError("no such live key");
   }
   record.set_reason(command.reason);
-  drafts.Add(record);
-  return std::move(drafts).Done();
+  const std::uint64_t index = drafts.Add(record);
+  return std::move(drafts).Answer(index);
 }
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const KeysDestroyed& command) {
@@ -306,8 +306,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const KeysDestroyed& command) {
     }
     record.add_key_ids(id);
   }
-  drafts.Add(record);
-  return std::move(drafts).Done();
+  const std::uint64_t index = drafts.Add(record);
+  return std::move(drafts).Answer(index);
 }
 
 }  // namespace carnet::coordinator

@@ -161,6 +161,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::ContributionRejec
     return absl::OkStatus();
   }
   Round& round = *job->round;
+  ++round.rejections[record.worker_id()];
   if (record.reason() == reasons::kStorageFault) {
     round.storage_faults.insert(record.worker_id());
   } else if (round.contributions.count(record.worker_id()) == 0) {

@@ -37,6 +37,7 @@ inline constexpr char kUnregisteredRows[] = "no-registered-rows";
 
 // Why a round, an evaluation, a staging or a job ended.
 inline constexpr char kTooFewContributions[] = "too-few-contributions";
+inline constexpr char kNotCombinable[] = "not-combinable";
 inline constexpr char kJobStopped[] = "job-stopped";
 inline constexpr char kDeadline[] = "deadline";
 inline constexpr char kRoundsDone[] = "rounds-done";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace carnet::coordinator {
@@ -102,6 +103,22 @@ std::set<BlobId> KeptBlobs(const State& state) {
     AddKept(job, &kept);
   }
   return kept;
+}
+
+std::set<std::string> OpenArtifacts(const State& state) {
+  std::set<std::string> names;
+  for (const auto& [id, job] : state.jobs) {
+    if (job.phase == JobPhase::kRunning && job.round.has_value()) {
+      names.insert(
+          absl::StrCat(id, "/", job.round->opened.round(), "/", job.round->opened.attempt()));
+    }
+  }
+  for (const auto& [id, staging] : state.stagings) {
+    if (staging.phase == StagingPhase::kOrdered) {
+      names.insert(id);
+    }
+  }
+  return names;
 }
 
 std::set<std::string> NeededKeys(const State& state) {

@@ -29,6 +29,9 @@ std::map<BlobId, std::uint64_t> NeededBlobs(const State& state);
 // Model files that are kept: those needed, and what each job's `keep` asks for (last, best, every).
 std::set<BlobId> KeptBlobs(const State& state);
 
+// Names of the rounds (job/round/attempt) and stagings whose artifacts may still arrive.
+std::set<std::string> OpenArtifacts(const State& state);
+
 // Ids of the keys whose files must exist.
 std::set<std::string> NeededKeys(const State& state);
 

@@ -86,6 +86,7 @@ struct Round {
   std::map<std::string, Contribution> contributions;  // by worker id
   std::map<std::string, std::string> out;  // worker id -> reason: rejected, failed, revoked
   std::map<std::string, Lineage> labels;   // of each member's shards, when the round opened
+  std::map<std::string, int> rejections;   // on record, by worker id
   std::set<std::string> storage_faults;    // contributions found unreadable while aggregating
   std::optional<v1::RoundClosed> closed;
   std::uint64_t closed_index = 0;

@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "coordinator/core/reasons.h"
 #include "coordinator/effects/combine_round.h"
 #include "crypto/hash.h"
 #include "crypto/sealed.h"
@@ -132,6 +133,7 @@ void FileEffects::StartPrepareRound(const PrepareRound& effect, const State& sta
         status.ok() ? SealModel(facts) : absl::StatusOr<v1::SealedArtifact>(status);
     status.Update(model.status());
     if (!status.ok()) {
+      keys_.Destroy(key_id).IgnoreError();  // else the sweep at the next start takes it
       Log(LogLevel::kError, "round.not_prepared", {{"job", effect.job_id}, {"why", status}});
       return {};
     }
@@ -180,21 +182,26 @@ void FileEffects::StartAggregate(const std::string& key, const AggregateRound& e
     cancelled_[key] = cancelled;
   }
   RoundInputs inputs = InputsOf(state, state.jobs.at(effect.job_id));
-  RunOn(aggregation_, std::move(done),
-        [this, key, cancelled, inputs = std::move(inputs)]() -> std::vector<CommandBody> {
-          absl::StatusOr<CommandBody> next =
-              CombineRound(inputs, options_.aggregation_threads, cancelled.get(), blobs_, keys_);
-          {
-            const MutexLock lock(mutex_);
-            cancelled_.erase(key);
+  RunOn(
+      aggregation_, std::move(done),
+      [this, key, cancelled, inputs = std::move(inputs)]() -> std::vector<CommandBody> {
+        absl::StatusOr<CommandBody> next =
+            CombineRound(inputs, options_.aggregation_threads, cancelled.get(), blobs_, keys_);
+        {
+          const MutexLock lock(mutex_);
+          cancelled_.erase(key);
+        }
+        if (!next.ok()) {
+          Log(LogLevel::kError, "round.not_combined",
+              {{"job", inputs.job_id}, {"why", next.status()}});
+          if (absl::IsFailedPrecondition(next.status()) || absl::IsInvalidArgument(next.status())) {
+            // The same contributions would fail again: the round is tried anew.
+            return {AbandonRound{inputs.job_id, reasons::kNotCombinable}};
           }
-          if (!next.ok()) {
-            Log(LogLevel::kError, "round.not_combined",
-                {{"job", inputs.job_id}, {"why", next.status()}});
-            return {};
-          }
-          return {*std::move(next)};
-        });
+          return {};
+        }
+        return {*std::move(next)};
+      });
 }
 
 void FileEffects::StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done) {

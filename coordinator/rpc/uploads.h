@@ -44,7 +44,7 @@ class Upload {
 
 class Uploads {
  public:
-  // `directory` exists. Sweeps spools whose header nobody kept.
+  // Makes `directory` where it does not exist. Spools of an earlier run wait for their senders.
   static absl::StatusOr<std::unique_ptr<Uploads>> Open(const std::filesystem::path& directory,
                                                        std::size_t active_max, Blobs& blobs);
 
