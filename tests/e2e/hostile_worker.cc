@@ -7,11 +7,13 @@
 //                  [--other-keys DIR]
 //
 // One JSON line on stdout for each step: {"round":1,"step":"upload","code":"OK","message":""}.
+#include <poll.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <limits>
 #include <map>
 #include <memory>
@@ -58,7 +60,14 @@ constexpr float kOrdinary = 0.0001F;
 constexpr float kFarAboveTheClip = 1000.0F;
 // Cut off the end of a sealed file: part of its last chunk.
 constexpr std::uint64_t kCutBytes = 100;
-constexpr absl::Duration kPollPause = absl::Milliseconds(50);
+constexpr int kPollPauseMillis = 50;
+constexpr absl::Duration kPollMax = absl::Seconds(10);
+
+// One JSON object a line, for the test that reads along.
+void Print(const std::string& line) {
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
 
 const char* const kModes[] = {
     "ordinary",         // keeps to the rules
@@ -175,12 +184,11 @@ absl::Status HostileWorker::Join() {
 }
 
 void HostileWorker::Say(const Round& round, const char* step, const absl::Status& status) const {
-  std::cout << nlohmann::json{{"round", round.opened.round()},
-                              {"step", step},
-                              {"code", absl::StatusCodeToString(status.code())},
-                              {"message", std::string(status.message())}}
-                   .dump()
-            << std::endl;
+  Print(nlohmann::json{{"round", round.opened.round()},
+                       {"step", step},
+                       {"code", absl::StatusCodeToString(status.code())},
+                       {"message", std::string(status.message())}}
+            .dump());
 }
 
 absl::StatusOr<Round> HostileWorker::RoundOf(const v1::Task& task) const {
@@ -351,7 +359,8 @@ void HostileWorker::Act(const Round& round) {
 absl::Status HostileWorker::PollOnce() {
   v1::NextTaskRequest request;
   *request.mutable_claims() = {claims_.begin(), claims_.end()};
-  CARNET_ASSIGN_OR_RETURN(const v1::NextTaskResponse response, client_->NextTask(request));
+  CARNET_ASSIGN_OR_RETURN(const v1::NextTaskResponse response,
+                          client_->NextTask(request, kPollMax));
   CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head,
                           ledger::verifier::VerifyHead(response.head(), enrolled_->identity.log));
   seen_.set_origin(head.tree.origin);
@@ -373,12 +382,13 @@ absl::Status HostileWorker::Run() {
   for (;;) {
     const absl::Status status = PollOnce();
     if (status.ok() && !std::exchange(said_ready, true)) {
-      std::cout << R"({"step":"ready"})" << std::endl;
+      Print(R"({"step":"ready"})");
     }
     if (!status.ok() && !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) {
       return status;
     }
-    absl::SleepFor(kPollPause);
+    // A task that was answered stays offered until its round ends: no need to ask faster.
+    poll(nullptr, 0, kPollPauseMillis);
   }
 }
 

@@ -134,8 +134,7 @@ class KnownAnswers(FederationTest):
                 totals = proxy.totals()
                 say(f"{slot}, pid {pids[slot]}, {port}: {totals['up']} B to home, {totals['down']} B from home, "
                     f"{proxy.tls_records()} TLS records")
-                self.assertTrue(proxy.first_bytes())
-                self.assertEqual({first[:2] for first in proxy.first_bytes()}, {b"\x16\x03"})  # a handshake record
+                self.assertEqual({first[:2] for first in proxy.first_bytes() if first}, {b"\x16\x03"})  # a handshake record
                 self.assertEqual(proxy.plain_connections(), 0)
             # Models out and deltas home: at least a sealed model of each of the 2 x 3 rounds above, both ways.
             self.assertGreater(federation.proxies[slot][0].totals()["up"], 1_000_000)

@@ -179,13 +179,12 @@ TestFederation::TestFederation()
   facts.log_vkey = log.vkey();
   facts.genesis_leaf = log.leaf(0);
   const std::string digest(32, 'm');
-  const std::string bundle(32, 'b');
   model_header = exchange::MakeHeader(exchange::ModelHeader({.trust_domain = kTrustDomain,
                                                              .job_id = TestId("j", 1),
                                                              .round = 1,
                                                              .attempt = 1,
                                                              .home_jurisdiction = "DE",
-                                                             .bundle_sha256 = AsBytes(bundle),
+                                                             .bundle_sha256 = AsBytes(digest),
                                                              .model_sha256 = AsBytes(digest),
                                                              .layout_sha256 = AsBytes(digest),
                                                              .model_bytes = 1000,
