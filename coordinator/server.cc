@@ -75,6 +75,11 @@ class Coordinator {
       : options_(options), dir_{options.state_dir}, clock_(clock), rng_(rng) {}
 
   absl::Status Run(const ReadyCallback& ready);
+  // The engine failed: calls under way wait for an answer that must not come.
+  bool failed() {
+    const MutexLock lock(mutex_);
+    return !fatal_.ok();
+  }
 
  private:
   absl::Status LoadConfig();
@@ -360,7 +365,9 @@ absl::Status Coordinator::Run(const ReadyCallback& ready) {
     signals_.run();
   }
   Log(LogLevel::kInfo, "coordinator.stopping", {{"size", log_->Size()}});
-  Stop();
+  if (!failed()) {
+    Stop();
+  }
   const MutexLock lock(mutex_);
   status.Update(fatal_);
   return status;
@@ -370,7 +377,14 @@ absl::Status Coordinator::Run(const ReadyCallback& ready) {
 
 absl::Status RunCoordinator(const ServerOptions& options, Clock& clock, Rng& rng,
                             const ReadyCallback& ready) {
-  return Coordinator(options, clock, rng).Run(ready);
+  auto coordinator = std::make_unique<Coordinator>(options, clock, rng);
+  absl::Status status = coordinator->Run(ready);
+  if (coordinator->failed()) {
+    // gRPC would wait for ever for calls whose answers depend on what was not appended. What a stop
+    // at any point means is the ledger's business, so the process simply ends.
+    static_cast<void>(coordinator.release());
+  }
+  return status;
 }
 
 }  // namespace carnet::coordinator

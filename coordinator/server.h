@@ -29,7 +29,8 @@ using ReadyCallback =
 // Errors: those of the state folder (another process has it: FAILED_PRECONDITION; a rolled back or
 // damaged ledger: DATA_LOSS, ledger::IsLogMisbehaviour, exit 4, nothing was appended; a file or key
 // that the state needs is missing: DATA_LOSS, naming it), of the ports (ALREADY_EXISTS taken), and
-// of a failed append (start again).
+// of a failed append (start again). After an error the caller ends the process at once
+// (std::_Exit): threads may still run.
 absl::Status RunCoordinator(const ServerOptions& options, Clock& clock, Rng& rng,
                             const ReadyCallback& ready);
 

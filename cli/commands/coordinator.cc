@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <memory>
 #include <ostream>
 
@@ -32,11 +33,11 @@ void RegisterCoordinatorCommands(CLI::App& app, CommandContext& context) {
                              << records << " records" << std::endl;
               }
             });
-        if (ledger::IsLogMisbehaviour(status)) {
-          ReportError(context, status);
-          return kMisbehaviour;
+        if (!status.ok()) {
+          const int code = ReportError(context, status);
+          context.err->flush();
+          std::_Exit(ledger::IsLogMisbehaviour(status) ? kMisbehaviour : code);
         }
-        CARNET_RETURN_IF_ERROR(status);
         return kGood;
       });
   run->add_option("--state", options->state_dir, "State folder")->required();
