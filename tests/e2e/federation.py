@@ -358,6 +358,18 @@ class Federation:
         return {r["predicate"]["slot"]: r["predicate"]["worker_id"] for r in self.records_of("worker-enrolled")}
 
 
+def check_ledger(home, folder):
+    """The store itself, and the whole log as an outsider gets it: both must be good. Raises what is wrong."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for arguments in (("fsck", "--state", home), ("trust", "--state", home, "--out", folder / "trust"),
+                      ("export", "--state", home, "--tiles", folder / "log", "--statements"),
+                      ("verify", folder / "log", "--trust", folder / "trust/trust.policy")):
+        done = subprocess.run([str(BINARY), "ledger", *map(str, arguments)], capture_output=True, text=True,
+                              timeout=WAIT_SECONDS_MAX)
+        if done.returncode != 0:
+            raise AssertionError(f"ledger {arguments[0]}: exit {done.returncode}: {done.stdout}{done.stderr}")
+
+
 class Later:
     """A text that is made when it is needed."""
 
