@@ -52,6 +52,10 @@ absl::StatusOr<BundlePtr> OpenBundle(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) {
     return policies::LoadBundle(path);
   }
+  if (absl::EndsWith(path, ".yaml")) {
+    return WithOperatorDetail(
+        absl::InvalidArgumentError("a bundle is a folder of policies, or its JSON"), path);
+  }
   CARNET_ASSIGN_OR_RETURN(const Bytes json, ReadFile(path, policies::kBundleJsonBytesMax + 1));
   absl::StatusOr<BundlePtr> bundle = policies::BundleFromJson(AsText(json));
   if (!bundle.ok()) {
@@ -74,6 +78,7 @@ absl::StatusOr<int> Check(CommandContext& context, const PolicyOptions& options)
   CARNET_ASSIGN_OR_RETURN(const BundlePtr bundle, OpenBundle(options.bundle));
   CARNET_ASSIGN_OR_RETURN(const policies::TestReport tests, policies::RunTests(*bundle));
   const std::vector<std::string> names = bundle->PolicyNames();
+  const int code = tests.failed > 0 ? kRefused : kGood;
   if (context.json) {
     *context.out << nlohmann::json{{"home", bundle->home()},
                                    {"policies", names},
@@ -84,7 +89,7 @@ absl::StatusOr<int> Check(CommandContext& context, const PolicyOptions& options)
                                    {"sha256", HexEncode(bundle->sha256())}}
                         .dump()
                  << '\n';
-    return kGood;
+    return code;
   }
   *context.out << names.size() << " policies (" << absl::StrJoin(names, ", ") << ") with "
                << bundle->rule_count() << " rules are sound; home is "
@@ -94,7 +99,7 @@ absl::StatusOr<int> Check(CommandContext& context, const PolicyOptions& options)
   if (tests.outcomes.empty()) {
     *context.err << "carnet: a bundle without tests cannot be proposed\n";
   }
-  return kGood;
+  return code;
 }
 
 void PrintOutcome(CommandContext& context, const policies::TestOutcome& outcome,

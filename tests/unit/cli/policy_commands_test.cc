@@ -101,6 +101,9 @@ TEST_CASE("carnet policy test: exits 1 and shows the decision of each case that 
                                               "house/place-is-known)") &&
                               Catch::Contains("Denied: job.") && !Catch::Contains("a key may go") &&
                               Catch::EndsWith("1 of 2 cases pass\n"));
+  CHECK(Run("policy check " + folder.path()).code == kRefused);
+  CHECK_THAT(Run("policy check " + folder.path() + "/house.yaml").err,
+             Catch::Contains("a bundle is a folder of policies"));
   CHECK(nlohmann::json::parse(Run("policy test --json " + folder.path()).out)["failed"] == 1);
   std::filesystem::remove(folder.path() + "/tests.yaml");
   CHECK(Run("policy test " + folder.path()).code == kCannotDecide);
