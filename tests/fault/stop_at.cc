@@ -131,13 +131,6 @@ void OnRecord(const void* data, std::uint64_t size) {
   }
 }
 
-void OnSynced(int fd) {
-  if (record_bound.load() && PathOf(fd).find("ledger.db-wal") != std::string::npos &&
-      record_bound.exchange(false)) {
-    Act(TheRule().text + ", durable");
-  }
-}
-
 }  // namespace
 
 extern "C" {
@@ -165,15 +158,11 @@ ssize_t pread64(int fd, void* data, size_t size, off64_t offset) {
 
 int fdatasync(int fd) {
   static const auto real = Real<decltype(fdatasync)>("fdatasync");
-  const int result = Around("fdatasync", fd, [&] { return real(fd); });
-  OnSynced(fd);
-  return result;
+  return Around("fdatasync", fd, [&] { return real(fd); });
 }
 int fsync(int fd) {
   static const auto real = Real<decltype(fsync)>("fsync");
-  const int result = Around("fdatasync", fd, [&] { return real(fd); });
-  OnSynced(fd);
-  return result;
+  return Around("fdatasync", fd, [&] { return real(fd); });
 }
 
 int rename(const char* from, const char* to) {
@@ -197,6 +186,18 @@ int sqlite3_bind_blob64(void* statement, int index, const void* data, std::uint6
   static const auto real = Real<Bind>("sqlite3_bind_blob64");
   OnRecord(data, size);
   return real(statement, index, data, size, destructor);
+}
+
+// COMMIT returns when the write-ahead log is fsynced.
+int sqlite3_exec(void* database, const char* sql, int (*row)(void*, int, char**, char**),
+                 void* argument, char** error) {
+  using Exec = int(void*, const char*, int (*)(void*, int, char**, char**), void*, char**);
+  static const auto real = Real<Exec>("sqlite3_exec");
+  const int result = real(database, sql, row, argument, error);
+  if (result == 0 && std::strcmp(sql, "COMMIT") == 0 && record_bound.exchange(false)) {
+    Act(TheRule().text + ", durable");
+  }
+  return result;
 }
 
 }  // extern "C"
