@@ -91,16 +91,19 @@ TEST_CASE(
     SmallFederation young(dir.path());
     young.Found();
     note = young.log().Head().note;
+    CHECK(note != logs.a.log().Head().note);
   }
   SECTION("another root") {
     note = logs.b.log().Head().note;
     reason = ForkReason::kOtherRoot;
+    CHECK(note != logs.a.log().Head().note);
   }
   SECTION("a proof that fails") {
     logs.b.Round();
     note = logs.b.log().Head().note;
     proof = *logs.b.log().ConsistencyProof(10, 15);
     reason = ForkReason::kBadProof;
+    CHECK(note != logs.a.log().Head().note);
   }
   const absl::Status status = tracker.Advance(note, proof).status();
   CHECK(absl::IsDataLoss(status));

@@ -234,7 +234,7 @@ TEST_CASE("Conditions: a bare chip number counts as each of its paragraphs") {
 }
 
 TEST_CASE(
-    "Conditions: owners are summed; the unaccounted rest decides only when it cannot matter") {
+    "Conditions: owners are summed, and the unaccounted rest decides only when it cannot matter") {
   const char* half = "recipient.owners: {owned_by: {group: china, at_least: 50}}";
   const char* more = "recipient.owners: {owned_by: {group: china, more_than: 50}}";
   const auto owners = [](const std::string& list) {

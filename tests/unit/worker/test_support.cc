@@ -179,17 +179,18 @@ TestFederation::TestFederation()
   facts.log_vkey = log.vkey();
   facts.genesis_leaf = log.leaf(0);
   const std::string digest(32, 'm');
-  model_header = exchange::MakeHeader(exchange::ModelHeader({.trust_domain = kTrustDomain,
-                                                             .job_id = TestId("j", 1),
-                                                             .round = 1,
-                                                             .attempt = 1,
-                                                             .home_jurisdiction = "DE",
-                                                             .bundle_sha256 = AsBytes(digest),
-                                                             .model_sha256 = AsBytes(digest),
-                                                             .layout_sha256 = AsBytes(digest),
-                                                             .model_bytes = 1000,
-                                                             .key_id = TestId("k", 1)}))
-                     .value();
+  model_header =
+      exchange::MakeHeader(exchange::ModelHeader({.trust_domain = kTrustDomain,
+                                                  .job_id = TestId("j", 1),
+                                                  .round = 1,
+                                                  .attempt = 1,
+                                                  .home_jurisdiction = "DE",
+                                                  .bundle_sha256 = AsBytes(std::string(32, 'b')),
+                                                  .model_sha256 = AsBytes(digest),
+                                                  .layout_sha256 = AsBytes(digest),
+                                                  .model_bytes = 1000,
+                                                  .key_id = TestId("k", 1)}))
+          .value();
   sealed_model_bytes = crypto::SealedSize(1000).value();
 }
 
