@@ -135,14 +135,13 @@ TestFederation::TestFederation()
       facts(WorkerId()) {
   trainer_digest[0] = 3;
   shard_sha256[0] = 4;
-  certificate_pem = crypto::IssueCertificate(
-                        authority,
-                        {.spki = tls_key.spki(),
-                         .id = WorkerId(),
-                         .client = true,
-                         .validity = {TestNow() - absl::Hours(1), TestNow() + absl::Hours(160)}},
-                        rng)
-                        .value();
+  certificate_pem = *crypto::IssueCertificate(
+      authority,
+      {.spki = tls_key.spki(),
+       .id = WorkerId(),
+       .client = true,
+       .validity = {TestNow() - absl::Hours(1), TestNow() + absl::Hours(160)}},
+      rng);
   v1::Genesis genesis;
   *genesis.mutable_common() = Common();
   genesis.set_federation("digits");
