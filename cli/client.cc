@@ -55,11 +55,12 @@ absl::Status CheckCertificate(const ClientIdentity& identity, const std::string&
 }  // namespace
 
 Client::Client(ClientIdentity identity, ledger::verifier::VerifierKey log_key,
-               const std::shared_ptr<grpc::Channel>& channel)
+               std::shared_ptr<grpc::Channel> channel)
     : identity_(std::move(identity)),
       log_key_(std::move(log_key)),
-      jobs_(v1::Jobs::NewStub(channel)),
-      admin_(v1::Admin::NewStub(channel)) {}
+      channel_(std::move(channel)),
+      jobs_(v1::Jobs::NewStub(channel_)),
+      admin_(v1::Admin::NewStub(channel_)) {}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& state_dir) {
   CARNET_ASSIGN_OR_RETURN(const std::filesystem::path file,
@@ -88,11 +89,12 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& state_di
   // Also the time that one attempt to connect may take, TLS included.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  const std::shared_ptr<grpc::Channel> channel =
+  std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(identity.facts.address(), grpc::SslCredentials(tls), arguments);
   crypto::Wipe(
       {reinterpret_cast<std::uint8_t*>(tls.pem_private_key.data()), tls.pem_private_key.size()});
-  return std::unique_ptr<Client>(new Client(std::move(identity), std::move(log_key), channel));
+  return std::unique_ptr<Client>(
+      new Client(std::move(identity), std::move(log_key), std::move(channel)));
 }
 
 absl::Status Client::ToStatus(const grpc::Status& status) const {

@@ -55,6 +55,13 @@ class Client {
   }
 
   absl::Status ToStatus(const grpc::Status& status) const;
+  // Waits until the coordinator can be reached again, at most so long. gRPC works on a connection
+  // only inside calls, and calls fail at once while there is none, so whoever wants it back waits
+  // here.
+  bool WaitForConnection(absl::Duration timeout) {
+    return channel_->WaitForConnected(std::chrono::system_clock::now() +
+                                      absl::ToChronoMicroseconds(timeout));
+  }
   static void SetDeadline(grpc::ClientContext& context, absl::Duration timeout) {
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
   }
@@ -80,10 +87,11 @@ class Client {
 
  private:
   Client(ClientIdentity identity, ledger::verifier::VerifierKey log_key,
-         const std::shared_ptr<grpc::Channel>& channel);
+         std::shared_ptr<grpc::Channel> channel);
 
   const ClientIdentity identity_;
   const ledger::verifier::VerifierKey log_key_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::Admin::Stub> admin_;
   SystemRng rng_;

@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/backoff.h"
+#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "base/status.h"
 #include "carnet/v1/records.pb.h"
@@ -17,6 +17,7 @@ namespace carnet::cli {
 namespace {
 
 constexpr absl::Duration kStatusEvery = absl::Seconds(1);
+constexpr absl::Duration kAwayPause = absl::Milliseconds(500);
 
 // What is on the screen. Events and the ticker share it.
 class Screen {
@@ -193,11 +194,7 @@ absl::Status WatchOnce(Client& client, Screen& screen, const std::string& job_id
 
 absl::Status WatchToEnd(Client& client, Screen& screen, const std::string& job_id) {
   std::uint64_t next = 0;
-  int attempt = 0;
-  const absl::Duration first = absl::Milliseconds(500);
-  absl::Time away_since = absl::InfiniteFuture();
   while (true) {
-    const std::uint64_t before = next;
     const absl::Status status = WatchOnce(client, screen, job_id, &next);
     if (status.ok() || screen.ended()) {
       return absl::OkStatus();
@@ -206,16 +203,11 @@ absl::Status WatchToEnd(Client& client, Screen& screen, const std::string& job_i
     if (!absl::IsUnavailable(status) || next == 0) {
       return status;
     }
-    if (next != before || away_since == absl::InfiniteFuture()) {
-      away_since = absl::Now();
-      attempt = 0;
-      screen.OnAway(status);
-    }
-    if (absl::Now() - away_since > kWatchAwayMax) {
+    screen.OnAway(status);
+    absl::SleepFor(kAwayPause);  // one that is stopping answers so, too
+    if (!client.WaitForConnection(kWatchAwayMax)) {
       return status;
     }
-    absl::SleepFor(BackoffDelay({.first = first, .max = absl::Seconds(5)}, attempt++,
-                                RandomUint64(client.rng())));
   }
 }
 
