@@ -55,6 +55,11 @@ void Blobs::MarkPending(const BlobId& id) {
   pending_.insert(id);
 }
 
+void Blobs::UnmarkPending(const BlobId& id) {
+  const MutexLock lock(mutex_);
+  pending_.erase(id);
+}
+
 absl::Status Blobs::AddHeader(const BlobId& id, const std::string& header) {
   MarkPending(id);
   return WriteFileAtomic(HeaderPath(PathOf(id)), AsBytes(header));

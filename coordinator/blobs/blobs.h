@@ -40,6 +40,8 @@ class Blobs {
   absl::Status Add(const std::filesystem::path& from, const BlobId& id);
   // For a file that an earlier run added and whose record may still come.
   void MarkPending(const BlobId& id);
+  // No record will name it: the next Sweep takes it unless it is among what is kept.
+  void UnmarkPending(const BlobId& id);
   // The header that belongs to a sealed blob; before Add. Makes the blob pending.
   absl::Status AddHeader(const BlobId& id, const std::string& header);
   absl::StatusOr<std::string> ReadHeader(const BlobId& id) const;

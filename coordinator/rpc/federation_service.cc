@@ -47,6 +47,19 @@ absl::Status CheckWhatItSaw(const Services& services, const v1::NextTaskRequest&
   return status;
 }
 
+// A rejected contribution's sealed delta has no use any more, unless a record needs it: the next
+// sweep decides. A contribution may name any digest, so only what this worker uploaded is let go.
+void LetGo(const Services& services, const WorkerPeer& worker, const BlobId& blob) {
+  const absl::StatusOr<std::string> bytes = services.blobs.ReadHeader(blob);
+  if (!bytes.ok()) {
+    return;
+  }
+  const absl::StatusOr<exchange::Header> header = exchange::ParseHeader(AsBytes(*bytes));
+  if (header.ok() && header->fields.sender() == worker.spiffe_id) {
+    services.blobs.UnmarkPending(blob);
+  }
+}
+
 // A parsed record of one type, or INVALID_ARGUMENT.
 template <typename Message>
 absl::StatusOr<Message> OpenAs(const v1::SignedRecord& signed_record) {
@@ -211,14 +224,12 @@ void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordR
   const BlobId blob{BlobKind::kDelta, ToBytes(command->contribution.sealed_sha256())};
   services_.engine.Submit(
       *std::move(command), request.request_id(),
-      [this, blob, response, reactor](absl::StatusOr<Answer> answer) {
+      [this, blob, worker, response, reactor](absl::StatusOr<Answer> answer) {
         const absl::Status status = answer.ok() ? answer->status : answer.status();
         FinishOn(services_.storage, reactor,
-                 [this, status, blob, answer = std::move(answer), response] {
+                 [this, status, blob, worker, answer = std::move(answer), response] {
                    if (absl::IsInvalidArgument(status) && answer.ok()) {
-                     // Rejected and on record: the file has no use any more. (A second contribution
-                     // leaves the first one's.)
-                     services_.blobs.Remove(blob).IgnoreError();
+                     LetGo(services_, worker, blob);
                    }
                    CARNET_RETURN_IF_ERROR(status);
                    CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
