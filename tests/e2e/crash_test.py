@@ -15,7 +15,7 @@ from federation import SLOTS, FederationTest, check_ledger, generator, read_reco
 HIDDEN = 8192  # a sealed delta of 2.5 MB: three chunks of a transfer
 CHUNKS = 3
 STRIPS = 38  # of 64 KiB, that one verification reads
-ROUNDS = 8
+ROUNDS = 6
 WORKERS = SLOTS[1:]
 
 Point = collections.namedtuple("Point", "name call text count when")

@@ -4,7 +4,7 @@
 //
 //   hostile_worker --join TOKEN --state DIR --data DATASET/SHARD=PATH --model BASE.safetensors
 //   --mode MODE
-//                  [--other-keys DIR]
+//                  [--other-keys DIR] [--other-delta FILE]
 //
 // One JSON line on stdout for each step: {"round":1,"step":"upload","code":"OK","message":""}.
 #include <poll.h>
@@ -86,10 +86,13 @@ const char* const kModes[] = {
     "replayed-upload",  // round 1 as it should be; then the sealed delta of round 1 again
     "replayed-record",  // round 1 as it should be; then the contribution of round 1 again
     "second",           // after an accepted contribution, a different one
+    "stolen",  // uploads nothing, and contributes another worker's sealed delta: --other-delta,
+               // which it waits for, is {"sealed_sha256": hex, "header_sha256": hex,
+               // "sealed_bytes": n}
 };
 
 struct Options {
-  fs::path join, state, model, other_keys;
+  fs::path join, state, model, other_keys, other_delta;
   std::string data, mode;
 };
 
@@ -118,11 +121,14 @@ class HostileWorker {
   absl::StatusOr<Round> RoundOf(const v1::Task& task) const;
   void Act(const Round& round);
   void Contribute(const Round& round, float value);
+  void Steal(const Round& round);
 
   absl::StatusOr<Made> Make(const Round& round, float value);
   absl::Status Damage(const fs::path& file) const;
   absl::Status Upload(const Round& round, const Made& made);
+  v1::Contribution Draft(const Round& round) const;
   absl::StatusOr<v1::SignedRecord> Sign(const Round& round, const Made& made);
+  absl::StatusOr<v1::SignedRecord> Sign(v1::Contribution contribution);
   absl::Status Submit(const Round& round, const v1::SignedRecord& record);
   void FailTask(const Round& round);
   void Say(const Round& round, const char* step, const absl::Status& status) const;
@@ -277,11 +283,9 @@ absl::Status HostileWorker::Upload(const Round& round, const Made& made) {
   return client_->Upload(open, file, cancel);
 }
 
-absl::StatusOr<v1::SignedRecord> HostileWorker::Sign(const Round& round, const Made& made) {
+// All but which sealed delta.
+v1::Contribution HostileWorker::Draft(const Round& round) const {
   v1::Contribution contribution;
-  contribution.mutable_common()->set_nonce(ToString(RandomBytes(rng_, 32)));
-  *contribution.mutable_common()->mutable_at() = ToTimestamp(clock_.Now());
-  contribution.mutable_common()->set_request_id(ToString(RandomBytes(rng_, 16)));
   contribution.set_job_id(round.opened.job_id());
   contribution.set_round(round.opened.round());
   contribution.set_attempt(round.opened.attempt());
@@ -291,16 +295,28 @@ absl::StatusOr<v1::SignedRecord> HostileWorker::Sign(const Round& round, const M
   contribution.set_supplier(enrolled_->identity.supplier);
   *contribution.mutable_shard_sha256() = round.member.shard_sha256();
   contribution.set_base_model_sha256(round.opened.model_sha256());
-  contribution.set_header_sha256(ToString(crypto::Sha256(AsBytes(made.open.artifact_header()))));
-  contribution.set_sealed_sha256(made.open.sealed_sha256());
-  contribution.set_sealed_bytes(made.open.sealed_bytes());
   contribution.set_steps(1);
   contribution.set_examples(1);
   (*contribution.mutable_metrics())["loss"] = 1;
   contribution.set_trainer_digest(ToString(Digest{}));
+  return contribution;
+}
+
+absl::StatusOr<v1::SignedRecord> HostileWorker::Sign(v1::Contribution contribution) {
+  contribution.mutable_common()->set_nonce(ToString(RandomBytes(rng_, 32)));
+  *contribution.mutable_common()->mutable_at() = ToTimestamp(clock_.Now());
+  contribution.mutable_common()->set_request_id(ToString(RandomBytes(rng_, 16)));
   *contribution.mutable_seen() = seen_;
   CARNET_ASSIGN_OR_RETURN(std::string statement, ledger::MakeStatement(contribution));
   return ledger::SignRecord(std::move(statement), Key("other-statement"));
+}
+
+absl::StatusOr<v1::SignedRecord> HostileWorker::Sign(const Round& round, const Made& made) {
+  v1::Contribution contribution = Draft(round);
+  contribution.set_header_sha256(ToString(crypto::Sha256(AsBytes(made.open.artifact_header()))));
+  contribution.set_sealed_sha256(made.open.sealed_sha256());
+  contribution.set_sealed_bytes(made.open.sealed_bytes());
+  return Sign(std::move(contribution));
 }
 
 absl::Status HostileWorker::Submit(const Round& round, const v1::SignedRecord& record) {
@@ -339,6 +355,22 @@ void HostileWorker::Contribute(const Round& round, float value) {
   }
 }
 
+void HostileWorker::Steal(const Round& round) {
+  while (!fs::exists(options_.other_delta)) {
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  const absl::StatusOr<Bytes> file = ReadFile(options_.other_delta, 4096);
+  const auto other = nlohmann::json::parse(file.ok() ? ToString(*file) : "{}");
+  const absl::StatusOr<Bytes> sealed = HexDecode(other.value("sealed_sha256", ""));
+  const absl::StatusOr<Bytes> header = HexDecode(other.value("header_sha256", ""));
+  v1::Contribution contribution = Draft(round);
+  contribution.set_sealed_sha256(ToString(sealed.value_or(Bytes())));
+  contribution.set_header_sha256(ToString(header.value_or(Bytes())));
+  contribution.set_sealed_bytes(other.value("sealed_bytes", std::uint64_t{0}));
+  const absl::StatusOr<v1::SignedRecord> record = Sign(std::move(contribution));
+  Say(round, "submit", record.ok() ? Submit(round, *record) : record.status());
+}
+
 void HostileWorker::Act(const Round& round) {
   const bool first = round.opened.round() == 1;
   if (Is("idle") && !first) {
@@ -347,6 +379,8 @@ void HostileWorker::Act(const Round& round) {
     Say(round, "upload", Upload(round, *first_made_));
   } else if (Is("replayed-record") && !first) {
     Say(round, "submit", Submit(round, *first_record_));
+  } else if (Is("stolen")) {
+    Steal(round);
   } else {
     Contribute(round, Is("norm") ? kFarAboveTheClip : kOrdinary);
     if (Is("second")) {
@@ -397,8 +431,8 @@ int Main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     given[argv[i]] = argv[i + 1];
   }
-  Options options{given["--join"],       given["--state"], given["--model"],
-                  given["--other-keys"], given["--data"],  given["--mode"]};
+  Options options{given["--join"],        given["--state"], given["--model"], given["--other-keys"],
+                  given["--other-delta"], given["--data"],  given["--mode"]};
   if (std::find(std::begin(kModes), std::end(kModes), options.mode) == std::end(kModes) ||
       options.join.empty() || options.state.empty() || options.model.empty() ||
       options.data.empty()) {

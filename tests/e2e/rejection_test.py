@@ -5,6 +5,7 @@ Three workers keep to the rules, the fourth is hostile_worker (hostile_worker.cc
 are the same computation, so their models must agree to the bit wherever the same contributions count.
 """
 
+import base64
 import json
 import os
 import signal
@@ -32,6 +33,8 @@ class Rejections(FederationTest):
         # Nobody has invited himself yet: a federation in which the fourth never joined.
         _, status = federation.train(**cls.job)
         cls.never_joined = status["model_sha256"]
+        _, status = federation.train(**{**cls.job, "rounds": 1})
+        cls.never_joined_one_round = status["model_sha256"]
 
     def start_hostile(self, mode):
         federation = self.federation
@@ -39,7 +42,7 @@ class Rejections(FederationTest):
         hostile = Process([os.environ["CARNET_HOSTILE_WORKER"], "--join", federation.token(HOSTILE), "--state",
                            federation.folder / HOSTILE, "--data", f"digits/br={federation.folder}/data/br/train.csv", "--model",
                            federation.folder / "mlp.safetensors", "--mode", mode, "--other-keys",
-                           federation.folder / GOOD[0] / "keys"], log)
+                           federation.folder / GOOD[0] / "keys", "--other-delta", federation.folder / "other-delta.json"], log)
         federation.processes.append(hostile)
         self.addCleanup(lambda: hostile.alive and hostile.kill())
         wait_for(lambda: '"ready"' in hostile.text() or not hostile.alive, "the hostile worker to be ready")
@@ -128,6 +131,42 @@ class Rejections(FederationTest):
                 self.assertEqual([c["round"] for c in self.of_hostile(records, "contribution")], [1])
                 self.assertEqual(model, without)
 
+    def run_with_a_round_held_open(self, mode, meanwhile=lambda job: None):
+        """One good worker is held, so that the round is still open when the hostile one has done its work."""
+        federation = self.federation
+        hostile = self.start_hostile(mode)
+        held = federation.workers[GOOD[0]]
+        self.addCleanup(lambda: held.alive and held.send(signal.SIGCONT))
+        held.send(signal.SIGSTOP)
+        job = federation.submit(federation.write_job(**{**self.job, "rounds": 1}))
+        meanwhile(job)
+        wait_for(lambda: self.steps(hostile, "done"), "the hostile worker to be done")
+        held.send(signal.SIGCONT)
+        status = federation.wait_ended(job)
+        hostile.kill()
+        return hostile, federation.records(job), status
+
+    def test_another_workers_sealed_delta_as_its_own(self):
+        """Rejected; and the other worker's accepted delta is still there to be combined."""
+        federation = self.federation
+
+        def hand_over(job):
+            victim = federation.worker_ids()[GOOD[1]]
+            taken = wait_for(lambda: [r["predicate"] for r in federation.records_of("contribution", job)
+                                      if r["predicate"]["worker_id"] == victim], "the other worker's contribution")[0]
+            other = federation.folder / "other-delta.json"
+            other.with_suffix(".new").write_text(json.dumps({
+                "sealed_sha256": base64.b64decode(taken["sealed_sha256"]).hex(),
+                "header_sha256": base64.b64decode(taken["header_sha256"]).hex(), "sealed_bytes": int(taken["sealed_bytes"])}))
+            other.with_suffix(".new").rename(other)
+
+        hostile, records, status = self.run_with_a_round_held_open("stolen", hand_over)
+        rejected = [(r["predicate"]["round"], r["predicate"]["reason"]) for r in records if r["type"] == "contribution-rejected"]
+        say(f"stolen: {rejected}, model {status['model_sha256'][:12]}")
+        self.assertEqual(rejected, [(1, "wrong-header")], hostile.text())
+        self.assertEqual([r["predicate"]["attempt"] for r in records if r["type"] == "aggregate"], [1])
+        self.assertEqual(status["model_sha256"], self.never_joined_one_round)
+
     def test_a_second_different_one_after_an_accepted_one(self):
         federation = self.federation
         one_round = {**self.job, "rounds": 1}
@@ -135,17 +174,7 @@ class Rejections(FederationTest):
         _, status = federation.train(**one_round)
         hostile.kill()
         ordinary = status["model_sha256"]
-        hostile = self.start_hostile("second")
-        # One good worker is held, so that the round is still open when the second one comes.
-        held = federation.workers[GOOD[0]]
-        self.addCleanup(lambda: held.alive and held.send(signal.SIGCONT))
-        held.send(signal.SIGSTOP)
-        job = federation.submit(federation.write_job(**one_round))
-        wait_for(lambda: self.steps(hostile, "done"), "the hostile worker to be done")
-        held.send(signal.SIGCONT)
-        status = federation.wait_ended(job)
-        hostile.kill()
-        records = federation.records(job)
+        hostile, records, status = self.run_with_a_round_held_open("second")
         rejected = self.of_hostile(records, "contribution-rejected")
         say(f"second: {[(r['round'], r['reason']) for r in rejected]}, model {status['model_sha256'][:12]}")
         self.assertEqual([(r["round"], r["reason"]) for r in rejected], [(1, "second-contribution")], hostile.text())
