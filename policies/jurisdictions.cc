@@ -300,8 +300,9 @@ const Country* FindCountry(absl::string_view code) {
 
 bool IsPart(absl::string_view part) {
   return !part.empty() && part.size() <= kPartLettersMax &&
-         std::all_of(part.begin(), part.end(),
-                     [](char c) { return absl::ascii_isupper(c) || absl::ascii_isdigit(c); });
+         std::all_of(part.begin(), part.end(), [](unsigned char c) {
+           return absl::ascii_isupper(c) || absl::ascii_isdigit(c);
+         });
 }
 
 }  // namespace

@@ -165,9 +165,11 @@ const std::vector<yaml::Node>& MapReader::List(absl::string_view key) {
 }
 
 bool IsId(absl::string_view text) {
-  return !text.empty() && text.size() <= kIdBytesMax && absl::ascii_isalnum(text[0]) &&
+  const auto is_word = [](unsigned char c) { return absl::ascii_isalnum(c); };
+  return !text.empty() && text.size() <= kIdBytesMax &&
+         is_word(static_cast<unsigned char>(text[0])) &&
          std::all_of(text.begin(), text.end(),
-                     [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; });
+                     [&is_word](unsigned char c) { return is_word(c) || c == '-' || c == '_'; });
 }
 
 absl::StatusOr<double> ParseDecimal(absl::string_view text) {
