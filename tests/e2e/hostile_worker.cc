@@ -357,7 +357,7 @@ void HostileWorker::Contribute(const Round& round, float value) {
 
 void HostileWorker::Steal(const Round& round) {
   while (!fs::exists(options_.other_delta)) {
-    absl::SleepFor(absl::Milliseconds(50));
+    poll(nullptr, 0, kPollPauseMillis);
   }
   const absl::StatusOr<Bytes> file = ReadFile(options_.other_delta, 4096);
   const auto other = nlohmann::json::parse(file.ok() ? ToString(*file) : "{}");
