@@ -82,15 +82,10 @@ class Crashes(FederationTest):
         elif point.name == "upload":
             self.assertTrue(list((federation.home / "spool").glob("*.spool")))
         elif point.name == "close":
-            self.assertEqual(self.contributions_of_last_round(last), len(WORKERS))
             self.assertLess(kinds.count("round-closed"), kinds.count("round-opened"))
         elif point.name in ("closed", "aggregate", "aggregated"):
             self.assertEqual(kinds.count("round-closed"), kinds.count("round-opened"))
             self.assertLess(kinds.count("aggregate"), kinds.count("round-closed"))
-
-    def contributions_of_last_round(self, records):
-        opened = [r["index"] for r in records if r["type"] == "round-opened"][-1]
-        return sum(r["type"] == "contribution" and r["index"] > opened for r in records)
 
     def check_exactly_once(self, job, rounds=ROUNDS):
         federation = self.federation
@@ -123,7 +118,8 @@ class Crashes(FederationTest):
             self.wait_killed(federation.coordinator, log, point)
             self.check_evidence(point)
             log.unlink()
-            federation.start_coordinator(environment(after, log) if after else None)
+            # The next point may come before it is ready: a round that waited to be closed is closed at once.
+            federation.start_coordinator(environment(after, log) if after else None, expect_ready=after is None)
 
         # One worker, in the middle of an upload; and again alive.
         worker = federation.workers[killed_worker]

@@ -5,6 +5,7 @@ counts bytes (proxy.py). Nothing sleeps for a fixed time: waits poll a condition
 """
 
 import base64
+import ctypes
 import json
 import os
 import random
@@ -124,6 +125,14 @@ def wait_for(condition, what, seconds=WAIT_SECONDS_MAX):
     raise AssertionError(f"waited {seconds} s for: {what}")
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
     """A daemon whose output goes to a file that a failing test shows."""
 
@@ -132,7 +141,7 @@ class Process:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [str(a) for a in arguments], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, **(env or {})})
+                env={**os.environ, **(env or {})}, preexec_fn=die_with_parent)
 
     @property
     def pid(self):

@@ -2,7 +2,9 @@
 """A coordinator that was rolled back to a copy of its state is caught, and appends nothing: by the head file when that
 stands elsewhere, else by the first worker, which shows the newest head that it holds."""
 
+import contextlib
 import shutil
+import sqlite3
 import unittest
 
 from federation import FederationTest, say, wait_for
@@ -32,14 +34,23 @@ class Rollback(FederationTest):
         self.before = len(federation.records())
         shutil.rmtree(federation.home)
         shutil.copytree(old, federation.home)
-        self.rolled_back = len(federation.records())
+        self.remember()
+
+    def remember(self):
+        """What the rolled back state holds: nothing may be appended to it, and no head signed."""
+        self.rolled_back = len(self.federation.records())
         self.assertLess(self.rolled_back, self.before)
+        self.contents = self.dump()
+
+    def dump(self):
+        with contextlib.closing(sqlite3.connect(f"file:{self.federation.home}/ledger.db?mode=ro", uri=True)) as store:
+            return [store.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("records", "tiles", "heads")]
 
     def assert_caught(self, coordinator):
         wait_for(lambda: not coordinator.alive, "the coordinator to end")
         say(f"rolled back from {self.before} to {self.rolled_back} records: {coordinator.text().splitlines()[-3:]}")
         self.assertEqual(coordinator.process.returncode, MISBEHAVIOUR, coordinator.text()[-2000:])
-        self.assertEqual(len(self.federation.records()), self.rolled_back)  # nothing was appended
+        self.assertEqual(self.dump(), self.contents)
 
     def test_1_the_first_worker_catches_it_when_the_head_file_went_back_too(self):
         self.age()
@@ -64,11 +75,10 @@ class Rollback(FederationTest):
         shutil.copy(federation.folder / "again" / "ledger.db", federation.home / "ledger.db")
         for leftover in ("ledger.db-wal", "ledger.db-shm"):
             (federation.home / leftover).unlink(missing_ok=True)
-        self.rolled_back = len(federation.records())
-        self.assertLess(self.rolled_back, self.before)
+        self.remember()
         coordinator = federation.start_coordinator(expect_ready=False)
         self.assert_caught(coordinator)
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "ledger/note.h"
 #include "policies/loader.h"
+#include "tests/testing/source_dir.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -43,7 +44,7 @@ Bytes DigestOf(const std::string& text) {
 std::shared_ptr<const policies::Bundle> DemoBundle(absl::Time now) {
   policies::LoadOptions options;
   options.home = "DE";
-  const auto loaded = policies::LoadBundle(CARNET_SOURCE_DIR "/examples/digits/policies", options);
+  const auto loaded = policies::LoadBundle(testing::InTree("examples/digits/policies"), options);
   INFO(loaded.status().ToString());
   REQUIRE(loaded.ok());
   policies::BundleHead head;

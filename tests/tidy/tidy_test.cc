@@ -3,13 +3,14 @@
 #include <cstdio>
 #include <string>
 
+#include "tests/testing/source_dir.h"
 #include "tests/tidy/rules.h"
 
 namespace carnet::tidy {
 namespace {
 
 const Sources& Tree() {
-  static const auto* const kTree = new Sources(ReadTree(CARNET_SOURCE_DIR));
+  static const auto* const kTree = new Sources(ReadTree(testing::InTree("")));
   return *kTree;
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
+#include "tests/testing/source_dir.h"
 
 namespace carnet::cli {
 namespace {
@@ -59,7 +60,7 @@ class Folder {
   std::filesystem::path path_;
 };
 
-const char kExample[] = CARNET_SOURCE_DIR "/examples/digits/policies";
+const std::string kExample = testing::InTree("examples/digits/policies");
 
 TEST_CASE("carnet policy check: the starter packs and the example are sound, from anywhere") {
   const Outcome packs = Run("policy check");

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "crypto/hash.h"
 #include "crypto_fixtures.h"
+#include "tests/testing/source_dir.h"
 
 namespace carnet::crypto {
 namespace {
@@ -36,7 +37,7 @@ Bytes Inflate(const Bytes& compressed) {
 }
 
 std::vector<KnownAnswer> KnownAnswers() {
-  std::ifstream file(CARNET_SOURCE_DIR "/tests/unit/crypto/cobblestone_256.txt");
+  std::ifstream file(testing::InTree("tests/unit/crypto/cobblestone_256.txt"));
   std::vector<KnownAnswer> all;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') {

@@ -7,6 +7,7 @@
 
 #include "crypto/hash.h"
 #include "testing.h"
+#include "tests/testing/source_dir.h"
 
 namespace carnet::policies {
 namespace {
@@ -150,7 +151,7 @@ TEST_CASE("Facts: counters have a limit") {
 }
 
 TEST_CASE("Facts: docs/facts.md is what the table says") {
-  std::ifstream file(absl::StrCat(CARNET_SOURCE_DIR, "/docs/facts.md"));
+  std::ifstream file(testing::InTree("docs/facts.md"));
   std::stringstream text;
   text << file.rdbuf();
   INFO("write it anew with: carnet policy facts > docs/facts.md");

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "policies/compiled.h"
 #include "policies/test_runner.h"
+#include "tests/testing/source_dir.h"
 
 namespace carnet::policies {
 namespace {
@@ -69,7 +70,7 @@ TEST_CASE("Packs: every group has the members that its source counts") {
 }
 
 TEST_CASE("Packs: the policies of the digits example hold all their cases") {
-  const auto bundle = LoadBundle(std::string(CARNET_SOURCE_DIR "/examples/digits/policies"));
+  const auto bundle = LoadBundle(testing::InTree("examples/digits/policies"));
   INFO(bundle.status().ToString());
   REQUIRE(bundle.ok());
   const auto report = RunTests(**bundle);

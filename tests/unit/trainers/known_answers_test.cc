@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "model/safetensors.h"
+#include "tests/testing/source_dir.h"
 #include "tests/unit/trainers/talk.h"
 
 namespace carnet::trainers {
@@ -20,7 +21,7 @@ constexpr std::size_t kTrainRows = 1437;
 
 struct Federation {
   Federation() {
-    std::ifstream file(CARNET_SOURCE_DIR "/examples/digits/digits.csv");
+    std::ifstream file(testing::InTree("examples/digits/digits.csv"));
     std::vector<std::string> lines;
     for (std::string line; std::getline(file, line);) {
       lines.push_back(line + "\n");
