@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/backoff.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "crypto/hash.h"
@@ -136,10 +137,18 @@ std::optional<StepError> UploadSealed(const CheckedTask& task, const v1::UploadO
   }
   v1::UploadOpen request = open;
   request.set_ticket_id(task.upload.ticket_id());
+  const absl::Duration started = parts.clock.MonotonicNow();
   const absl::Status status = Persist(parts, MonotonicDeadline(task, parts), [&] {
     return parts.client.Upload(request, *file, parts.cancel);
   });
-  return status.ok() ? std::nullopt : std::optional<StepError>(StepError{status, {}});
+  if (!status.ok()) {
+    return StepError{status, {}};
+  }
+  Log(LogLevel::kInfo, "uploaded",
+      {{"task", task.task_id},
+       {"sealed_bytes", open.sealed_bytes()},
+       {"seconds", absl::ToDoubleSeconds(parts.clock.MonotonicNow() - started)}});
+  return std::nullopt;
 }
 
 std::optional<StepError> OpenModel(const CheckedTask& task, const exchange::Header& header,
