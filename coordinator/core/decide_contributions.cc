@@ -87,6 +87,10 @@ Decided Reject(Drafts drafts, const Job& job, const Round& round, const std::str
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitContribution& command) {
   const State& state = drafts.state();
   CARNET_ASSIGN_OR_RETURN(const Worker* const worker, LiveWorker(state, command.worker_id));
+  // The same one again, also after its round: the same receipt.
+  if (const auto index = FindReceipt(state, command.worker_id, command.contribution)) {
+    return std::move(drafts).Answer(*index);
+  }
   CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(state, command.contribution.job_id()));
   if (!job->round.has_value()) {
     return absl::FailedPreconditionError("no round is open");
@@ -97,17 +101,12 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitContribution& comman
     return absl::PermissionDeniedError("this worker is not in the round");
   }
   const v1::Contribution& contribution = command.contribution;
-  const auto accepted = round.contributions.find(command.worker_id);
-  if (accepted != round.contributions.end() &&
-      accepted->second.sealed_sha256 == contribution.sealed_sha256()) {
-    return std::move(drafts).Answer(
-        accepted->second.index);  // the same one again: the same receipt
-  }
+  const bool accepted = round.contributions.count(command.worker_id) != 0;
   if (const auto out = round.out.find(command.worker_id); out != round.out.end()) {
     return absl::FailedPreconditionError(absl::StrCat("out of this round: ", out->second));
   }
   std::string reason = command.signed_by_worker ? "" : reasons::kWrongSignature;
-  if (reason.empty() && accepted != round.contributions.end()) {
+  if (reason.empty() && accepted) {
     reason = reasons::kSecondContribution;
   }
   if (reason.empty() &&

@@ -11,6 +11,9 @@ namespace {
 // Backoff before attempt n of a round: 2, 4, 8 … seconds.
 constexpr std::int64_t kRetrySecondsFirst = 2;
 
+// A model that could not be evaluated in so many attempts stays without figures.
+constexpr std::uint32_t kEvaluationAttemptsMax = 3;
+
 absl::StatusOr<Job*> JobOf(State& state, std::uint64_t index, const std::string& job_id) {
   const auto it = state.jobs.find(job_id);
   if (it == state.jobs.end()) {
@@ -146,8 +149,13 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Contribution& rec
   contribution.sealed_sha256 = record.sealed_sha256();
   contribution.sealed_bytes = record.sealed_bytes();
   contribution.metrics.insert(record.metrics().begin(), record.metrics().end());
-  round->contributions[record.worker_id()] = std::move(contribution);
   Job& job = state.jobs.at(record.job_id());
+  job.receipts[record.round()][record.worker_id()] = {record.attempt(), index,
+                                                      record.sealed_sha256()};
+  while (job.receipts.size() > kReceiptRoundsKept) {
+    job.receipts.erase(job.receipts.begin());
+  }
+  round->contributions[record.worker_id()] = std::move(contribution);
   job.traffic[{RegionJurisdiction(state, record.worker_id()), state.genesis.home_jurisdiction()}] +=
       record.sealed_bytes();
   return absl::OkStatus();
@@ -248,7 +256,9 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Evaluation& recor
 absl::Status Fold(State& state, std::uint64_t index, const v1::EvaluationAbandoned& record) {
   CARNET_ASSIGN_OR_RETURN(Job* const job, JobOf(state, index, record.job_id()));
   job->evaluation.reset();
-  job->evaluation_due = false;
+  // What policy refuses, it refuses again; a worker that failed may have been unlucky.
+  job->evaluation_due =
+      record.reason() != reasons::kRefused && job->evaluation_attempts < kEvaluationAttemptsMax;
   return absl::OkStatus();
 }
 

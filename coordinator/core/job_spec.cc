@@ -166,8 +166,12 @@ absl::Status CheckMetrics(const v1::JobSpec& spec) {
     if (!spec.has_evaluate() || names.count(spec.stop().metric()) == 0) {
       return Bad("stop.metric", "one of `metrics`, in a job that has `evaluate`");
     }
-    if (!std::isfinite(spec.stop().at_least())) {
-      return Bad("stop.at_least", "a finite number");
+    const bool lower = LowerIsBetter(spec.stop().metric());
+    if (!std::isfinite(spec.stop().at_least()) || (lower && spec.stop().at_least() != 0)) {
+      return Bad("stop.at_least", lower ? "nothing: a loss has `at_most`" : "a finite number");
+    }
+    if (!std::isfinite(spec.stop().at_most()) || (!lower && spec.stop().at_most() != 0)) {
+      return Bad("stop.at_most", lower ? "a finite number" : "nothing: only a loss has `at_most`");
     }
   }
   if (spec.budget().gpu_hours() > 0 || spec.budget().money().micros() != 0) {
@@ -177,6 +181,10 @@ absl::Status CheckMetrics(const v1::JobSpec& spec) {
 }
 
 }  // namespace
+
+bool LowerIsBetter(absl::string_view metric) {
+  return metric == "loss";
+}
 
 v1::JobSpec WithDefaults(v1::JobSpec spec) {
   v1::RoundsSpec* rounds = spec.mutable_rounds();

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/bytes.h"
 #include "carnet/v1/config.pb.h"
@@ -34,6 +35,9 @@ absl::Status ValidateJob(const v1::JobSpec& spec);
 // SHA-256 of the canonical JSON of `spec`. Seeds of a job are derived from it (crypto: HKDF), so
 // equal specs train equal models.
 absl::StatusOr<Digest> JobSpecDigest(const v1::JobSpec& spec);
+
+// A loss is better when it is lower; every other metric when it is higher.
+bool LowerIsBetter(absl::string_view metric);
 
 // How many contributions close a round: the number in close.when, or all of `members`.
 std::uint32_t CloseCount(const v1::JobSpec& spec, std::uint32_t members);

@@ -214,17 +214,22 @@ class Reconciler {
 };
 
 bool MetricReached(const v1::StopSpec& stop, const Job& job) {
-  if (job.results.empty() || stop.at_least() <= 0) {
+  if (job.results.empty()) {
     return false;
   }
   const auto value = job.results.back().evaluation.find(stop.metric());
-  return value != job.results.back().evaluation.end() && value->second >= stop.at_least();
+  if (value == job.results.back().evaluation.end()) {
+    return false;
+  }
+  return (stop.at_least() > 0 && value->second >= stop.at_least()) ||
+         (stop.at_most() > 0 && value->second <= stop.at_most());
 }
 
 bool PatienceSpent(const v1::StopSpec& stop, const Job& job) {
   if (stop.patience() == 0) {
     return false;
   }
+  const double sign = LowerIsBetter(stop.metric()) ? -1 : 1;
   std::optional<double> best;
   std::uint32_t since_best = 0;
   for (const RoundResult& result : job.results) {
@@ -232,8 +237,8 @@ bool PatienceSpent(const v1::StopSpec& stop, const Job& job) {
     if (value == result.evaluation.end()) {
       continue;
     }
-    if (!best.has_value() || value->second > *best) {
-      best = value->second;
+    if (!best.has_value() || sign * value->second > *best) {
+      best = sign * value->second;
       since_best = 0;
     } else {
       ++since_best;

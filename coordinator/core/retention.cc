@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "coordinator/core/job_spec.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -41,8 +42,7 @@ void AddKept(const Job& job, std::set<BlobId>* kept) {
       evaluated.push_back(&result);
     }
   }
-  // A loss is better when it is lower; every other metric when it is higher.
-  const double sign = metric == "loss" ? -1 : 1;
+  const double sign = LowerIsBetter(metric) ? -1 : 1;
   std::stable_sort(evaluated.begin(), evaluated.end(),
                    [&](const RoundResult* a, const RoundResult* b) {
                      return sign * a->evaluation.at(metric) > sign * b->evaluation.at(metric);

@@ -109,6 +109,15 @@ struct RoundResult {
 
 enum class JobPhase { kRunning, kCompleted, kStopped };
 
+// A contribution on record, for its sender that asks again.
+struct GivenReceipt {
+  std::uint32_t attempt = 0;
+  std::uint64_t index = 0;
+  std::string sealed_sha256;
+};
+// Rounds of a job whose receipts are given again after the round has ended.
+inline constexpr std::size_t kReceiptRoundsKept = 16;
+
 struct Job {
   std::string id;
   v1::JobSubmitted submitted;
@@ -125,6 +134,7 @@ struct Job {
   std::optional<EvaluationTask> evaluation;
   bool evaluation_due = false;  // the newest model waits for its golden-set evaluation
   std::uint32_t evaluation_attempts = 0;
+  std::map<std::uint32_t, std::map<std::string, GivenReceipt>> receipts;  // by round and worker
   std::vector<RoundResult> results;
   std::map<std::pair<std::string, std::string>, std::uint64_t>
       traffic;  // (from, to) -> sealed bytes
@@ -161,7 +171,6 @@ struct State {
   std::map<std::string, Lineage> model_lineage;       // model digest (raw) -> labels
   std::map<std::string, std::uint64_t> requests;      // request id -> index of its first record
   std::map<std::string, std::uint64_t> refusal_keys;  // refusal already on record -> its index
-  std::set<std::string> statements;  // SHA-256 of worker-signed statements on record
 
   const Worker* FindWorker(const std::string& id) const;
   const Job* FindJob(const std::string& id) const;

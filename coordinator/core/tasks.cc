@@ -178,4 +178,22 @@ std::vector<IncludedDelta> IncludedDeltas(const Round& round) {
   return deltas;
 }
 
+std::optional<std::uint64_t> FindReceipt(const State& state, const std::string& worker_id,
+                                         const v1::Contribution& contribution) {
+  const Job* job = state.FindJob(contribution.job_id());
+  if (job == nullptr || contribution.worker_id() != worker_id) {
+    return std::nullopt;
+  }
+  const auto round = job->receipts.find(contribution.round());
+  if (round == job->receipts.end()) {
+    return std::nullopt;
+  }
+  const auto given = round->second.find(worker_id);
+  if (given == round->second.end() || given->second.attempt != contribution.attempt() ||
+      given->second.sealed_sha256 != contribution.sealed_sha256()) {
+    return std::nullopt;
+  }
+  return given->second.index;
+}
+
 }  // namespace carnet::coordinator

@@ -3,6 +3,7 @@
 #ifndef CARNET_COORDINATOR_CORE_TASKS_H_
 #define CARNET_COORDINATOR_CORE_TASKS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,12 @@ struct IncludedDelta {
   std::string sealed_sha256;
 };
 std::vector<IncludedDelta> IncludedDeltas(const Round& round);
+
+// The index of a contribution of `worker_id` that is on record with the same (job, round, attempt)
+// and the same sealed digest: its receipt is given again, also after the round, for as long as the
+// state keeps it (kReceiptRoundsKept).
+std::optional<std::uint64_t> FindReceipt(const State& state, const std::string& worker_id,
+                                         const v1::Contribution& contribution);
 
 }  // namespace carnet::coordinator
 

@@ -204,14 +204,20 @@ void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordR
     return;
   }
   absl::StatusOr<RoundExpectation> expected = absl::UnavailableError("the coordinator is stopping");
+  bool on_record = false;
   const absl::Status read = services_.engine.ReadBlocking([&](const State& state, absl::Time) {
+    on_record = FindReceipt(state, worker.worker_id, *contribution).has_value();
     expected = ExpectationOf(state, contribution->job_id(), worker.worker_id);
   });
   absl::Status known = read;
   known.Update(expected.status());
   absl::StatusOr<coordinator::SubmitContribution> command =
       absl::UnavailableError("the coordinator is stopping");
-  if (!known.ok()) {
+  if (read.ok() && on_record) {
+    // The receipt of an earlier call went astray: there is nothing to verify again.
+    command = coordinator::SubmitContribution{worker.worker_id, request.record(),
+                                              *std::move(contribution)};
+  } else if (!known.ok()) {
     command = known;
   } else {
     command = VerifyContribution(services_, *expected, worker, request.record(),

@@ -41,6 +41,25 @@ TEST_CASE("Contributions: the same sealed delta again gets the same index and no
   CHECK(world.state().size == size);
 }
 
+TEST_CASE("Contributions: one whose receipt went astray gets it after the round and the job") {
+  World world(11);
+  const std::string job = world.Submit(1, 1);
+  world.live = {world.worker("fr-1").id};
+  world.Settle();
+  const SubmitContribution command = world.Contribute(job, "fr-1");
+  const SubmitContribution other = world.Contribute(job, "fr-1", "another");
+  const auto first = world.Do(command);
+  REQUIRE(first.ok());
+  world.Settle();
+  REQUIRE(world.state().jobs.at(job).phase == JobPhase::kCompleted);
+  const auto again = world.Do(command);
+  REQUIRE(again.ok());
+  CHECK(again->answer_index == first->answer_index);
+  CHECK(world.Find("contribution").size() == 1);
+  // Another delta under the same name is not that one.
+  CHECK_FALSE(world.Do(other).ok());
+}
+
 TEST_CASE("Contributions: a second different one is refused, on record, and the first stays") {
   std::string job;
   World world = WithOpenRound(&job);

@@ -133,10 +133,52 @@ TEST_CASE("Rounds: the golden-set evaluation runs at home after each round and b
   REQUIRE(tasks.size() == 1);
   CHECK(tasks.front().name.kind == v1::TASK_KIND_EVALUATE);
   CHECK(world.state().jobs.at(job).phase == JobPhase::kRunning);
-  world.Advance(absl::Minutes(11));  // the evaluator never answers
-  world.Settle();
-  CHECK(world.Find("evaluation-abandoned").size() == 1);
+  // The evaluator never answers: it is asked three times, then the job ends without figures.
+  for (const std::size_t abandoned : {1, 2, 3}) {
+    CHECK(world.state().jobs.at(job).phase == JobPhase::kRunning);
+    world.Advance(absl::Minutes(11));
+    world.Settle();
+    CHECK(world.Find("evaluation-abandoned").size() == abandoned);
+  }
   CHECK(world.state().jobs.at(job).phase == JobPhase::kCompleted);
+}
+
+TEST_CASE("Rounds: a job stops when its metric has come far enough, a loss from above") {
+  Job job;
+  v1::JobSpec& spec = *job.submitted.mutable_spec();
+  spec.mutable_rounds()->set_count(10);
+  job.rounds_done = 1;
+  job.results.resize(1);
+  job.results.back().evaluation = {{"loss", 0.4}, {"accuracy", 0.6}};
+  v1::StopSpec& stop = *spec.mutable_stop();
+  stop.set_metric("accuracy");
+  stop.set_at_least(0.7);
+  CHECK(EndReason(job).empty());
+  stop.set_at_least(0.6);
+  CHECK(EndReason(job) == reasons::kMetricReached);
+  stop.Clear();
+  stop.set_metric("loss");
+  stop.set_at_most(0.3);
+  CHECK(EndReason(job).empty());
+  stop.set_at_most(0.4);
+  CHECK(EndReason(job) == reasons::kMetricReached);
+}
+
+TEST_CASE("Rounds: patience counts evaluations that are no better, and a lower loss is better") {
+  Job job;
+  v1::JobSpec& spec = *job.submitted.mutable_spec();
+  spec.mutable_rounds()->set_count(10);
+  spec.mutable_stop()->set_metric("loss");
+  spec.mutable_stop()->set_patience(2);
+  for (const double loss : {0.5, 0.4, 0.3}) {
+    job.results.emplace_back().evaluation = {{"loss", loss}};
+  }
+  job.rounds_done = 3;
+  CHECK(EndReason(job).empty());
+  for (const double loss : {0.35, 0.31}) {
+    job.results.emplace_back().evaluation = {{"loss", loss}};
+  }
+  CHECK(EndReason(job) == reasons::kPatience);
 }
 
 TEST_CASE("Rounds: a stopped job opens nothing more and its keys go") {
