@@ -215,8 +215,11 @@ void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordR
       absl::UnavailableError("the coordinator is stopping");
   if (read.ok() && on_record) {
     // The receipt of an earlier call went astray: there is nothing to verify again.
-    command = coordinator::SubmitContribution{worker.worker_id, request.record(),
-                                              *std::move(contribution)};
+    coordinator::SubmitContribution again;
+    again.worker_id = worker.worker_id;
+    again.record = request.record();
+    again.contribution = *std::move(contribution);
+    command = std::move(again);
   } else if (!known.ok()) {
     command = known;
   } else {
