@@ -98,7 +98,7 @@ struct Group {
 using Aliases = std::map<std::string, std::string, std::less<>>;
 
 enum class Mode : std::uint8_t { kShadow, kWarn, kEnforce };  // the weakest first
-enum class Effect : std::uint8_t { kAllow, kDeny, kRequire, kDeclassify };
+enum class Effect : std::uint8_t { kAllow, kDeny, kRequire, kDeclassify, kLimit };
 
 // Which operations (bit: v1::Operation) and kinds (bit: v1::ArtifactKind) a condition can be
 // anything but false for, if both are known.
@@ -107,11 +107,23 @@ struct Reach {
   std::uint32_t kinds = ~std::uint32_t{0};
 };
 
+// Who must approve, and how many of them.
+struct Approvers {
+  std::vector<std::string> roles;  // sorted; each approving person holds one of them
+  std::uint32_t need = 0;          // persons; 0: nobody
+};
+
+enum class Phase : std::uint8_t { kPre, kRuntime, kPost, kApproval };
+
 struct Item {
   std::string id;
-  Condition check;
+  Condition check;  // kPre, kRuntime
   std::string fix;
-  bool runtime = false;
+  Phase phase = Phase::kPre;
+  Approvers approvers;    // kApproval
+  std::string duty;       // kPost: what is to be done
+  std::string duty_of;    // kPost: the role that does it
+  absl::Duration within;  // kPost: from the moment of the decision
 };
 
 struct Rule {
@@ -122,12 +134,14 @@ struct Rule {
   std::optional<Condition> unless;
   std::vector<Item> items;           // allow, require
   std::vector<std::string> removes;  // declassify
+  Condition limit;                   // limit: one atom, counter at_most ceiling
   bool floor = false;
   Mode mode = Mode::kEnforce;  // of policy, rule and status the weakest
   absl::Time in_force_from = absl::InfinitePast();
   std::string because;
   std::string fix;
   std::vector<std::string> cites;
+  std::vector<std::string> unconfirmed;  // what nobody has confirmed about the rule
   Reach reach;
 };
 
@@ -135,6 +149,7 @@ struct Exception {
   std::string id;
   int rule = 0;
   int item = -1;  // -1: a deny
+  Approvers approvers;
   Condition only_when;
   absl::Time from;
   absl::Time to;  // exclusive
@@ -185,6 +200,7 @@ struct TestCase {
   std::vector<std::string> missing;
   std::vector<std::string> warns;
   std::vector<std::string> exceptions;
+  std::vector<std::string> duties;
 };
 
 struct TestSuite {

@@ -26,8 +26,13 @@ TestSuite CompileTests(const Document& document, const CompiledBundle& bundle,
 struct PolicyScope {
   ConditionScope conditions;  // its terms are those of the policy
   Mode mode = Mode::kEnforce;
+  std::string zone;  // as the policy writes it; empty: UTC
 };
 void CompileRules(const PolicyScope& scope, MapReader& reader, Policy* policy);
+// The requirements of an allow or a require.
+void CompileItems(const PolicyScope& scope, MapReader& reader, Rule* rule);
+// `from` and `need` of `reader`.
+Approvers CompileApprovers(MapReader& reader);
 void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* policy);
 
 // The regime that allows everything; only tests can ask for it.

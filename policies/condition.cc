@@ -194,6 +194,8 @@ Truth TestAtom(const Condition& atom, const FactView& view) {
                  : TestPlaces(atom, value.list(), view);
     case Value::Kind::kOwners:
       return TestOwners(atom, value.owners(), view);
+    case Value::Kind::kApprovals:
+      break;
   }
   return Truth::kUnknown;
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "policies/counters.h"
 #include "policies/dates.h"
 #include "policies/jurisdictions.h"
 #include "policies/operations.h"
@@ -59,6 +60,8 @@ std::vector<std::string> OperatorsOf(FactType type) {
       return {"owned_by"};
     case FactType::kTime:
       return {"before", "after"};
+    case FactType::kApprovals:
+      return {};
   }
   return {};
 }
@@ -298,7 +301,7 @@ Condition ParseAtom(const ConditionScope& scope, absl::string_view path, const F
   atom.kind = Condition::Kind::kAtom;
   atom.fact = FindFact(path);
   if (atom.fact == kCounters) {
-    atom.counter = std::string(path);
+    atom.counter = CanonicalCounter(path);
   }
   const std::vector<std::string> allowed = OperatorsOf(spec.type);
   if (std::find(allowed.begin(), allowed.end(), entry.key) == allowed.end()) {
@@ -322,9 +325,15 @@ void ParseFact(const ConditionScope& scope, const yaml::Entry& entry, Condition*
     const bool counter = absl::StartsWith(entry.key, "people.");
     scope.diagnostics->Add(
         scope.file, entry.key_position, absl::StrCat("no fact is called '", entry.key, "'"),
-        counter ? absl::StrCat("expected people.<country>.<category>, the category one of ",
+        counter ? absl::StrCat("expected people.<country>.<category>, with @30d, @01-01 or "
+                               "@2026-01-01 for another window, the category one of ",
                                absl::StrJoin(CounterCategories(), ", "))
                 : Hint(entry.key, FactPaths(), "docs/facts.md lists every fact"));
+    return;
+  }
+  if (spec->type == FactType::kApprovals) {
+    scope.diagnostics->Add(scope.file, entry.key_position, "no condition reads approvals",
+                           "add a requirement with 'phase: approval', 'from' and 'need'");
     return;
   }
   if (!entry.value.is_map() || entry.value.entries.empty()) {

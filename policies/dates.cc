@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 
 namespace carnet::policies {
 namespace {
@@ -84,6 +85,27 @@ absl::StatusOr<int> ParseDays(absl::string_view text) {
     return absl::InvalidArgumentError("expected a number of days such as 30d");
   }
   return days;
+}
+
+absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text) {
+  constexpr int kHoursPerDay = 24;
+  std::string days(text);
+  const bool hours = !days.empty() && days.back() == 'h';
+  if (hours) {
+    days.back() = 'd';
+  }
+  const absl::StatusOr<int> count = ParseDays(days);
+  if (!count.ok()) {
+    return absl::InvalidArgumentError("expected a number of days or hours, such as 60d or 24h");
+  }
+  return absl::Hours(*count) * (hours ? 1 : kHoursPerDay);
+}
+
+std::string SpanText(absl::Duration span) {
+  constexpr std::int64_t kHoursPerDay = 24;
+  const std::int64_t hours = absl::ToInt64Hours(span);
+  return hours % kHoursPerDay == 0 ? absl::StrCat(hours / kHoursPerDay, "d")
+                                   : absl::StrCat(hours, "h");
 }
 
 }  // namespace carnet::policies

@@ -3,6 +3,8 @@
 #ifndef CARNET_POLICIES_DATES_H_
 #define CARNET_POLICIES_DATES_H_
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/civil_time.h"
@@ -27,6 +29,11 @@ inline absl::Time StartOf(absl::CivilDay day, absl::TimeZone zone) {
 
 // 30d. Error INVALID_ARGUMENT: another form, or more than 3660 days.
 absl::StatusOr<int> ParseDays(absl::string_view text);
+
+// 60d or 24h, at most 3660 days. Error INVALID_ARGUMENT.
+absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text);
+// As ParseSpan reads it: whole days as days, all else as hours.
+std::string SpanText(absl::Duration span);
 
 }  // namespace carnet::policies
 

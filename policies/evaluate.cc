@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/timestamp.h"
+#include "policies/dates.h"
 #include "policies/evaluation.h"
 #include "policies/jurisdictions.h"
 #include "policies/obligations.h"
@@ -43,6 +44,18 @@ v1::Obligation ObligationOf(const Condition& atom, const std::string& rule) {
   obligation.set_bound(
       absl::StrCat(values.size() == 1 ? "is " : "in ", absl::StrJoin(values, " ")));
   return obligation;
+}
+
+v1::Obligation DutyOf(const Item& item, const std::string& rule) {
+  v1::Obligation duty;
+  duty.set_kind("duty");
+  duty.set_bound(absl::StrCat("within ", SpanText(item.within)));
+  duty.set_rule(rule);
+  duty.set_phase("post");
+  duty.set_duty(item.duty);
+  duty.set_of(item.duty_of);
+  duty.set_within_seconds(static_cast<std::uint64_t>(absl::ToInt64Seconds(item.within)));
+  return duty;
 }
 
 }  // namespace
@@ -212,7 +225,7 @@ bool Evaluation::JudgeAllow(const Policy& policy, const Rule& rule) {
   if (When(rule) != Truth::kTrue || !UnmetItems(policy, rule).empty()) {
     return false;
   }
-  AddObligations(rule);
+  AddObligations(policy, rule);
   if (policy.mode == Mode::kEnforce) {
     decision_->add_rules(rule.reason);
   }
@@ -252,11 +265,37 @@ void Evaluation::JudgeReview(const Policy& policy) {
   failure.set_hold(late && policy.overdue == OverdueAction::kHold);
 }
 
+std::vector<std::string> Evaluation::ApprovedBy(const Approvers& approvers, const std::string& rule,
+                                                bool exception) const {
+  std::set<std::string> persons;
+  for (const Approval& approval : Fact(kApprovals).approvals()) {
+    const bool of_rule = approval.rule == rule;
+    const bool of_job = approval.rule == kApprovalOfWholeJob && !exception;
+    if ((of_rule || of_job) &&
+        std::binary_search(approvers.roles.begin(), approvers.roles.end(), approval.role)) {
+      persons.insert(approval.person);
+    }
+  }
+  return {persons.begin(), persons.end()};
+}
+
+bool Evaluation::Met(const Rule& rule, const Item& item) const {
+  switch (item.phase) {
+    case Phase::kPost:
+      return true;
+    case Phase::kApproval:
+      return ApprovedBy(item.approvers, absl::StrCat(rule.reason, ".", item.id), false).size() >=
+             item.approvers.need;
+    default:
+      return Test(item.check, view_) == Truth::kTrue;
+  }
+}
+
 // An exception stands for its item.
 std::vector<const Item*> Evaluation::UnmetItems(const Policy& policy, const Rule& rule) {
   std::vector<const Item*> unmet;
   for (const Item& item : rule.items) {
-    if (Test(item.check, view_) != Truth::kTrue && !Lifted(policy, rule, &item, rule.mode)) {
+    if (!Met(rule, item) && !Lifted(policy, rule, &item, rule.mode)) {
       unmet.push_back(&item);
     }
   }
@@ -273,10 +312,29 @@ void Evaluation::JudgeRule(const Policy& policy, const Rule& rule) {
     }
     return;
   }
-  AddObligations(rule);
+  if (rule.effect == Effect::kLimit) {
+    JudgeLimit(policy, rule);
+    return;
+  }
+  AddObligations(policy, rule);
   for (const Item* item : UnmetItems(policy, rule)) {
     FillFailure(policy, rule, item,
                 &AddFailure(rule.mode, absl::StrCat(rule.reason, ".", item->id)));
+  }
+}
+
+// The counter already holds the people of this flow.
+void Evaluation::JudgeLimit(const Policy& policy, const Rule& rule) {
+  if (Test(rule.limit, view_) != Truth::kTrue) {
+    FillFailure(policy, rule, nullptr, &AddFailure(rule.mode, rule.reason));
+    return;
+  }
+  if (rule.mode == Mode::kEnforce) {
+    const Condition& atom = rule.limit.children.front();
+    v1::Reservation& reservation = *decision_->add_reservations();
+    reservation.set_rule(rule.reason);
+    reservation.set_counter(atom.counter);
+    reservation.set_ceiling(static_cast<std::uint64_t>(atom.number));
   }
 }
 
@@ -334,7 +392,9 @@ bool Evaluation::Lifted(const Policy& policy, const Rule& rule, const Item* item
         (exception.item < 0 ? item == nullptr
                             : item == &rule.items[static_cast<std::size_t>(exception.item)]);
     if (!meant || at_ < exception.from || at_ >= exception.to ||
-        Test(exception.only_when, view_) != Truth::kTrue) {
+        Test(exception.only_when, view_) != Truth::kTrue ||
+        ApprovedBy(exception.approvers, absl::StrCat(policy.name, "/", exception.id), true).size() <
+            exception.approvers.need) {
       continue;
     }
     const auto& known = decision_->exceptions();
@@ -348,9 +408,13 @@ bool Evaluation::Lifted(const Policy& policy, const Rule& rule, const Item* item
 }
 
 // A check of the round's plan that is met now stays a duty of the round.
-void Evaluation::AddObligations(const Rule& rule) {
+void Evaluation::AddObligations(const Policy& policy, const Rule& rule) {
   for (const Item& item : rule.items) {
-    if (!item.runtime || rule.mode != Mode::kEnforce) {
+    if (item.phase == Phase::kPost && rule.mode == Mode::kEnforce &&
+        !Lifted(policy, rule, &item, rule.mode)) {
+      duties_.push_back(DutyOf(item, absl::StrCat(rule.reason, ".", item.id)));
+    }
+    if (item.phase != Phase::kRuntime || rule.mode != Mode::kEnforce) {
       continue;
     }
     for (const Condition& atom : item.check.children) {
@@ -362,9 +426,6 @@ void Evaluation::AddObligations(const Rule& rule) {
 }
 
 void Evaluation::MergeAll() {
-  if (obligations_.empty()) {
-    return;
-  }
   MergedObligations merged = MergeObligations(obligations_);
   for (const ObligationConflict& conflict : merged.conflicts) {
     v1::Failure& failure = AddFailure(Mode::kEnforce, "obligations/conflict");
@@ -374,6 +435,9 @@ void Evaluation::MergeAll() {
   }
   for (v1::Obligation& obligation : merged.obligations) {
     *decision_->add_obligations() = std::move(obligation);
+  }
+  for (v1::Obligation& duty : duties_) {
+    *decision_->add_obligations() = std::move(duty);
   }
 }
 
@@ -387,6 +451,7 @@ void Evaluation::Conclude() {
                                       [](const v1::Failure& failure) { return failure.hold(); });
   decision_->set_verdict(only_holds ? v1::VERDICT_HOLD : v1::VERDICT_DENY);
   decision_->clear_obligations();
+  decision_->clear_reservations();
 }
 
 v1::Decision Evaluate(const Bundle& bundle, const FactSet& facts, absl::Time at) {

@@ -43,7 +43,12 @@ class Evaluation {
   bool JudgeAllow(const Policy& policy, const Rule& rule);
   void NoteCoverage(const Policy& policy, const std::vector<const Rule*>& allows, bool satisfied);
   void RequireAllow(const Policy& policy, const std::vector<const Rule*>& allows);
-  // The items whose check is not true and that no exception stands for.
+  // Those who approved `rule` (or the whole job, unless an exception is asked for) in one of the
+  // roles asked for: each once, sorted.
+  std::vector<std::string> ApprovedBy(const Approvers& approvers, const std::string& rule,
+                                      bool exception) const;
+  bool Met(const Rule& rule, const Item& item) const;
+  // The items that are not met and that no exception stands for.
   std::vector<const Item*> UnmetItems(const Policy& policy, const Rule& rule);
 
   bool Reached(const Reach& reach) const {
@@ -60,8 +65,12 @@ class Evaluation {
 
   v1::Failure& AddFailure(Mode mode, const std::string& reason);
   void AddNobodyFailure();
+  // Whether there is an allow that only persons keep from being satisfied.
+  bool AddMissingApprovals(const Policy& policy, const std::vector<const Rule*>& allows);
   void FillFailure(const Policy& policy, const Rule& rule, const Item* item, v1::Failure* failure);
-  void AddObligations(const Rule& rule);
+  void JudgeLimit(const Policy& policy, const Rule& rule);
+  void AddObligations(const Policy& policy, const Rule& rule);
+  void FillMissingApproval(const Rule& rule, const Item& item, v1::Failure* failure) const;
 
   const Bundle& bundle_;
   FactView view_;
@@ -80,7 +89,8 @@ class Evaluation {
   bool nobody_allowed_ = false;             // the regime for no personal data has a satisfied allow
   std::vector<const Rule*> nobody_allows_;  // what would satisfy it
   const Policy* nobody_policy_ = nullptr;
-  std::vector<v1::Obligation> obligations_;
+  std::vector<v1::Obligation> obligations_;  // of the round
+  std::vector<v1::Obligation> duties_;       // afterwards
 };
 
 }  // namespace carnet::policies

@@ -86,6 +86,11 @@ std::string HexOf(const std::string& bytes) {
 
 void AppendObligations(const v1::Decision& decision, std::string* out) {
   for (const v1::Obligation& obligation : decision.obligations()) {
+    if (obligation.phase() == "post") {
+      absl::StrAppend(out, "  and afterwards, ", obligation.bound(), ", ", obligation.of(), ": ",
+                      Sentence(obligation.duty()), " (", obligation.rule(), ")\n");
+      continue;
+    }
     absl::StrAppend(out, "  on condition that ", obligation.kind(), " stays ",
                     absl::StrReplaceAll(obligation.bound(), {{"_", " "}}), " (", obligation.rule(),
                     ")\n");

@@ -4,10 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_split.h"
 #include "base/status.h"
+#include "policies/counters.h"
 #include "policies/facts.h"
-#include "policies/jurisdictions.h"
 
 namespace carnet::policies {
 namespace {
@@ -33,6 +32,20 @@ Words EvidenceNames() {
 Words Chips() {
   return {"none",    "3A001.z", "3A090",   "3A090.a", "3A090.b", "4A003.z", "4A004.z",
           "4A005.z", "4A090",   "4A090.a", "4A090.b", "5A002.z", "5A004.z", "5A992.z"};
+}
+
+void AppendApprovalRows(std::vector<FactSpec>& rows) {
+  rows.push_back({"approvals",
+                  FactType::kApprovals,
+                  FactSource::kCompliance,
+                  {},
+                  "the approvals on record",
+                  "Which persons approved this job, one of its requirements or an exception, each "
+                  "by their own "
+                  "signature. Only requirements with `phase: approval`, and exceptions with "
+                  "`approvals`, read it; no condition does.",
+                  "Nobody approved anything.",
+                  false});
 }
 
 void AppendArtifactRows(std::vector<FactSpec>& rows) {
@@ -334,6 +347,7 @@ void AppendPlaceRows(std::vector<FactSpec>& rows) {
 
 std::vector<FactSpec> MakeTable() {
   std::vector<FactSpec> rows;
+  AppendApprovalRows(rows);
   AppendArtifactRows(rows);
   AppendDataRows(rows);
   AppendDealRows(rows);
@@ -350,15 +364,6 @@ std::vector<FactSpec> MakeTable() {
   return rows;
 }
 
-bool IsCounter(absl::string_view path) {
-  const std::vector<std::string> parts = absl::StrSplit(path, '.');
-  if (parts.size() != 3 || parts[0] != "people" || !CheckJurisdiction(parts[1]).ok()) {
-    return false;
-  }
-  const std::vector<std::string>& categories = CounterCategories();
-  return std::find(categories.begin(), categories.end(), parts[2]) != categories.end();
-}
-
 }  // namespace
 
 const std::vector<FactSpec>& FactTable() {
@@ -373,8 +378,13 @@ const FactSpec& CounterSpec() {
       FactSource::kSteward,
       {},
       "the number of people",
-      "How many people of this jurisdiction and category of data have been concerned so far, each "
-      "counted once.",
+      "How many people of this jurisdiction and category of data this flow and those before it "
+      "have "
+      "concerned in the last 365 days, each counted once for a version of a dataset. Another "
+      "window "
+      "follows an @: `people.US.health@30d` (the last 30 days), `people.CN.personal@01-01+08:00` "
+      "(since the newest 1 January, as days begin 8 hours ahead of UTC), "
+      "`people.CN.personal@2026-01-01` (since that day).",
       "No opening balance was recorded.",
       false};
   return spec;
@@ -395,7 +405,7 @@ FactId FindFact(absl::string_view path) {
   if (found != table.end() && found->path == path) {
     return static_cast<FactId>(std::distance(table.begin(), found));
   }
-  return IsCounter(path) ? static_cast<FactId>(kCounters) : static_cast<FactId>(kNoFact);
+  return ParseCounter(path).ok() ? static_cast<FactId>(kCounters) : static_cast<FactId>(kNoFact);
 }
 
 const FactSpec* FindFactSpec(absl::string_view path) {

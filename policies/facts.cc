@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "crypto/hash.h"
+#include "policies/counters.h"
 
 namespace carnet::policies {
 namespace {
@@ -46,6 +47,21 @@ void AppendValue(const Value& value, std::string& out) {
         separator = ",";
       }
       out += value.list().empty() ? "[]" : "]";
+      return;
+    }
+    case Value::Kind::kApprovals: {
+      const char* separator = "[";
+      for (const Approval& approval : value.approvals()) {
+        absl::StrAppend(&out, separator, "{\"person\":");
+        AppendText(approval.person, out);
+        out += ",\"role\":";
+        AppendText(approval.role, out);
+        out += ",\"rule\":";
+        AppendText(approval.rule, out);
+        out += '}';
+        separator = ",";
+      }
+      out += value.approvals().empty() ? "[]" : "]";
       return;
     }
     case Value::Kind::kOwners: {
@@ -92,7 +108,8 @@ absl::Status FactSet::Set(absl::string_view path, Value value) {
   if (const absl::Status checked = CheckValue(CounterSpec(), value); !checked.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("fact ", path, ": ", checked.message()));
   }
-  const auto found = counters_.find(path);
+  const std::string counter = CanonicalCounter(path);
+  const auto found = counters_.find(counter);
   if (value.is_unknown()) {
     if (found != counters_.end()) {
       counters_.erase(found);
@@ -102,7 +119,7 @@ absl::Status FactSet::Set(absl::string_view path, Value value) {
   if (found == counters_.end() && counters_.size() >= kFactCountersMax) {
     return absl::InvalidArgumentError(absl::StrCat("more than ", kFactCountersMax, " counters"));
   }
-  counters_[std::string(path)] = std::move(value);
+  counters_[counter] = std::move(value);
   return absl::OkStatus();
 }
 
@@ -117,6 +134,12 @@ const Value& FactSet::GetCounter(absl::string_view path) const {
   const auto found = counters_.find(path);
   if (found != counters_.end()) {
     return found->second;
+  }
+  if (counters_any_window_) {
+    const auto any = counters_.find(path.substr(0, path.find(kCounterWindowMark)));
+    if (any != counters_.end()) {
+      return any->second;
+    }
   }
   return counters_zero_ ? zero : unknown;
 }

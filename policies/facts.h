@@ -40,6 +40,7 @@ enum class FactType {
   kNumber,         // finite, >= 0
   kWords,          // a set of `words`
   kOwners,         // list of {jurisdiction, percent}
+  kApprovals,      // list of {rule, person, role}; no condition reads it
   kTime,           // the moment of the decision; given to Evaluate, never set
 };
 
@@ -73,7 +74,8 @@ struct FactSpec {
 using FactId = int;
 enum : FactId {
   kNoFact = -1,
-  kArtifactAnonymity = 0,
+  kApprovals = 0,
+  kArtifactAnonymity,
   kArtifactEndToEndEncrypted,
   kArtifactKind,
   kAt,
@@ -108,13 +110,14 @@ enum : FactId {
   kWorkerChipEccn,
   kWorkerMemoryProtected,
   kWorkerTrainerIsolated,
-  kCounters,  // every people.<code>.<category>
+  kCounters,  // every people.<code>.<category>, also with a window
 };
 inline constexpr std::size_t kFactCount = kCounters;
 
 // The table without the counters.
 const std::vector<FactSpec>& FactTable();
-// The row that describes every counter; its path is "people.<code>.<category>".
+// The row that describes every counter; its path is "people.<code>.<category>". A counter counts
+// the last kCounterDays days, or the window that follows an @: policies/counters.h.
 const FactSpec& CounterSpec();
 // Position of `path`; kCounters for a well-formed counter; kNoFact for anything else.
 FactId FindFact(absl::string_view path);
@@ -140,10 +143,30 @@ struct Owner {
   friend bool operator==(const Owner&, const Owner&) = default;
 };
 
+// Approval::rule of somebody who approved the job, whatever requires it. Lifts no exception's need.
+inline constexpr char kApprovalOfWholeJob[] = "job";
+
+// One person's approval of one requirement, of a whole job, or of an exception.
+struct Approval {
+  std::string rule;    // <policy>/<rule>.<item>, kApprovalOfWholeJob, or <policy>/<exception>
+  std::string person;  // a user's id
+  std::string role;    // in which the person approved
+  friend bool operator==(const Approval&, const Approval&) = default;
+  friend auto operator<=>(const Approval&, const Approval&) = default;
+};
+
 // What is known of one fact. A plain value.
 class Value {
  public:
-  enum class Kind : std::uint8_t { kUnknown, kNotApplicable, kText, kNumber, kList, kOwners };
+  enum class Kind : std::uint8_t {
+    kUnknown,
+    kNotApplicable,
+    kText,
+    kNumber,
+    kList,
+    kOwners,
+    kApprovals,
+  };
 
   Value() = default;  // unknown
   static Value Unknown() { return Value(); }
@@ -155,6 +178,7 @@ class Value {
   // A set; an item "unknown" says that there may be more. Sorted, equal items once.
   static Value List(std::vector<std::string> items);
   static Value Owners(std::vector<Owner> owners);
+  static Value Approvals(std::vector<Approval> approvals);  // sorted, equal ones once
 
   Kind kind() const { return kind_; }
   bool is_unknown() const { return kind_ == Kind::kUnknown; }
@@ -163,6 +187,7 @@ class Value {
   double number() const { return number_; }
   const std::vector<std::string>& list() const { return list_; }
   const std::vector<Owner>& owners() const { return owners_; }
+  const std::vector<Approval>& approvals() const { return approvals_; }
 
   // As a person reads it: `[DE, KE]`, `unknown`, `8`.
   std::string ToString() const;
@@ -175,6 +200,7 @@ class Value {
   double number_ = 0;
   std::vector<std::string> list_;
   std::vector<Owner> owners_;
+  std::vector<Approval> approvals_;
 };
 
 // The facts of one flow: path -> value. What is not set is unknown, so an explicit `unknown` is the
@@ -194,6 +220,9 @@ class FactSet {
   const std::map<std::string, Value, std::less<>>& counters() const { return counters_; }
   // A counter that is not set reads as 0 instead of unknown. Only for policy tests.
   void SetCountersZero() { counters_zero_ = true; }
+  // A counter without a window stands for every window of its own that is not set. Only for policy
+  // tests: a count of one window says nothing about another.
+  void SetCountersForAnyWindow() { counters_any_window_ = true; }
   const Value& GetCounter(absl::string_view path) const;
 
   // Every fact that is not unknown, sorted by path.
@@ -215,6 +244,7 @@ class FactSet {
   std::array<std::uint64_t, kFactCount> bits_{};
   std::map<std::string, Value, std::less<>> counters_;
   bool counters_zero_ = false;
+  bool counters_any_window_ = false;
 };
 
 // The words that a fact holds, as bits by their position in FactSpec::words (yes/no: yes is 0, no

@@ -30,6 +30,8 @@ const char* TypeName(FactType type) {
       return "set of words";
     case FactType::kOwners:
       return "list of {jurisdiction, percent}";
+    case FactType::kApprovals:
+      return "list of {rule, person, role}";
     case FactType::kTime:
       return "time";
   }

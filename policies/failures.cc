@@ -1,8 +1,10 @@
 // What a decision says about the rules that failed.
+#include <algorithm>
 #include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "policies/evaluation.h"
 
 namespace carnet::policies {
@@ -10,6 +12,12 @@ namespace {
 
 // A refusal goes into a record, whose size is bounded.
 constexpr std::size_t kAlternativesBytesMax = 4096;
+
+// "approval by 2 persons of dpo, legal".
+std::string DescribeApprovers(const Approvers& approvers) {
+  return absl::StrCat("approval by ", approvers.need, approvers.need == 1 ? " person" : " persons",
+                      " of ", absl::StrJoin(approvers.roles, ", "));
+}
 
 // In words, what each of these allows asks for.
 std::string Alternatives(const Policy& policy, const std::vector<const Rule*>& allows) {
@@ -23,7 +31,11 @@ std::string Alternatives(const Policy& policy, const std::vector<const Rule*>& a
       absl::StrAppend(&needs, ", unless ", Describe(*rule->unless, policy.terms));
     }
     for (const Item& item : rule->items) {
-      absl::StrAppend(&needs, ", with ", item.id, ": ", Describe(item.check, policy.terms));
+      if (item.phase == Phase::kApproval) {
+        absl::StrAppend(&needs, ", with ", item.id, ": ", DescribeApprovers(item.approvers));
+      } else if (item.phase != Phase::kPost) {
+        absl::StrAppend(&needs, ", with ", item.id, ": ", Describe(item.check, policy.terms));
+      }
     }
     absl::StrAppend(&text, text.empty() ? "" : "; or ", rule->id, ": ", needs);
   }
@@ -80,8 +92,9 @@ void Evaluation::FillFailure(const Policy& policy, const Rule& rule, const Item*
   failure->set_because(rule.because);
   failure->set_fix(item != nullptr && !item->fix.empty() ? item->fix : rule.fix);
   failure->mutable_cites()->Assign(rule.cites.begin(), rule.cites.end());
-  failure->set_forbidden(item == nullptr);
-  failure->set_exception_possible(!rule.floor);
+  failure->mutable_unconfirmed()->Assign(rule.unconfirmed.begin(), rule.unconfirmed.end());
+  failure->set_forbidden(rule.effect == Effect::kDeny);
+  failure->set_exception_possible(!rule.floor && rule.effect != Effect::kLimit);
   std::set<std::string> missing;
   std::set<std::string> used;
   CollectMissing(rule.when, view_, &missing);
@@ -94,7 +107,14 @@ void Evaluation::FillFailure(const Policy& policy, const Rule& rule, const Item*
           absl::StrCat("It would pass if ", Describe(*rule.unless, policy.terms), "."));
     }
   }
-  if (item != nullptr) {
+  if (rule.effect == Effect::kLimit) {
+    CollectMissing(rule.limit, view_, &missing);
+    CollectUsed(rule.limit, view_, &used);
+    failure->set_found(DescribeUnmet(rule.limit, view_));
+  }
+  if (item != nullptr && item->phase == Phase::kApproval) {
+    FillMissingApproval(rule, *item, failure);
+  } else if (item != nullptr) {
     CollectMissing(item->check, view_, &missing);
     CollectUsed(item->check, view_, &used);
     failure->set_found(DescribeUnmet(item->check, view_));
@@ -103,21 +123,61 @@ void Evaluation::FillFailure(const Policy& policy, const Rule& rule, const Item*
   failure->mutable_facts_used()->Assign(used.begin(), used.end());
 }
 
+void Evaluation::FillMissingApproval(const Rule& rule, const Item& item,
+                                     v1::Failure* failure) const {
+  const Approvers& approvers = item.approvers;
+  const std::vector<std::string> persons =
+      ApprovedBy(approvers, absl::StrCat(rule.reason, ".", item.id), false);
+  failure->set_hold(true);
+  failure->mutable_approval_from()->Assign(approvers.roles.begin(), approvers.roles.end());
+  failure->set_approval_need(approvers.need);
+  failure->mutable_approved_by()->Assign(persons.begin(), persons.end());
+  failure->set_found(absl::StrCat(persons.size(), " of ", approvers.need, " approvals given; ",
+                                  "needed: ", DescribeApprovers(approvers)));
+  if (failure->fix().empty()) {
+    failure->set_fix(absl::StrCat("Ask for the ", DescribeApprovers(approvers), "."));
+  }
+}
+
+// An allow that waits for nothing but persons keeps the flow on hold.
+bool Evaluation::AddMissingApprovals(const Policy& policy, const std::vector<const Rule*>& allows) {
+  bool named = false;
+  for (const Rule* rule : allows) {
+    const std::vector<const Item*> unmet = UnmetItems(policy, *rule);
+    const bool only_persons = When(*rule) == Truth::kTrue &&
+                              std::all_of(unmet.begin(), unmet.end(), [](const Item* item) {
+                                return item->phase == Phase::kApproval;
+                              });
+    for (const Item* item : only_persons ? unmet : std::vector<const Item*>()) {
+      FillFailure(policy, *rule, item,
+                  &AddFailure(Mode::kEnforce, absl::StrCat(rule->reason, ".", item->id)));
+      named = true;
+    }
+  }
+  return named;
+}
+
 // Where nobody's data is concerned, the house did not say yes.
 void Evaluation::AddNobodyFailure() {
-  v1::Failure& failure = AddFailure(Mode::kEnforce, "no-policy-applies");
-  failure.set_because("No policy permits this where no personal data is concerned.");
+  constexpr char kBecause[] = "No policy permits this where no personal data is concerned.";
   if (nobody_policy_ == nullptr) {
+    v1::Failure& failure = AddFailure(Mode::kEnforce, "no-policy-applies");
+    failure.set_because(kBecause);
     failure.set_fix("Add a regime that covers no personal data and allows it.");
     return;
   }
   view_.Enter(*nobody_policy_);
+  if (AddMissingApprovals(*nobody_policy_, nobody_allows_)) {
+    return;
+  }
   std::set<std::string> missing;
   std::set<std::string> used;
   for (const Rule* rule : nobody_allows_) {
     CollectMissing(rule->when, view_, &missing);
     CollectUsed(rule->when, view_, &used);
   }
+  v1::Failure& failure = AddFailure(Mode::kEnforce, "no-policy-applies");
+  failure.set_because(kBecause);
   failure.set_title(nobody_policy_->title);
   failure.set_fix(
       absl::StrCat("One of these would do: ", Alternatives(*nobody_policy_, nobody_allows_), "."));

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "policies/compiler.h"
+#include "policies/dates.h"
 #include "policies/jurisdictions.h"
 #include "policies/loader.h"
 
@@ -105,16 +106,31 @@ void CompileExpression(const Names& names, MapReader& reader, Group* group) {
   }
 }
 
+// Where the list comes from, and until when it can be relied on.
+void CheckAbout(MapReader& reader) {
+  reader.Text("title", kTextBytesMax);
+  reader.Texts("source", kTextBytesMax);
+  reader.Texts("unconfirmed", kTextBytesMax);
+  for (const char* key : {"as_of", "review_by"}) {
+    const std::string day = reader.Text(key, kTextBytesMax);
+    if (!day.empty() && !ParseDate(day).ok()) {
+      reader.Fail(*reader.Find(key), absl::StrCat("'", key, "' is not a day"),
+                  ParseDate(day).status().message());
+    }
+  }
+}
+
 Group CompileGroup(const ConditionScope& scope, const Names& names, const yaml::Entry& entry) {
   Group group;
   group.name = entry.key;
-  MapReader reader(
-      *scope.diagnostics, scope.file, entry.value, absl::StrCat("group ", entry.key),
-      {"members", "conditional", "expression", "title", "source", "as_of", "review_by", "note"});
+  MapReader reader(*scope.diagnostics, scope.file, entry.value, absl::StrCat("group ", entry.key),
+                   {"members", "conditional", "expression", "title", "source", "as_of", "review_by",
+                    "note", "unconfirmed"});
   if (!IsId(entry.key)) {
     reader.Fail(entry.value, absl::StrCat("a group is called '", entry.key, "'"),
                 "expected letters, digits, '-' and '_'");
   }
+  CheckAbout(reader);
   const bool lists = reader.Find("members") != nullptr || reader.Find("conditional") != nullptr;
   if (reader.ok() && lists == (reader.Find("expression") != nullptr)) {
     reader.Fail(entry.value, absl::StrCat("group ", entry.key, " is not said"),

@@ -14,7 +14,6 @@ namespace carnet::policies {
 namespace {
 
 constexpr int kExceptionDaysMax = 180;
-constexpr double kApproversMax = 16;
 
 Mode ModeFromWord(absl::string_view word) {
   return word == "shadow" ? Mode::kShadow : word == "warn" ? Mode::kWarn : Mode::kEnforce;
@@ -70,19 +69,10 @@ void CheckApprovals(MapReader& reader) {
   }
   MapReader entry(reader.diagnostics(), reader.file(), *approvals, "'approvals'",
                   {"propose", "need", "from"});
-  for (const char* key : {"propose", "from"}) {
-    if (entry.Require(key) != nullptr && entry.Texts(key, kIdBytesMax).empty()) {
-      entry.Fail(*entry.Find(key), absl::StrCat("'", key, "' names no role"), "name a role");
-    }
+  if (entry.Require("propose") != nullptr && entry.Texts("propose", kIdBytesMax).empty()) {
+    entry.Fail(*entry.Find("propose"), "'propose' names no role", "name a role");
   }
-  if (const yaml::Node* need = entry.Require("need"); need != nullptr) {
-    const absl::StatusOr<double> count = ParseDecimal(need->text);
-    if (!count.ok() || *count < 1 || *count > kApproversMax ||
-        *count != static_cast<double>(static_cast<int>(*count))) {
-      entry.Fail(*need, "'need' is no number of persons",
-                 absl::StrCat("expected a whole number from 1 to ", kApproversMax));
-    }
-  }
+  CompileApprovers(entry);
 }
 
 void CompileEffective(const ConditionScope& scope, MapReader& reader, Policy* policy) {
@@ -201,7 +191,7 @@ Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
   MapReader reader(diagnostics, document.file, document.root, "a policy",
                    {"policy", "kind", "title", "covers", "approvals", "effective", "facts_as_of",
                     "review", "mode", "zone", "aliases", "applies_when", "unless", "terms", "rules",
-                    "exceptions", "sources", "note"});
+                    "exceptions", "sources", "note", "unconfirmed"});
   policy.name = reader.RequireId("policy");
   CheckName(reader, policy.name);
   reader.Require("kind");
@@ -210,6 +200,7 @@ Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
   policy.mode = ReadMode(reader);
   reader.Texts("sources", kTextBytesMax);
   reader.Text("note", kTextBytesMax);
+  reader.Texts("unconfirmed", kTextBytesMax);
   CompileAliasName(bundle, reader, &policy);
 
   PolicyScope scope;
@@ -220,6 +211,7 @@ Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
   scope.conditions.aliases = policy.aliases;
   scope.conditions.home = bundle.home;
   scope.conditions.zone = ReadZone(reader);
+  scope.zone = reader.Text("zone", kTextBytesMax);
   CompileCovers(scope.conditions, reader, &policy);
   CheckApprovals(reader);
   CompileEffective(scope.conditions, reader, &policy);
@@ -261,7 +253,7 @@ void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* poli
   std::set<std::string> ids;
   for (const yaml::Node& node : reader.List("exceptions")) {
     MapReader entry(reader.diagnostics(), reader.file(), node, "an exception",
-                    {"id", "lifts", "only_when", "ticket", "valid", "note"});
+                    {"id", "lifts", "only_when", "ticket", "valid", "approvals", "note"});
     Exception exception;
     exception.id = entry.RequireId("id");
     if (!ids.insert(exception.id).second) {
@@ -289,6 +281,11 @@ void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* poli
                      absl::StrCat("at most ", kExceptionDaysMax, " days, both included"));
         }
       }
+    }
+    if (const yaml::Node* approvals = entry.Find("approvals"); approvals != nullptr) {
+      MapReader persons(reader.diagnostics(), reader.file(), *approvals, "'approvals'",
+                        {"need", "from"});
+      exception.approvers = CompileApprovers(persons);
     }
     const std::string lifts = entry.RequireText("lifts", kTextBytesMax);
     const std::pair<std::string, std::string> target =

@@ -1,19 +1,24 @@
 // The rules of one policy.
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "policies/compiler.h"
+#include "policies/counters.h"
 #include "policies/dates.h"
 #include "policies/loader.h"
 
 namespace carnet::policies {
 namespace {
 
+constexpr double kPeopleMax = 1e12;
+
 std::vector<std::string> KeysOf(Effect effect) {
-  std::vector<std::string> keys = {"id",  "effect", "when", "unless", "because",
-                                   "fix", "cites",  "mode", "status", "note"};
+  std::vector<std::string> keys = {"id",    "effect", "when",   "unless", "because",    "fix",
+                                   "cites", "mode",   "status", "note",   "unconfirmed"};
   switch (effect) {
     case Effect::kAllow:
     case Effect::kRequire:
@@ -25,6 +30,9 @@ std::vector<std::string> KeysOf(Effect effect) {
     case Effect::kDeclassify:
       keys.emplace_back("removes");
       break;
+    case Effect::kLimit:
+      keys.insert(keys.end(), {"count", "window", "ceiling"});
+      break;
   }
   return keys;
 }
@@ -34,7 +42,7 @@ std::optional<Effect> ReadEffect(const PolicyScope& scope, const yaml::Node& nod
   const yaml::Node* effect = node.is_map() ? node.Find("effect") : nullptr;
   if (effect == nullptr) {
     at.diagnostics->Add(at.file, node.position, "a rule says no effect",
-                        "add 'effect: allow', deny, require or declassify");
+                        "add 'effect: allow', deny, require, limit or declassify");
     return std::nullopt;
   }
   if (effect->text == "allow") {
@@ -50,13 +58,11 @@ std::optional<Effect> ReadEffect(const PolicyScope& scope, const yaml::Node& nod
     return Effect::kDeclassify;
   }
   if (effect->text == "limit") {
-    at.diagnostics->Add(at.file, effect->position, "the effect limit is not in this version",
-                        "use deny or require on a people counter");
-    return std::nullopt;
+    return Effect::kLimit;
   }
   at.diagnostics->Add(at.file, effect->position, absl::StrCat("'", effect->text, "' is no effect"),
-                      Hint(effect->text, {"allow", "deny", "require", "declassify"},
-                           "expected allow, deny, require or declassify"));
+                      Hint(effect->text, {"allow", "deny", "require", "limit", "declassify"},
+                           "expected allow, deny, require, limit or declassify"));
   return std::nullopt;
 }
 
@@ -112,77 +118,6 @@ void CompileStatus(const PolicyScope& scope, MapReader& reader, Rule* rule) {
   }
 }
 
-// A check of the round's plan becomes an obligation, so it must be one that can be merged.
-void CheckRuntime(MapReader& reader, const yaml::Node& node, const Condition& check) {
-  for (const Condition& atom : check.children) {
-    const bool plain =
-        atom.kind == Condition::Kind::kAtom && atom.fact != kNoFact && atom.fact != kCounters &&
-        FactTable()[static_cast<std::size_t>(atom.fact)].runtime && atom.places.groups.empty() &&
-        atom.op != Operator::kIsNot && atom.op != Operator::kNotIn;
-    if (!plain) {
-      std::vector<std::string> paths;
-      for (const FactSpec& spec : FactTable()) {
-        if (spec.runtime) {
-          paths.emplace_back(spec.path);
-        }
-      }
-      std::string list;
-      for (const std::string& path : paths) {
-        absl::StrAppend(&list, list.empty() ? "" : ", ", path);
-      }
-      reader.Fail(node, "a check of phase runtime reads what no plan decides",
-                  absl::StrCat("it asks is, in, at_least, at_most or more_than of ", list,
-                               ", with single places only"));
-      return;
-    }
-  }
-}
-
-Item CompileItem(const PolicyScope& scope, MapReader& rule_reader, const yaml::Node& node) {
-  Item item;
-  MapReader reader(rule_reader.diagnostics(), rule_reader.file(), node, "a requirement",
-                   {"id", "check", "fix", "phase"});
-  item.id = reader.RequireId("id");
-  item.fix = reader.Text("fix", kTextBytesMax);
-  if (const yaml::Node* phase = reader.Find("phase"); phase != nullptr) {
-    if (phase->text == "post" || phase->text == "approval") {
-      reader.Fail(*phase, absl::StrCat("the phase ", phase->text, " is not in this version"),
-                  "use pre or runtime");
-    } else {
-      item.runtime = reader.Word("phase", {"pre", "runtime"}) == "runtime";
-    }
-  }
-  const yaml::Node* check = reader.Require("check");
-  if (check == nullptr) {
-    return item;
-  }
-  item.check = ParseCondition(scope.conditions, *check);
-  if (item.check.children.empty() && check->is_map() && check->entries.empty()) {
-    reader.Fail(*check, "the requirement asks nothing", "say which fact must hold");
-  }
-  if (item.runtime) {
-    CheckRuntime(reader, *check, item.check);
-  }
-  return item;
-}
-
-void CompileItems(const PolicyScope& scope, MapReader& reader, Rule* rule) {
-  if (rule->effect == Effect::kRequire) {
-    const yaml::Node* items = reader.Require("require");
-    if (items != nullptr && items->is_list() && items->items.empty()) {
-      reader.Fail(*items, "the rule requires nothing", "add an item with id and check");
-    }
-  }
-  std::set<std::string> ids;
-  for (const yaml::Node& node : reader.List("require")) {
-    Item item = CompileItem(scope, reader, node);
-    if (!item.id.empty() && !ids.insert(item.id).second) {
-      reader.Fail(node, absl::StrCat("two requirements are called ", item.id), "rename one");
-    }
-    rule->items.push_back(std::move(item));
-  }
-}
-
 void CompileRemoves(MapReader& reader, Rule* rule) {
   const yaml::Node* removes = reader.Require("removes");
   if (removes == nullptr) {
@@ -199,6 +134,68 @@ void CompileRemoves(MapReader& reader, Rule* rule) {
   if (rule->removes.empty()) {
     reader.Fail(*removes, "the rule removes nothing", "name a label such as personal");
   }
+}
+
+// {last: 365d}, or {since: 01-01} or a whole date; perhaps with a zone of its own.
+CounterWindow CompileWindow(const PolicyScope& scope, MapReader& rule_reader,
+                            const yaml::Node& node) {
+  CounterWindow window;
+  MapReader reader(rule_reader.diagnostics(), rule_reader.file(), node, "'window'",
+                   {"last", "since", "zone"});
+  const yaml::Node* last = reader.Find("last");
+  const yaml::Node* since = reader.Find("since");
+  if (reader.ok() && (last == nullptr) == (since == nullptr)) {
+    reader.Fail(node, "the window is not said, or twice",
+                "expected {last: 365d} or {since: 01-01}");
+    return window;
+  }
+  const std::string text = reader.Text(last != nullptr ? "last" : "since", kTextBytesMax);
+  std::string zone = reader.Text("zone", kTextBytesMax);
+  zone = zone.empty() ? scope.zone : zone;
+  const absl::StatusOr<CounterWindow> parsed =
+      ParseCounterWindow(absl::StrCat(text, zone == "UTC" ? "" : zone));
+  if (text.empty()) {
+    return window;
+  }
+  if (!parsed.ok() || !ParseZone(zone.empty() ? "UTC" : zone).ok() ||
+      (parsed->kind == CounterWindow::Kind::kLastDays) != (last != nullptr)) {
+    reader.Fail(node, "'window' is no span of days",
+                "expected {last: 365d}, {since: 01-01} (of every year) or {since: 2026-01-01}, and "
+                "perhaps 'zone: +08:00'");
+    return window;
+  }
+  return *parsed;
+}
+
+// How many people may be concerned at most.
+void CompileLimit(const PolicyScope& scope, MapReader& reader, Rule* rule) {
+  const yaml::Node* count = reader.Require("count");
+  const yaml::Node* window = reader.Require("window");
+  const yaml::Node* ceiling = reader.Require("ceiling");
+  if (count == nullptr || window == nullptr || ceiling == nullptr) {
+    return;
+  }
+  absl::StatusOr<Counter> counter = ParseCounter(reader.Text("count", kTextBytesMax));
+  if (!counter.ok() || count->text.find(kCounterWindowMark) != std::string::npos) {
+    reader.Fail(*count, "'count' is no counter of people",
+                absl::StrCat("expected people.<country>.<category>, the category one of ",
+                             absl::StrJoin(CounterCategories(), ", ")));
+    return;
+  }
+  counter->window = CompileWindow(scope, reader, *window);
+  const absl::StatusOr<double> number = ParseDecimal(reader.Text("ceiling", kTextBytesMax));
+  if (!number.ok() || *number < 0 || *number > kPeopleMax || *number != std::floor(*number)) {
+    reader.Fail(*ceiling, "'ceiling' is no number of people", "expected a whole number, 0 or more");
+    return;
+  }
+  Condition atom;
+  atom.kind = Condition::Kind::kAtom;
+  atom.fact = kCounters;
+  atom.op = Operator::kAtMost;
+  atom.counter = counter->Path();
+  atom.number = *number;
+  atom.literal = ceiling->text;
+  rule->limit.children = {std::move(atom)};
 }
 
 void CheckEffect(MapReader& reader, const Policy& policy, const Rule& rule) {
@@ -226,6 +223,7 @@ Rule CompileRule(const PolicyScope& scope, const Policy& policy, const yaml::Nod
   rule.because = reader.Text("because", kTextBytesMax);
   rule.fix = reader.Text("fix", kTextBytesMax);
   rule.cites = reader.Texts("cites", kTextBytesMax);
+  rule.unconfirmed = reader.Texts("unconfirmed", kTextBytesMax);
   rule.floor = reader.YesNo("floor");
   const std::string mode = reader.Word("mode", {"enforce", "warn", "shadow"});
   rule.mode = std::min(scope.mode, mode == "shadow" ? Mode::kShadow
@@ -246,6 +244,9 @@ Rule CompileRule(const PolicyScope& scope, const Policy& policy, const yaml::Nod
   }
   if (effect == Effect::kDeclassify) {
     CompileRemoves(reader, &rule);
+  }
+  if (effect == Effect::kLimit) {
+    CompileLimit(scope, reader, &rule);
   }
   CheckEffect(reader, policy, rule);
   rule.reach = ReachOf(rule.when, policy.terms);

@@ -19,6 +19,14 @@ absl::StatusOr<nlohmann::json> JsonOf(const FactSpec& spec, const yaml::Node& no
   if (node.is_list()) {
     nlohmann::json items = nlohmann::json::array();
     for (const yaml::Node& item : node.items) {
+      if (spec.type == FactType::kApprovals) {
+        nlohmann::json approval = nlohmann::json::object();
+        for (const yaml::Entry& entry : item.entries) {
+          approval[entry.key] = entry.value.text;
+        }
+        items.push_back(std::move(approval));
+        continue;
+      }
       if (spec.type != FactType::kOwners) {
         items.push_back(item.is_scalar() ? nlohmann::json(item.text) : nlohmann::json(nullptr));
         continue;
@@ -134,7 +142,7 @@ TestCase CompileCase(const SuiteScope& scope, MapReader& suite, const yaml::Node
   TestCase test;
   MapReader reader(suite.diagnostics(), suite.file(), node, "a case",
                    {"name", "set", "situation", "at", "expect", "reason", "not_reason", "missing",
-                    "warns", "exception", "note"});
+                    "warns", "exception", "duty", "note"});
   test.name = reader.RequireText("name", kTextBytesMax);
   test.place = absl::StrCat(suite.file(), ":", node.position.line, ":", node.position.column);
   test.facts = *scope.base;
@@ -157,11 +165,13 @@ TestCase CompileCase(const SuiteScope& scope, MapReader& suite, const yaml::Node
   scope.reasons->Check(reader, "reason");
   scope.reasons->Check(reader, "not_reason");
   scope.reasons->Check(reader, "warns");
+  scope.reasons->Check(reader, "duty");
   test.reasons = reader.Texts("reason", kTextBytesMax);
   test.not_reasons = reader.Texts("not_reason", kTextBytesMax);
   test.missing = reader.Texts("missing", kTextBytesMax);
   test.warns = reader.Texts("warns", kTextBytesMax);
   test.exceptions = reader.Texts("exception", kTextBytesMax);
+  test.duties = reader.Texts("duty", kTextBytesMax);
   for (const std::string& path : test.missing) {
     if (FindFact(path) == kNoFact) {
       reader.Fail(*reader.Find("missing"), absl::StrCat("no fact is called '", path, "'"),
@@ -208,6 +218,7 @@ TestSuite CompileTests(const Document& document, const CompiledBundle& bundle,
   suite.policies = reader.Texts("bundle", kTextBytesMax);
   CompileBaseAllow(reader, &suite);
   FactSet base;
+  base.SetCountersForAnyWindow();
   if (const yaml::Node* counters = reader.Find("counters"); counters != nullptr) {
     if (reader.Text("counters", kTextBytesMax) == "zero") {
       base.SetCountersZero();

@@ -84,6 +84,13 @@ std::vector<std::string> Compare(const TestCase& test, const v1::Decision& decis
       report(absl::StrCat("expected a warning by ", reason));
     }
   }
+  for (const std::string& rule : test.duties) {
+    const auto& duties = decision.obligations();
+    if (std::none_of(duties.begin(), duties.end(),
+                     [&rule](const v1::Obligation& duty) { return duty.rule() == rule; })) {
+      report(absl::StrCat("expected a duty by ", rule));
+    }
+  }
   for (const std::string& id : test.exceptions) {
     const auto& used = decision.exceptions();
     if (std::find(used.begin(), used.end(), id) == used.end()) {

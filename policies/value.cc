@@ -77,6 +77,18 @@ absl::Status CheckOwners(const std::vector<Owner>& owners) {
              : absl::InvalidArgumentError("the owners' shares are more than 100 percent");
 }
 
+absl::Status CheckApprovals(const std::vector<Approval>& approvals) {
+  if (approvals.size() > kFactListItemsMax) {
+    return absl::InvalidArgumentError("too many approvals");
+  }
+  for (const Approval& approval : approvals) {
+    for (const std::string* name : {&approval.rule, &approval.person, &approval.role}) {
+      CARNET_RETURN_IF_ERROR(CheckName(*name));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckList(const FactSpec& spec, const std::vector<std::string>& items) {
   if (items.size() > kFactListItemsMax) {
     return absl::InvalidArgumentError("too many items");
@@ -107,6 +119,8 @@ bool HasKind(FactType type, Value::Kind kind) {
       return kind == Value::Kind::kList;
     case FactType::kOwners:
       return kind == Value::Kind::kOwners;
+    case FactType::kApprovals:
+      return kind == Value::Kind::kApprovals;
     case FactType::kTime:
       return false;
   }
@@ -122,6 +136,8 @@ const char* Expected(FactType type) {
       return "a list";
     case FactType::kOwners:
       return "a list of {jurisdiction, percent}";
+    case FactType::kApprovals:
+      return "a list of {rule, person, role}";
     case FactType::kYesNo:
       return "yes or no";
     case FactType::kTime:
@@ -143,6 +159,24 @@ absl::StatusOr<Value> OwnersFromJson(const nlohmann::json& json) {
     owners.push_back({item["jurisdiction"].get<std::string>(), item["percent"].get<double>()});
   }
   return Value::Owners(std::move(owners));
+}
+
+absl::StatusOr<Value> ApprovalsFromJson(const nlohmann::json& json) {
+  std::vector<Approval> approvals;
+  for (const nlohmann::json& item : json) {
+    const auto text = [&item](const char* key) {
+      return item.is_object() && item.contains(key) && item[key].is_string()
+                 ? item[key].get<std::string>()
+                 : std::string();
+    };
+    approvals.push_back({text("rule"), text("person"), text("role")});
+    const Approval& approval = approvals.back();
+    if (item.size() != 3 || approval.rule.empty() || approval.person.empty() ||
+        approval.role.empty()) {
+      return absl::InvalidArgumentError("an approval is {rule, person, role}");
+    }
+  }
+  return Value::Approvals(std::move(approvals));
 }
 
 absl::StatusOr<Value> ListFromJson(const nlohmann::json& json) {
@@ -211,6 +245,15 @@ Value Value::Owners(std::vector<Owner> owners) {
   return value;
 }
 
+Value Value::Approvals(std::vector<Approval> approvals) {
+  Value value;
+  value.kind_ = Kind::kApprovals;
+  std::sort(approvals.begin(), approvals.end());
+  approvals.erase(std::unique(approvals.begin(), approvals.end()), approvals.end());
+  value.approvals_ = std::move(approvals);
+  return value;
+}
+
 std::string Value::ToString() const {
   switch (kind_) {
     case Kind::kUnknown:
@@ -235,6 +278,14 @@ std::string Value::ToString() const {
       }
       return Shortened(absl::StrJoin(parts, ", "));
     }
+    case Kind::kApprovals: {
+      std::vector<std::string> parts;
+      for (const Approval& approval : approvals_) {
+        parts.push_back(
+            absl::StrCat(approval.rule, " by ", approval.person, " as ", approval.role));
+      }
+      return Shortened(absl::StrJoin(parts, ", "));
+    }
   }
   return "";
 }
@@ -255,6 +306,14 @@ nlohmann::json Value::ToJson() const {
       nlohmann::json items = nlohmann::json::array();
       for (const Owner& owner : owners_) {
         items.push_back({{"jurisdiction", owner.jurisdiction}, {"percent", owner.percent}});
+      }
+      return items;
+    }
+    case Kind::kApprovals: {
+      nlohmann::json items = nlohmann::json::array();
+      for (const Approval& approval : approvals_) {
+        items.push_back(
+            {{"person", approval.person}, {"role", approval.role}, {"rule", approval.rule}});
       }
       return items;
     }
@@ -289,6 +348,8 @@ absl::Status CheckValue(const FactSpec& spec, const Value& value) {
       return CheckList(spec, value.list());
     case FactType::kOwners:
       return CheckOwners(value.owners());
+    case FactType::kApprovals:
+      return CheckApprovals(value.approvals());
     case FactType::kTime:
       break;
   }
@@ -310,7 +371,9 @@ absl::StatusOr<Value> ValueFromJson(const FactSpec& spec, const nlohmann::json& 
   } else if (json.is_number()) {
     value = Value::Number(json.get<double>());
   } else if (json.is_array() && json.size() <= kFactListItemsMax) {
-    value = spec.type == FactType::kOwners ? OwnersFromJson(json) : ListFromJson(json);
+    value = spec.type == FactType::kOwners      ? OwnersFromJson(json)
+            : spec.type == FactType::kApprovals ? ApprovalsFromJson(json)
+                                                : ListFromJson(json);
   }
   CARNET_RETURN_IF_ERROR(value);
   CARNET_RETURN_IF_ERROR(CheckValue(spec, *value));

@@ -173,6 +173,7 @@ v1::Authorisation ToAuthorisation(const v1::Decision& decision) {
   authorisation.set_facts_sha256(decision.facts_sha256());
   *authorisation.mutable_rules() = decision.rules();
   *authorisation.mutable_obligations() = decision.obligations();
+  *authorisation.mutable_reservations() = decision.reservations();
   *authorisation.mutable_exceptions() = decision.exceptions();
   for (const v1::Failure& warning : decision.warnings()) {
     authorisation.add_warnings(warning.reason());

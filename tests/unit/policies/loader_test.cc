@@ -135,7 +135,7 @@ TEST_CASE("Loader: mistakes in rules are named with their place and a hint") {
        {"  - effect: deny\n", "9:5", "a rule has no 'id'", "add 'id:'"},
        {"  - id: s\n", "9:5", "a rule says no effect", "effect: allow"},
        {"  - id: s\n    effect: permit\n", "10:13", "'permit' is no effect", "allow, deny"},
-       {"  - id: s\n    effect: limit\n", "10:13", "not in this version", "counter"},
+       {"    unconfirmed: {a: b}\n", "9:18", "'unconfirmed' is a map", "a list"},
        {"  - id: no-allow\n    effect: deny\n", "9:9", "a reason of the engine", "another name"},
        {"  - id: s\n    effect: allow\n", "10:13", "a guardrail never grants", "regime"},
        {"  - id: s\n    effect: require\n", "9:5", "a rule has no 'require'", "add 'require:'"},
@@ -144,9 +144,6 @@ TEST_CASE("Loader: mistakes in rules are named with their place and a hint") {
         "asks nothing", "which fact"},
        {"  - id: s\n    effect: require\n    require: [{id: i}]\n", "11:15", "has no 'check'",
         "add 'check:'"},
-       {"  - id: s\n    effect: require\n    require: [{id: i, check: {op: {is: train}}, phase: "
-        "post}]\n",
-        "11:56", "the phase post is not in this version", "pre or runtime"},
        {"  - id: s\n    effect: require\n    require: [{id: i, check: {op: {is: train}}, phase: "
         "runtime}]\n",
         "11:30", "reads what no plan decides", "secagg.k"},
