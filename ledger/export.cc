@@ -1,12 +1,19 @@
 #include "ledger/export.h"
 
-#include <algorithm>
-#include <string>
+#include <fcntl.h>
+#include <sys/file.h>
 
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "ledger/errors.h"
 #include "ledger/tiles.h"
 #include "ledger/trust.h"
 
@@ -21,13 +28,69 @@ absl::Status WritePublic(const std::filesystem::path& path, ByteView bytes) {
   return WriteFileAtomic(path, bytes, kPublicFileMode);
 }
 
-absl::Status CheckEmpty(const std::filesystem::path& directory) {
+constexpr char kHeadName[] = "checkpoint";
+constexpr char kStatementsName[] = "statements";
+
+// What an export that was cut off before its first head left behind.
+bool IsExportsOwn(const std::string& name) {
+  return name == "tile" || name == kStatementsName ||
+         (absl::StartsWith(name, ".checkpoint.") && absl::EndsWith(name, ".tmp"));
+}
+
+// The folder itself, locked against a second export; released with the descriptor.
+absl::StatusOr<UniqueFd> LockFolder(const std::filesystem::path& directory) {
+  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) {
+    return FileError(errno, "open", directory);
+  }
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return errno == EWOULDBLOCK
+               ? WithOperatorDetail(absl::FailedPreconditionError(
+                                        "export: another process exports into the folder"),
+                                    directory.string())
+               : FileError(errno, "lock", directory);
+  }
+  return fd;
+}
+
+absl::Status CheckNoHead(const std::filesystem::path& directory) {
   std::error_code error;
-  if (std::filesystem::exists(directory, error) && !std::filesystem::is_empty(directory, error)) {
-    return WithOperatorDetail(absl::AlreadyExistsError("export: the folder is not empty"),
-                              directory.string());
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (!IsExportsOwn(entry.path().filename().string())) {
+      return WithOperatorDetail(
+          absl::AlreadyExistsError("export: the folder is not empty and holds no export"),
+          directory.string());
+    }
   }
   return absl::OkStatus();
+}
+
+// The size of the export that stands in the folder, 0 without one.
+absl::StatusOr<std::uint64_t> SizeOfEarlier(const LogView& log, std::uint64_t size,
+                                            const std::filesystem::path& directory) {
+  const absl::StatusOr<Bytes> note = ReadFile(directory / kHeadName, kNoteBytesMax);
+  if (absl::IsNotFound(note.status())) {
+    CARNET_RETURN_IF_ERROR(CheckNoHead(directory));
+    return 0;
+  }
+  CARNET_RETURN_IF_ERROR(note);
+  const absl::StatusOr<Head> head = ParseHead(AsText(*note), log.key());
+  if (!head.ok()) {
+    return WithOperatorDetail(
+        absl::FailedPreconditionError("export: the folder's head is not of this log"),
+        (directory / kHeadName).string());
+  }
+  if (head->size > size) {
+    return LogMisbehaviourError(absl::StrCat("export: the folder's head has ", head->size,
+                                             " records and this log ", size,
+                                             ": it was rolled back"));
+  }
+  CARNET_ASSIGN_OR_RETURN(const Digest root, log.Root(head->size));
+  if (root != head->root) {
+    return LogMisbehaviourError(absl::StrCat("export: the folder's head of ", head->size,
+                                             " records has another root: two histories"));
+  }
+  return head->size;
 }
 
 void AppendBigEndian32(std::size_t value, Bytes& out) {
@@ -42,8 +105,7 @@ std::string StatementsPath(std::uint64_t index, unsigned width) {
   return absl::StrCat("statements/", EntriesPath(index, width).substr(kEntries.size()));
 }
 
-absl::Status ExportStatements(const LogView& log, std::uint64_t index, unsigned width,
-                              const std::filesystem::path& directory) {
+absl::StatusOr<Bytes> StatementBundle(const LogView& log, std::uint64_t index, unsigned width) {
   CARNET_ASSIGN_OR_RETURN(const std::vector<StoredRecord> records,
                           log.ReadRange(index * kTileWidth, width));
   Bytes bundle;
@@ -52,46 +114,108 @@ absl::Status ExportStatements(const LogView& log, std::uint64_t index, unsigned 
     AppendBigEndian32(statement.size(), bundle);
     bundle.insert(bundle.end(), statement.begin(), statement.end());
   }
-  return WritePublic(directory / StatementsPath(index, width), bundle);
+  return bundle;
 }
 
-// Calls `write(index, width)` for each tile of a level that a size implies.
-template <typename Write>
-absl::Status ForEachTile(std::uint64_t size, unsigned level, const Write& write) {
-  const TileExtent extent = ExtentOfLevel(size, level);
-  for (std::uint64_t index = 0; index < extent.full_tiles; ++index) {
-    CARNET_RETURN_IF_ERROR(write(index, kTileWidth));
+// One export into one folder.
+class Exporter {
+ public:
+  Exporter(std::filesystem::path directory, std::uint64_t old_size, std::uint64_t size)
+      : directory_(std::move(directory)), old_size_(old_size), size_(size) {}
+
+  // The resources of one kind and level. path(index, width): of one below the folder;
+  // make(index, width): its bytes.
+  template <typename Path, typename Make>
+  absl::Status Write(unsigned level, const Path& path, const Make& make) {
+    const TileExtent extent = ExtentOfLevel(size_, level);
+    const std::uint64_t settled = ExtentOfLevel(old_size_, level).full_tiles;
+    for (std::uint64_t index = 0; index < extent.full_tiles; ++index) {
+      const std::filesystem::path file = directory_ / path(index, kTileWidth);
+      std::error_code error;
+      if (index < settled && std::filesystem::exists(file, error)) {
+        continue;
+      }
+      CARNET_ASSIGN_OR_RETURN(const Bytes bytes, make(index, kTileWidth));
+      CARNET_RETURN_IF_ERROR(WriteOne(file, bytes));
+      // Readers who ask for a partial tile in vain take the full one.
+      std::filesystem::remove_all(file.string() + ".p", error);
+      if (error) {
+        return FileError(error.value(), "remove", file.string() + ".p");
+      }
+    }
+    return extent.partial_width == 0 ? absl::OkStatus() : WritePartial(level, extent, path, make);
   }
-  return extent.partial_width == 0 ? absl::OkStatus()
-                                   : write(extent.full_tiles, extent.partial_width);
+
+  std::uint64_t files_written() const { return files_written_; }
+
+ private:
+  template <typename Path, typename Make>
+  absl::Status WritePartial(unsigned level, const TileExtent& extent, const Path& path,
+                            const Make& make) {
+    const std::filesystem::path file = directory_ / path(extent.full_tiles, extent.partial_width);
+    std::error_code error;
+    if (extent == ExtentOfLevel(old_size_, level) && std::filesystem::exists(file, error)) {
+      return absl::OkStatus();
+    }
+    CARNET_ASSIGN_OR_RETURN(const Bytes bytes, make(extent.full_tiles, extent.partial_width));
+    return WriteOne(file, bytes);
+  }
+
+  absl::Status WriteOne(const std::filesystem::path& file, ByteView bytes) {
+    ++files_written_;
+    return WritePublic(file, bytes);
+  }
+
+  const std::filesystem::path directory_;
+  const std::uint64_t old_size_;
+  const std::uint64_t size_;
+  std::uint64_t files_written_ = 0;
+};
+
+absl::Status WriteEverything(const LogView& log, std::uint64_t size, bool statements,
+                             Exporter& exporter) {
+  const auto bundle = [&log](std::uint64_t index, unsigned width) {
+    return log.EntryBundle(index, width);
+  };
+  CARNET_RETURN_IF_ERROR(exporter.Write(0, EntriesPath, bundle));
+  if (statements) {
+    const auto statement_bundle = [&log](std::uint64_t index, unsigned width) {
+      return StatementBundle(log, index, width);
+    };
+    CARNET_RETURN_IF_ERROR(exporter.Write(0, StatementsPath, statement_bundle));
+  }
+  for (unsigned level = 0; level < LevelCount(size); ++level) {
+    const auto id = [level](std::uint64_t index, unsigned width) {
+      return TileId{.level = level, .index = index, .width = width};
+    };
+    const auto path = [&id](std::uint64_t index, unsigned width) {
+      return TilePath(id(index, width));
+    };
+    const auto tile = [&id, &log](std::uint64_t index, unsigned width) {
+      return log.Tile(id(index, width));
+    };
+    CARNET_RETURN_IF_ERROR(exporter.Write(level, path, tile));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<std::uint64_t> ExportTiles(const LogView& log,
-                                          const std::filesystem::path& directory,
-                                          const ExportOptions& options) {
-  CARNET_RETURN_IF_ERROR(CheckEmpty(directory));
-  CARNET_RETURN_IF_ERROR(MakeDirs(directory, kPublicDirMode));
+absl::StatusOr<Exported> ExportTiles(const LogView& log, const std::filesystem::path& directory,
+                                     const ExportOptions& options) {
   const SignedHead head = log.Head();
   const std::uint64_t size = head.head.size;
-  const auto write_bundle = [&](std::uint64_t index, unsigned width) -> absl::Status {
-    CARNET_ASSIGN_OR_RETURN(const Bytes bundle, log.EntryBundle(index, width));
-    CARNET_RETURN_IF_ERROR(WritePublic(directory / EntriesPath(index, width), bundle));
-    return options.statements ? ExportStatements(log, index, width, directory) : absl::OkStatus();
-  };
-  CARNET_RETURN_IF_ERROR(ForEachTile(size, 0, write_bundle));
-  for (unsigned level = 0; level < LevelCount(size); ++level) {
-    const auto write_tile = [&](std::uint64_t index, unsigned width) -> absl::Status {
-      const TileId tile{.level = level, .index = index, .width = width};
-      CARNET_ASSIGN_OR_RETURN(const Bytes hashes, log.Tile(tile));
-      return WritePublic(directory / TilePath(tile), hashes);
-    };
-    CARNET_RETURN_IF_ERROR(ForEachTile(size, level, write_tile));
-  }
-  // Last, so that a reader who finds a head finds what it implies.
-  CARNET_RETURN_IF_ERROR(WritePublic(directory / "checkpoint", AsBytes(head.note)));
-  return size;
+  CARNET_RETURN_IF_ERROR(MakeDirs(directory, kPublicDirMode));
+  CARNET_ASSIGN_OR_RETURN(const UniqueFd lock, LockFolder(directory));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t old_size, SizeOfEarlier(log, size, directory));
+  std::error_code error;
+  const bool statements =
+      options.statements || std::filesystem::exists(directory / kStatementsName, error);
+  Exporter exporter(directory, old_size, size);
+  CARNET_RETURN_IF_ERROR(WriteEverything(log, size, statements, exporter));
+  // Commit point. A crash before it: readers find the earlier head and all that it implies.
+  CARNET_RETURN_IF_ERROR(WritePublic(directory / kHeadName, AsBytes(head.note)));
+  return Exported{.size = size, .files_written = exporter.files_written()};
 }
 
 absl::Status ExportTrust(const LogView& log, const std::filesystem::path& directory) {

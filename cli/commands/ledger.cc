@@ -10,11 +10,11 @@
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/commands/ledger_export.h"
+#include "cli/commands/ledger_source.h"
 #include "cli/output.h"
 #include "ledger/bundle.h"
 #include "ledger/export.h"
 #include "ledger/log.h"
-#include "ledger/readers/directory_source.h"
 #include "ledger/readers/state_source.h"
 #include "ledger/record.h"
 #include "ledger/sqlite_store.h"
@@ -29,7 +29,7 @@ using ledger::verifier::LogVerdict;
 using ledger::verifier::TrustPolicy;
 
 struct LedgerOptions {
-  std::string directory;  // an exported log
+  LogSourceOptions source;
   std::string state;
   std::string trust;
   std::vector<std::string> since;
@@ -106,8 +106,8 @@ absl::StatusOr<int> VerifyLog(const LedgerOptions& options, CommandContext& cont
     CARNET_ASSIGN_OR_RETURN(const Bytes note, ReadFile(path, ledger::verifier::kHeadBytesMax));
     heads.push_back(ToString(note));
   }
-  ledger::DirectorySource source(options.directory);
-  return Conclude(context, ledger::verifier::VerifyWholeLog(source, policy, heads));
+  CARNET_ASSIGN_OR_RETURN(const auto source, OpenLogSource(options.source));
+  return Conclude(context, ledger::verifier::VerifyWholeLog(*source, policy, heads));
 }
 
 // Without a trust policy a store is held against what it says of itself.
@@ -212,19 +212,33 @@ CLI::App* AddStateCommand(CLI::App& noun, CommandContext& context, const std::st
   return command;
 }
 
+void AddVerify(CLI::App& noun, CommandContext& context,
+               const std::shared_ptr<LedgerOptions>& options) {
+  CLI::App* verify =
+      AddCommand(noun, context, "verify", "Check a whole log; no network unless a URL is given",
+                 [options, &context] { return VerifyLog(*options, context); });
+  LogSourceOptions& source = options->source;
+  verify
+      ->add_option("DIR|URL", source.place,
+                   "A folder from `carnet ledger export --tiles`, or an https:// that serves one")
+      ->required();
+  verify->add_option("--trust", options->trust, "trust.policy, from somewhere else than the log")
+      ->required();
+  verify->add_option("--since", options->since, "A head of this log from earlier; may be repeated");
+  verify->add_option("--ca", source.ca, "For a URL: PEM of the CA of the server's certificate");
+  verify->add_option("--server-name", source.server_name,
+                     "For a URL: the name in that certificate, where it is not the host");
+  verify->add_option("--state", source.state,
+                     "For a coordinator's URL: read as this state folder's operator");
+}
+
 }  // namespace
 
 void RegisterLedgerCommands(CLI::App& app, CommandContext& context) {
   CLI::App* noun = AddNoun(app, "ledger", "The log: verify, read, hand out");
   const auto options = std::make_shared<LedgerOptions>();
 
-  CLI::App* verify = AddCommand(*noun, context, "verify", "Check a whole exported log, offline",
-                                [options, &context] { return VerifyLog(*options, context); });
-  verify->add_option("DIR", options->directory, "A folder from `carnet ledger export --tiles`")
-      ->required();
-  verify->add_option("--trust", options->trust, "trust.policy, from somewhere else than the log")
-      ->required();
-  verify->add_option("--since", options->since, "A head of this log from earlier; may be repeated");
+  AddVerify(*noun, context, options);
 
   CLI::App* fsck = AddStateCommand(*noun, context, "fsck",
                                    "Check the store itself, values included", options, Fsck);

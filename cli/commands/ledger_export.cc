@@ -94,9 +94,11 @@ absl::StatusOr<int> Export(const ExportOptions& options, CommandContext& context
   if (!options.tiles.empty()) {
     CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
     CARNET_ASSIGN_OR_RETURN(
-        const std::uint64_t size,
+        const ledger::Exported exported,
         ledger::ExportTiles(*log, options.tiles, {.statements = options.statements}));
-    result = {{"out", options.tiles}, {"records", size}};
+    result = {{"out", options.tiles},
+              {"records", exported.size},
+              {"files_written", exported.files_written}};
   } else {
     CARNET_RETURN_IF_ERROR(MakeDirs(options.bundles, kPublicDirMode));
     nlohmann::json list = nlohmann::json::array();
@@ -125,7 +127,8 @@ void AddLedgerExport(CLI::App& noun, CommandContext& context) {
   command->add_option("--state", options->state,
                       "The coordinator's state folder; it may be running");
   command->add_option("--manifest", options->manifest, "A manifest instead: its records");
-  command->add_option("--tiles", options->tiles, "Folder for C2SP tiles, entries and head");
+  command->add_option("--tiles", options->tiles,
+                      "Folder for C2SP tiles, entries and head; an earlier export grows");
   command->add_flag("--statements", options->statements, "With --tiles: the statements too");
   command->add_option("--bundles", options->bundles,
                       "Folder for Sigstore bundles and their list, bundles.json");

@@ -98,7 +98,7 @@ v1::SignedRecord SmallFederation::Filler() {
   return Sign(evidence, Signer::kCoordinator);
 }
 
-void SmallFederation::Found() {
+void SmallFederation::FoundLog() {
   v1::Genesis genesis;
   genesis.set_federation("test");
   genesis.set_home_jurisdiction("DE");
@@ -110,7 +110,10 @@ void SmallFederation::Found() {
   SetDigest(bundle_, genesis.mutable_bundle_sha256());
   genesis.set_bundle_revision(1);
   Append(genesis, Signer::kCoordinator);
+}
 
+void SmallFederation::Found() {
+  FoundLog();
   v1::UserEnrolled user;
   user.set_user_id("u-eeeeeeeeeeeeeeee");
   user.set_public_key(ToString(user_.public_key()));

@@ -42,6 +42,7 @@ class SmallFederation {
                            const std::filesystem::path& head_file = {});
 
   void SetTamper(Tamper tamper) { tamper_ = std::move(tamper); }
+  void FoundLog();  // genesis
   // genesis, user, two workers, job.
   void Found();
   enum class Loss { kNone, kSecondAfterClose };

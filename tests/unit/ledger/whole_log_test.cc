@@ -49,7 +49,7 @@ TEST_CASE("Whole log: exported folders of sizes around the tiles' borders verify
   const TempDir out;
   SmallFederation federation(dir.path());
   Grow(federation, size);
-  REQUIRE(*ExportTiles(federation.log(), out.path(), {.statements = statements}) == size);
+  REQUIRE(ExportTiles(federation.log(), out.path(), {.statements = statements})->size == size);
   const LogVerdict verdict = VerifyDirectory(out.path(), federation.Policy());
   INFO(Failure(verdict));
   REQUIRE_FALSE(verdict.failure);
@@ -63,7 +63,7 @@ TEST_CASE("Whole log: an empty one is a head and nothing else") {
   const TempDir dir;
   const TempDir out;
   SmallFederation federation(dir.path());
-  REQUIRE(*ExportTiles(federation.log(), out.path()) == 0);
+  REQUIRE(ExportTiles(federation.log(), out.path())->size == 0);
   const auto policy =
       *verifier::ParseTrustPolicy(absl::StrCat("# genesis ", std::string(64, '0'), "\nlog ",
                                                federation.log().key().Vkey(), "\nquorum none\n"));
