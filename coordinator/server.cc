@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "coordinator/effects/effects.h"
 #include "coordinator/http/enrolment.h"
+#include "coordinator/http/tiles.h"
 #include "coordinator/recover.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/federation_service.h"
@@ -65,6 +66,17 @@ absl::StatusOr<std::pair<std::string, std::uint16_t>> ParseListen(const std::str
                                                static_cast<std::uint16_t>(port));
 }
 
+LogPublic PublicOf(const v1::LogConfig& config) {
+  switch (config.public_()) {
+    case v1::LOG_PUBLIC_HEADS:
+      return LogPublic::kHeads;
+    case v1::LOG_PUBLIC_ENTRIES:
+      return LogPublic::kEntries;
+    default:
+      return LogPublic::kNone;
+  }
+}
+
 int Cores() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
@@ -92,6 +104,7 @@ class Coordinator {
   void DropUnwantedSpools(const State& state);
   HttpResponse Health() const;
   JoinFacts MakeJoinFacts() const;
+  LogReader ReaderOf(const std::string& certificate_der) const;
 
   const ServerOptions options_;
   const StateDir dir_;
@@ -123,6 +136,7 @@ class Coordinator {
   std::unique_ptr<JobsService> jobs_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<Enrolment> enrolment_;
+  std::unique_ptr<LogTiles> log_tiles_;
   std::unique_ptr<HttpServer> https_;
   std::unique_ptr<GrpcServer> grpc_;
 
@@ -253,6 +267,10 @@ absl::Status Coordinator::StartServices() {
   jobs_ = std::make_unique<JobsService>(*services_);
   admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
   enrolment_ = std::make_unique<Enrolment>(*services_, *authority_);
+  log_tiles_ = std::make_unique<LogTiles>(
+      LogTilesOptions{.anybody = PublicOf(config_.log()),
+                      .reader = [this](const std::string& der) { return ReaderOf(der); }},
+      *log_, *storage_, metrics_);
   engine_->Start();
   return absl::OkStatus();
 }
@@ -302,10 +320,20 @@ HttpResponse Coordinator::Health() const {
   return response;
 }
 
+LogReader Coordinator::ReaderOf(const std::string& certificate_der) const {
+  const absl::StatusOr<crypto::CertificateInfo> info =
+      crypto::ParseCertificateDer(AsBytes(certificate_der));
+  if (info.ok() && peers_.UserOf(*info).ok()) {
+    return LogReader::kUser;
+  }
+  return info.ok() && peers_.WorkerOf(*info).ok() ? LogReader::kWorker : LogReader::kAnybody;
+}
+
 absl::Status Coordinator::StartHttps() {
   CARNET_ASSIGN_OR_RETURN(const auto listen, ParseListen(config_.listen().https()));
   https_ = std::make_unique<HttpServer>();
   enrolment_->Route(https_.get());
+  log_tiles_->Route(https_.get());
   https_->Route("GET", "/healthz", [this](const HttpRequest&) { return Health(); });
   https_->Route("GET", "/readyz", [this](const HttpRequest&) { return Health(); });
   https_->Route("GET", "/metrics", [this](const HttpRequest&) {

@@ -55,9 +55,19 @@ void PeerDirectory::Update(const State& state) {
 
 absl::StatusOr<WorkerPeer> PeerDirectory::Worker(const grpc::ServerContextBase& context) const {
   CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo info, CertificateOf(context));
+  return WorkerOf(info);
+}
+
+absl::StatusOr<UserPeer> PeerDirectory::User(const grpc::ServerContextBase& context) const {
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo info, CertificateOf(context));
+  return UserOf(info);
+}
+
+absl::StatusOr<WorkerPeer> PeerDirectory::WorkerOf(const crypto::CertificateInfo& info) const {
   const MutexLock lock(mutex_);
   const auto peer = workers_.find(ToString(info.spki_sha256));
-  if (peer == workers_.end() || peer->second.first.spiffe_id != info.spiffe_id->ToString()) {
+  if (peer == workers_.end() || !info.spiffe_id ||
+      peer->second.first.spiffe_id != info.spiffe_id->ToString()) {
     return absl::UnauthenticatedError("this certificate is of no enrolled worker");
   }
   if (peer->second.second) {
@@ -66,11 +76,10 @@ absl::StatusOr<WorkerPeer> PeerDirectory::Worker(const grpc::ServerContextBase& 
   return peer->second.first;
 }
 
-absl::StatusOr<UserPeer> PeerDirectory::User(const grpc::ServerContextBase& context) const {
-  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo info, CertificateOf(context));
+absl::StatusOr<UserPeer> PeerDirectory::UserOf(const crypto::CertificateInfo& info) const {
   const MutexLock lock(mutex_);
-  const auto user = users_.find(info.spiffe_id->user());
-  if (info.spiffe_id->kind() != crypto::SpiffeKind::kUser || user == users_.end()) {
+  const auto user = info.spiffe_id ? users_.find(info.spiffe_id->user()) : users_.end();
+  if (user == users_.end() || info.spiffe_id->kind() != crypto::SpiffeKind::kUser) {
     return absl::UnauthenticatedError("this certificate is of no enrolled user");
   }
   return user->second;

@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "coordinator/blobs/blobs.h"
 #include "coordinator/engine/engine.h"
+#include "crypto/certificates.h"
 #include "crypto/ed25519.h"
 #include "crypto/key_files.h"
 #include "crypto/x25519.h"
@@ -44,6 +45,11 @@ class PeerDirectory {
   absl::StatusOr<WorkerPeer> Worker(const grpc::ServerContextBase& context) const
       CARNET_EXCLUDES(mutex_);
   absl::StatusOr<UserPeer> User(const grpc::ServerContextBase& context) const
+      CARNET_EXCLUDES(mutex_);
+  // The same by what a certificate says that TLS verified.
+  absl::StatusOr<WorkerPeer> WorkerOf(const crypto::CertificateInfo& info) const
+      CARNET_EXCLUDES(mutex_);
+  absl::StatusOr<UserPeer> UserOf(const crypto::CertificateInfo& info) const
       CARNET_EXCLUDES(mutex_);
 
  private:

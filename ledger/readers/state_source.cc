@@ -76,6 +76,21 @@ absl::Status ForEachBlob(sqlite3* database, const char* sql, std::uint64_t first
   return status;
 }
 
+// What to say of a range of records that is not whole.
+absl::Status FirstMissing(sqlite3* database, const char* sql, std::uint64_t first,
+                          std::uint64_t end) {
+  std::uint64_t index = first;
+  for (; index < end; ++index) {
+    bool found = false;
+    CARNET_RETURN_IF_ERROR(ForEachBlob(database, sql, index, index + 1,
+                                       [&found](ByteView /*part*/) { found = true; }));
+    if (!found) {
+      break;
+    }
+  }
+  return absl::NotFoundError(absl::StrCat("store: record ", index, " is missing"));
+}
+
 // Parts with a big-endian length of `length_bytes` before each, as bundles hold them.
 absl::StatusOr<Bytes> ReadParts(sqlite3* database, const char* sql, const Resource& resource,
                                 std::size_t length_bytes) {
@@ -91,7 +106,7 @@ absl::StatusOr<Bytes> ReadParts(sqlite3* database, const char* sql, const Resour
   };
   CARNET_RETURN_IF_ERROR(ForEachBlob(database, sql, first, first + resource.width, take));
   return count == resource.width ? absl::StatusOr<Bytes>(std::move(bundle))
-                                 : absl::NotFoundError("store: a record is missing");
+                                 : FirstMissing(database, sql, first, first + resource.width);
 }
 
 }  // namespace
