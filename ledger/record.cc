@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/json.h"
+#include "base/message_json.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "crypto/hash.h"
@@ -99,10 +100,10 @@ absl::Status CheckSubjects(const google::protobuf::Message& predicate,
   return subjects.size() > kSubjectsMax ? Bad("too many subjects") : absl::OkStatus();
 }
 
-absl::StatusOr<nlohmann::json> StatementJson(const google::protobuf::Message& predicate,
-                                             const std::vector<Subject>& subjects) {
-  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToJson(predicate));
-  CARNET_ASSIGN_OR_RETURN(nlohmann::json body, ParseJson(text, kStatementBytesMax));
+// The one text that a writer makes of them.
+absl::StatusOr<std::string> StatementText(const google::protobuf::Message& predicate,
+                                          const std::vector<Subject>& subjects) {
+  CARNET_ASSIGN_OR_RETURN(const std::string body, MessageToSortedJson(predicate));
   nlohmann::json list = nlohmann::json::array();
   for (const Subject& subject : subjects) {
     nlohmann::json entry = {{"digest", {{"sha256", HexEncode(subject.sha256)}}}};
@@ -111,11 +112,10 @@ absl::StatusOr<nlohmann::json> StatementJson(const google::protobuf::Message& pr
     }
     list.push_back(std::move(entry));
   }
-  return nlohmann::json{
-      {"_type", kStatementType},
-      {"subject", std::move(list)},
-      {"predicateType", absl::StrCat(kTypePrefix, RecordTypeOf(predicate), kTypeSuffix)},
-      {"predicate", std::move(body)}};
+  // Keys in the order of their bytes.
+  return absl::StrCat(R"({"_type":")", kStatementType, R"(","predicate":)", body,
+                      R"(,"predicateType":")", kTypePrefix, RecordTypeOf(predicate), kTypeSuffix,
+                      R"(","subject":)", list.dump(), "}");
 }
 
 absl::StatusOr<std::vector<Subject>> ParseSubjects(const nlohmann::json& list) {
@@ -175,19 +175,19 @@ absl::Status ParseStatement(absl::string_view statement, bool strict, Record& re
   record.signer_kind = entry->second.signer;
   record.predicate = entry->second.make();
   google::protobuf::Message& message = MutableMessageOf(record.predicate);
-  CARNET_RETURN_IF_ERROR(JsonToMessage(json["predicate"].dump(), &message, kStatementBytesMax));
+  CARNET_RETURN_IF_ERROR(FillFromJson(json["predicate"], &message));
   CARNET_ASSIGN_OR_RETURN(record.subjects, ParseSubjects(json["subject"]));
   if (!strict) {
     return absl::OkStatus();
   }
   CARNET_RETURN_IF_ERROR(CheckCommon(CommonOf(record.predicate)));
   CARNET_RETURN_IF_ERROR(CheckSubjects(message, record.subjects));
-  // What protobuf's parser lets pass (camelCase names, nulls, other spellings of a value) and
-  // members that nobody read show here: the statement does not come back.
-  CARNET_ASSIGN_OR_RETURN(const nlohmann::json again, StatementJson(message, record.subjects));
-  // As text: 3 and 3.0 compare equal as values.
-  return again.dump() == json.dump() ? absl::OkStatus()
-                                     : Bad("not in the form that its writer gives it");
+  // Members that nobody read, and other spellings of a value, show here: the statement does not
+  // come back. White space between its tokens is its signer's affair.
+  CARNET_ASSIGN_OR_RETURN(const std::string again, StatementText(message, record.subjects));
+  return again == statement || again == json.dump()
+             ? absl::OkStatus()
+             : Bad("not in the form that its writer gives it");
 }
 
 absl::StatusOr<Record> Open(const v1::SignedRecord& record, bool strict) {
@@ -240,8 +240,7 @@ absl::StatusOr<std::string> MakeStatement(const google::protobuf::Message& predi
     CARNET_ASSIGN_OR_RETURN(named, SubjectsOf(predicate));
   }
   CARNET_RETURN_IF_ERROR(CheckSubjects(predicate, named));
-  CARNET_ASSIGN_OR_RETURN(const nlohmann::json json, StatementJson(predicate, named));
-  std::string statement = json.dump();
+  CARNET_ASSIGN_OR_RETURN(std::string statement, StatementText(predicate, named));
   if (statement.size() > kStatementBytesMax) {
     return absl::ResourceExhaustedError("record: the statement is over 1 MiB");
   }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "base/message_json.h"
 #include "base/status.h"
 #include "crypto/hash.h"
 #include "ledger/note.h"
@@ -35,7 +36,7 @@ Subjects OneHashed(absl::string_view name, const std::string& bytes) {
 }
 
 absl::StatusOr<Digest> HashOfJson(const google::protobuf::Message& message) {
-  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToJson(message));
+  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToSortedJson(message));
   CARNET_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(text));
   CARNET_ASSIGN_OR_RETURN(const std::string canonical, CanonicalJson(json));
   return crypto::Sha256(AsBytes(canonical));

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
+#include "base/message_json.h"
 #include "base/status.h"
 #include "carnet/v1/records.pb.h"
 #include "crypto/hash.h"
@@ -65,7 +66,7 @@ const std::map<std::string, SubjectRule>& SubjectRules() {
 }
 
 absl::StatusOr<Digest> HashOfJson(const Message& message) {
-  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToJson(message));
+  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToSortedJson(message));
   CARNET_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(text));
   CARNET_ASSIGN_OR_RETURN(const std::string canonical, CanonicalJson(json));
   return crypto::Sha256(AsBytes(canonical));
@@ -211,14 +212,13 @@ absl::StatusOr<std::shared_ptr<const Message>> ReadPredicate(const Descriptor* t
                                                              const nlohmann::json& json) {
   std::shared_ptr<Message> message(
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
-  if (!JsonToMessage(json.dump(), message.get(), kStatementBytesMax).ok()) {
+  if (!FillFromJson(json, message.get()).ok()) {
     return Bad("its predicate is not of its type");
   }
   // One spelling for one value: what does not come back the same had unknown or doubled names in
   // it.
-  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToJson(*message));
-  CARNET_ASSIGN_OR_RETURN(const nlohmann::json again, ParseJson(text, kStatementBytesMax));
-  if (again.dump() != json.dump()) {  // As text: 3 and 3.0 are equal values.
+  CARNET_ASSIGN_OR_RETURN(const std::string again, MessageToSortedJson(*message));
+  if (again != json.dump()) {  // As text: 3 and 3.0 are equal values.
     return Bad("its predicate is not spelled as proto3 JSON prints it");
   }
   return std::shared_ptr<const Message>(std::move(message));

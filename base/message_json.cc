@@ -1,0 +1,448 @@
+#include "base/message_json.h"
+
+#include <google/protobuf/message.h>
+#include <google/protobuf/timestamp.pb.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "base/json.h"
+#include "base/json_text.h"
+#include "base/status.h"
+
+namespace carnet {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::EnumValueDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using nlohmann::json;
+
+absl::Status Unwritable(absl::string_view why) {
+  return absl::InternalError(absl::StrCat("message: ", why));
+}
+
+bool IsTimestamp(const Descriptor* descriptor) {
+  return descriptor == google::protobuf::Timestamp::descriptor();
+}
+
+// Seconds with 0, 3, 6 or 9 digits behind the point, as proto3 JSON has it.
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  std::string text = absl::FormatTime("%Y-%m-%dT%H:%M:%S", absl::FromUnixSeconds(time.seconds()),
+                                      absl::UTCTimeZone());
+  const std::int32_t nanos = time.nanos();
+  if (nanos != 0 && nanos % 1'000'000 == 0) {
+    absl::StrAppendFormat(&text, ".%03d", nanos / 1'000'000);
+  } else if (nanos != 0 && nanos % 1000 == 0) {
+    absl::StrAppendFormat(&text, ".%06d", nanos / 1000);
+  } else if (nanos != 0) {
+    absl::StrAppendFormat(&text, ".%09d", nanos);
+  }
+  text.push_back('Z');
+  return text;
+}
+
+// As protobuf writes it, read and written again by nlohmann::json: 100 for 100.0, 0.1 for 0.1.
+std::string DoubleText(double value) {
+  if (std::isnan(value)) {
+    return "\"NaN\"";
+  }
+  if (std::isinf(value)) {
+    return value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+  }
+  std::string text = absl::StrFormat("%.15g", value);
+  double again = 0;
+  if (!absl::SimpleAtod(text, &again) || again != value) {
+    text = absl::StrFormat("%.17g", value);
+  }
+  // Digits alone stay as they are; everything else in nlohmann's spelling.
+  if (text.find_first_not_of("0123456789") == std::string::npos) {
+    return text;
+  }
+  return json::parse(text).dump();
+}
+
+// Protobuf takes it for a value that is not the default; read back it would be one.
+bool IsNegativeZero(const Message& message, const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE && !field.is_repeated() &&
+         !field.has_presence() && message.GetReflection()->GetDouble(message, &field) == 0;
+}
+
+class Writer {
+ public:
+  absl::StatusOr<std::string> Write(const Message& message) {
+    CARNET_RETURN_IF_ERROR(Append(message, 0));
+    return std::move(out_);
+  }
+
+ private:
+  absl::Status Append(const Message& message, int depth);
+  absl::Status AppendField(const Message& message, const FieldDescriptor& field, int depth);
+  absl::Status AppendMap(const Message& message, const FieldDescriptor& field, int depth);
+  // index: -1 for a field that is not repeated.
+  absl::Status AppendValue(const Message& message, const FieldDescriptor& field, int index,
+                           int depth);
+  absl::Status AppendText(absl::string_view text) {
+    return AppendJsonString(text, &out_) ? absl::OkStatus() : Unwritable("text is not UTF-8");
+  }
+
+  std::string out_;
+};
+
+absl::Status Writer::Append(const Message& message, int depth) {
+  const Descriptor* descriptor = message.GetDescriptor();
+  if (IsTimestamp(descriptor)) {
+    return AppendText(
+        TimeText(*google::protobuf::DynamicCastToGenerated<google::protobuf::Timestamp>(&message)));
+  }
+  if (descriptor->file()->package() == "google.protobuf") {
+    return Unwritable("a well-known type that records do not have");
+  }
+  if (depth >= kJsonDepthMax) {
+    return Unwritable("nested too deep");
+  }
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  fields.erase(
+      std::remove_if(fields.begin(), fields.end(),
+                     [&](const FieldDescriptor* field) { return IsNegativeZero(message, *field); }),
+      fields.end());
+  std::sort(fields.begin(), fields.end(), [](const FieldDescriptor* a, const FieldDescriptor* b) {
+    return a->name() < b->name();
+  });
+  out_.push_back('{');
+  for (const FieldDescriptor* field : fields) {
+    if (field != fields.front()) {
+      out_.push_back(',');
+    }
+    absl::StrAppend(&out_, "\"", field->name(), "\":");
+    CARNET_RETURN_IF_ERROR(AppendField(message, *field, depth));
+  }
+  out_.push_back('}');
+  return absl::OkStatus();
+}
+
+absl::Status Writer::AppendField(const Message& message, const FieldDescriptor& field, int depth) {
+  if (field.is_map()) {
+    return AppendMap(message, field, depth);
+  }
+  if (!field.is_repeated()) {
+    return AppendValue(message, field, -1, depth + 1);
+  }
+  out_.push_back('[');
+  const int size = message.GetReflection()->FieldSize(message, &field);
+  for (int i = 0; i < size; ++i) {
+    if (i > 0) {
+      out_.push_back(',');
+    }
+    CARNET_RETURN_IF_ERROR(AppendValue(message, field, i, depth + 2));
+  }
+  out_.push_back(']');
+  return absl::OkStatus();
+}
+
+absl::Status Writer::AppendMap(const Message& message, const FieldDescriptor& field, int depth) {
+  const FieldDescriptor& key = *field.message_type()->map_key();
+  const FieldDescriptor& value = *field.message_type()->map_value();
+  if (key.cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
+    return Unwritable("a map whose keys are no text");
+  }
+  const Reflection& reflection = *message.GetReflection();
+  std::vector<const Message*> entries;
+  for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
+    entries.push_back(&reflection.GetRepeatedMessage(message, &field, i));
+  }
+  const auto key_of = [&](const Message& entry) {
+    return entry.GetReflection()->GetString(entry, &key);
+  };
+  std::sort(entries.begin(), entries.end(),
+            [&](const Message* a, const Message* b) { return key_of(*a) < key_of(*b); });
+  out_.push_back('{');
+  for (const Message* entry : entries) {
+    if (entry != entries.front()) {
+      out_.push_back(',');
+    }
+    CARNET_RETURN_IF_ERROR(AppendText(key_of(*entry)));
+    out_.push_back(':');
+    CARNET_RETURN_IF_ERROR(AppendValue(*entry, value, -1, depth + 2));
+  }
+  out_.push_back('}');
+  return absl::OkStatus();
+}
+
+absl::Status Writer::AppendValue(const Message& message, const FieldDescriptor& field, int index,
+                                 int depth) {
+  const Reflection& r = *message.GetReflection();
+  const bool one = index < 0;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      out_ += (one ? r.GetBool(message, &field) : r.GetRepeatedBool(message, &field, index))
+                  ? "true"
+                  : "false";
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_INT32:
+      absl::StrAppend(
+          &out_, one ? r.GetInt32(message, &field) : r.GetRepeatedInt32(message, &field, index));
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_UINT32:
+      absl::StrAppend(
+          &out_, one ? r.GetUInt32(message, &field) : r.GetRepeatedUInt32(message, &field, index));
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_INT64:
+      absl::StrAppend(
+          &out_, "\"",
+          one ? r.GetInt64(message, &field) : r.GetRepeatedInt64(message, &field, index), "\"");
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_UINT64:
+      absl::StrAppend(
+          &out_, "\"",
+          one ? r.GetUInt64(message, &field) : r.GetRepeatedUInt64(message, &field, index), "\"");
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      out_ += DoubleText(one ? r.GetDouble(message, &field)
+                             : r.GetRepeatedDouble(message, &field, index));
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_ENUM: {
+      const EnumValueDescriptor* value =
+          one ? r.GetEnum(message, &field) : r.GetRepeatedEnum(message, &field, index);
+      if (field.enum_type()->FindValueByNumber(value->number()) == nullptr) {
+        return Unwritable("an enum value without a name");
+      }
+      return AppendText(value->name());
+    }
+    case FieldDescriptor::CPPTYPE_STRING: {
+      std::string scratch;
+      const std::string& text =
+          one ? r.GetStringReference(message, &field, &scratch)
+              : r.GetRepeatedStringReference(message, &field, index, &scratch);
+      if (field.type() == FieldDescriptor::TYPE_BYTES) {
+        absl::StrAppend(&out_, "\"", Base64Encode(AsBytes(text)), "\"");
+        return absl::OkStatus();
+      }
+      return AppendText(text);
+    }
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return Append(
+          one ? r.GetMessage(message, &field) : r.GetRepeatedMessage(message, &field, index),
+          depth);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return Unwritable("a float, which records do not have");
+  }
+  return Unwritable("an unknown type of field");
+}
+
+absl::Status Bad(const FieldDescriptor& field, absl::string_view wanted) {
+  return absl::InvalidArgumentError(absl::StrCat("message: ", field.name(), ": ", wanted));
+}
+
+// Adds to a repeated field, else sets.
+#define CARNET_PUT(Type, message, field, value)                                                \
+  ((field).is_repeated() ? (message)->GetReflection()->Add##Type((message), &(field), (value)) \
+                         : (message)->GetReflection()->Set##Type((message), &(field), (value)))
+
+// An integer of 64 bits as text, in the only spelling that it has.
+template <typename Integer>
+bool ReadText(const json& value, Integer* out) {
+  return value.is_string() && absl::SimpleAtoi(value.get_ref<const std::string&>(), out) &&
+         absl::StrCat(*out) == value.get_ref<const std::string&>();
+}
+
+template <typename Integer>
+bool ReadNumber(const json& value, Integer* out) {
+  if (!value.is_number_integer()) {
+    return false;
+  }
+  // nlohmann keeps what is not negative as unsigned.
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    *out = static_cast<Integer>(number);
+    return number <= static_cast<std::uint64_t>(std::numeric_limits<Integer>::max());
+  }
+  const auto number = value.get<std::int64_t>();
+  *out = static_cast<Integer>(number);
+  return std::numeric_limits<Integer>::is_signed &&
+         number >= static_cast<std::int64_t>(std::numeric_limits<Integer>::min());
+}
+
+bool ReadDouble(const json& value, double* out) {
+  if (value.is_number()) {
+    *out = value.get<double>();
+    return std::isfinite(*out);
+  }
+  if (!value.is_string()) {
+    return false;
+  }
+  const std::string& text = value.get_ref<const std::string&>();
+  *out = text == "NaN"         ? std::numeric_limits<double>::quiet_NaN()
+         : text == "-Infinity" ? -std::numeric_limits<double>::infinity()
+                               : std::numeric_limits<double>::infinity();
+  return text == "NaN" || text == "Infinity" || text == "-Infinity";
+}
+
+bool ReadTime(const json& value, google::protobuf::Timestamp* out) {
+  if (!value.is_string()) {
+    return false;
+  }
+  const std::string& text = value.get_ref<const std::string&>();
+  absl::Time time;
+  if (!absl::ParseTime(absl::RFC3339_full, text, &time, nullptr)) {
+    return false;
+  }
+  const std::int64_t seconds = absl::ToUnixSeconds(time);
+  out->set_seconds(seconds);
+  out->set_nanos(
+      static_cast<std::int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  return TimeText(*out) == text;
+}
+
+// False: not of this type, in the one spelling that it has.
+bool PutNumber(const json& value, const FieldDescriptor& field, Message* message) {
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32: {
+      std::int32_t number = 0;
+      return ReadNumber(value, &number) && (CARNET_PUT(Int32, message, field, number), true);
+    }
+    case FieldDescriptor::CPPTYPE_UINT32: {
+      std::uint32_t number = 0;
+      return ReadNumber(value, &number) && (CARNET_PUT(UInt32, message, field, number), true);
+    }
+    case FieldDescriptor::CPPTYPE_INT64: {
+      std::int64_t number = 0;
+      return ReadText(value, &number) && (CARNET_PUT(Int64, message, field, number), true);
+    }
+    case FieldDescriptor::CPPTYPE_UINT64: {
+      std::uint64_t number = 0;
+      return ReadText(value, &number) && (CARNET_PUT(UInt64, message, field, number), true);
+    }
+    case FieldDescriptor::CPPTYPE_DOUBLE: {
+      double number = 0;
+      return ReadDouble(value, &number) && (CARNET_PUT(Double, message, field, number), true);
+    }
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return value.is_boolean() && (CARNET_PUT(Bool, message, field, value.get<bool>()), true);
+    default:
+      return false;
+  }
+}
+
+bool PutText(const json& value, const FieldDescriptor& field, Message* message) {
+  if (!value.is_string()) {
+    return false;
+  }
+  const std::string& text = value.get_ref<const std::string&>();
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    const EnumValueDescriptor* named = field.enum_type()->FindValueByName(text);
+    return named != nullptr && (CARNET_PUT(Enum, message, field, named), true);
+  }
+  if (field.type() != FieldDescriptor::TYPE_BYTES) {
+    CARNET_PUT(String, message, field, text);
+    return true;
+  }
+  const absl::StatusOr<Bytes> bytes = Base64Decode(text);
+  return bytes.ok() && (CARNET_PUT(String, message, field, ToString(*bytes)), true);
+}
+
+absl::Status Fill(const json& value, Message* message, int depth);
+
+absl::Status PutMessage(const json& value, const FieldDescriptor& field, Message* message,
+                        int depth) {
+  const Reflection& reflection = *message->GetReflection();
+  Message* inner = field.is_repeated() ? reflection.AddMessage(message, &field)
+                                       : reflection.MutableMessage(message, &field);
+  if (!IsTimestamp(inner->GetDescriptor())) {
+    return Fill(value, inner, depth);
+  }
+  return ReadTime(value,
+                  google::protobuf::DynamicCastToGenerated<google::protobuf::Timestamp>(inner))
+             ? absl::OkStatus()
+             : Bad(field, "a time in UTC, e.g. 2026-01-02T03:04:05Z");
+}
+
+absl::Status Put(const json& value, const FieldDescriptor& field, Message* message, int depth) {
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return PutMessage(value, field, message, depth);
+    case FieldDescriptor::CPPTYPE_STRING:
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return PutText(value, field, message)
+                 ? absl::OkStatus()
+                 : Bad(field, "text was expected: base64 for bytes, a name for an enum");
+    default:
+      return PutNumber(value, field, message)
+                 ? absl::OkStatus()
+                 : Bad(field, "a number was expected, as text beyond 32 bits, or true or false");
+  }
+}
+
+#undef CARNET_PUT
+
+absl::Status PutMap(const json& value, const FieldDescriptor& field, Message* message, int depth) {
+  if (!value.is_object()) {
+    return Bad(field, "an object");
+  }
+  const Descriptor& entry = *field.message_type();
+  if (entry.map_key()->cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
+    return Bad(field, "a type that records do not have");
+  }
+  for (const auto& [key, member] : value.get_ref<const json::object_t&>()) {
+    Message* added = message->GetReflection()->AddMessage(message, &field);
+    added->GetReflection()->SetString(added, entry.map_key(), key);
+    CARNET_RETURN_IF_ERROR(Put(member, *entry.map_value(), added, depth));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fill(const json& value, Message* message, int depth) {
+  if (!value.is_object() || depth >= kJsonDepthMax) {
+    return absl::InvalidArgumentError("message: an object was expected, not nested too deep");
+  }
+  const Descriptor& descriptor = *message->GetDescriptor();
+  if (descriptor.file()->package() == "google.protobuf") {
+    return absl::InvalidArgumentError("message: a well-known type that records do not have");
+  }
+  for (const auto& [name, member] : value.get_ref<const json::object_t&>()) {
+    const FieldDescriptor* field = descriptor.FindFieldByName(name);
+    if (field == nullptr) {
+      return absl::InvalidArgumentError("message: an unknown field");
+    }
+    if (field->real_containing_oneof() != nullptr &&
+        message->GetReflection()->HasOneof(*message, field->real_containing_oneof())) {
+      return Bad(*field, "only one of several fields");
+    }
+    if (field->is_map()) {
+      CARNET_RETURN_IF_ERROR(PutMap(member, *field, message, depth + 2));
+    } else if (field->is_repeated()) {
+      if (!member.is_array()) {
+        return Bad(*field, "a list");
+      }
+      for (const json& element : member) {
+        CARNET_RETURN_IF_ERROR(Put(element, *field, message, depth + 2));
+      }
+    } else {
+      CARNET_RETURN_IF_ERROR(Put(member, *field, message, depth + 1));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> MessageToSortedJson(const Message& message) {
+  return Writer().Write(message);
+}
+
+absl::Status FillFromJson(const json& value, Message* message) {
+  return Fill(value, message, 0);
+}
+
+}  // namespace carnet
