@@ -62,6 +62,23 @@ inline constexpr MetricSpec kLedgerCommitSeconds{MetricKind::kHistogram,
                                                  "carnet_ledger_commit_duration_seconds",
                                                  "How long group commits took.",
                                                  {}};
+inline constexpr MetricSpec kLedgerPublishedSize{MetricKind::kGauge,
+                                                 "carnet_ledger_published_size_records",
+                                                 "Records that the newest published head covers.",
+                                                 {}};
+inline constexpr MetricSpec kLedgerPublishLag{
+    MetricKind::kGauge,
+    "carnet_ledger_publish_lag_seconds",
+    "How long the oldest head that no published one covers has waited.",
+    {}};
+inline constexpr MetricSpec kWitnessRequests{MetricKind::kCounter,
+                                             "carnet_witness_requests_total",
+                                             "Heads sent to witnesses, by outcome.",
+                                             {"outcome"}};
+inline constexpr MetricSpec kWitnessAnswers{MetricKind::kCounter,
+                                            "carnet_witness_answers_total",
+                                            "Requests answered as a witness, by status.",
+                                            {"status"}};
 inline constexpr MetricSpec kDecisions{MetricKind::kCounter,
                                        "carnet_policy_decisions_total",
                                        "Decisions on flows, by operation and verdict.",

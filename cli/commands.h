@@ -48,6 +48,7 @@ ExitCode ExitCodeOf(const absl::Status& status);
 
 void RegisterInitCommand(CLI::App& app, CommandContext& context);
 void RegisterCoordinatorCommands(CLI::App& app, CommandContext& context);
+void RegisterWitnessCommands(CLI::App& app, CommandContext& context);
 void RegisterWorkerCommands(CLI::App& app, CommandContext& context);
 void RegisterTrainerCommands(CLI::App& app, CommandContext& context);
 void RegisterConfigCommands(CLI::App& app, CommandContext& context);

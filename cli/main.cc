@@ -36,6 +36,7 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterInitCommand(app, context);
   carnet::cli::RegisterCoordinatorCommands(app, context);
   carnet::cli::RegisterWorkerCommands(app, context);
+  carnet::cli::RegisterWitnessCommands(app, context);
   carnet::cli::RegisterJobCommands(app, context);
   carnet::cli::RegisterDataCommands(app, context);
   carnet::cli::RegisterEvidenceCommands(app, context);

@@ -21,6 +21,7 @@
 #include "coordinator/effects/effects.h"
 #include "coordinator/http/enrolment.h"
 #include "coordinator/http/tiles.h"
+#include "coordinator/publish/publisher.h"
 #include "coordinator/recover.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/federation_service.h"
@@ -96,6 +97,7 @@ class Coordinator {
  private:
   absl::Status LoadConfig();
   absl::Status OpenState();
+  absl::Status OpenPublisher();
   absl::Status StartServices();
   absl::Status IssueServerCertificate();
   absl::Status StartGrpc();
@@ -131,6 +133,7 @@ class Coordinator {
   std::unique_ptr<BoundedExecutor> commit_, storage_, bulk_, verify_, aggregation_;
   std::unique_ptr<FileEffects> effects_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<FederationService> federation_;
   std::unique_ptr<JobsService> jobs_;
@@ -189,6 +192,7 @@ absl::Status Coordinator::OpenState() {
   CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord first, log_->ReadRecord(0));
   CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenRecord(first));
   genesis_leaf_ = opened.leaf_hash;
+  CARNET_RETURN_IF_ERROR(OpenPublisher());
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
                           keys_->Read(kStatementKeyId, crypto::KeyKind::kEd25519));
   CARNET_ASSIGN_OR_RETURN(statement_key_, crypto::Ed25519KeyPair::FromSeed(seed));
@@ -232,6 +236,24 @@ absl::Status Coordinator::OpenState() {
   return absl::OkStatus();
 }
 
+// Before anything is served, appended or swept: what the witnesses know may show that this state is
+// an old copy.
+absl::Status Coordinator::OpenPublisher() {
+  if (!config_.has_publish()) {
+    return log_->SetWitnessed(false);
+  }
+  CARNET_ASSIGN_OR_RETURN(
+      PublisherOptions options,
+      LoadPublisherOptions(config_.publish(), dir_.root, log_->key(), genesis_leaf_));
+  publisher_ = std::make_unique<Publisher>(
+      std::move(options), *log_, clock_, rng_, metrics_,
+      [this](std::string reason) {
+        engine_->SetNewRoundsHeld(Engine::Holder::kWitnesses, std::move(reason));
+      },
+      [this](absl::Status why) { engine_->ReportMisbehaviour(std::move(why)); });
+  return publisher_->CheckWitnesses();
+}
+
 JoinFacts Coordinator::MakeJoinFacts() const {
   JoinFacts facts;
   facts.addresses = AddressesOr(config_.addresses(), config_.listen().grpc());
@@ -259,6 +281,9 @@ absl::Status Coordinator::StartServices() {
     peers_.Update(state);
     metrics_.Set(metric::kLedgerSize, static_cast<double>(durable_size));
     DropUnwantedSpools(state);
+    if (publisher_ != nullptr) {
+      publisher_->NewHead();
+    }
   });
   for (const auto& [staging_id, sealed] : uploaded_shards_) {
     engine_->SetUploaded(staging_id, sealed);
@@ -272,7 +297,7 @@ absl::Status Coordinator::StartServices() {
                       .reader = [this](const std::string& der) { return ReaderOf(der); }},
       *log_, *storage_, metrics_);
   engine_->Start();
-  return absl::OkStatus();
+  return publisher_ == nullptr ? absl::OkStatus() : publisher_->Start();
 }
 
 // Uploads of rounds and stagings that ended meanwhile have nobody to finish them.
@@ -357,6 +382,9 @@ void Coordinator::Stop() {
   }
   if (grpc_ != nullptr) {
     grpc_->Stop(kGrpcGrace);
+  }
+  if (publisher_ != nullptr) {
+    publisher_->Stop();
   }
   if (engine_ != nullptr) {
     engine_->Stop();

@@ -80,15 +80,20 @@ absl::StatusOr<std::uint64_t> SizeOfEarlier(const LogView& log, std::uint64_t si
         absl::FailedPreconditionError("export: the folder's head is not of this log"),
         (directory / kHeadName).string());
   }
-  if (head->size > size) {
+  if (head->size > log.Size()) {
     return LogMisbehaviourError(absl::StrCat("export: the folder's head has ", head->size,
-                                             " records and this log ", size,
+                                             " records and this log ", log.Size(),
                                              ": it was rolled back"));
   }
   CARNET_ASSIGN_OR_RETURN(const Digest root, log.Root(head->size));
   if (root != head->root) {
     return LogMisbehaviourError(absl::StrCat("export: the folder's head of ", head->size,
                                              " records has another root: two histories"));
+  }
+  if (head->size > size) {
+    // An export from before the log had witnesses, whose cosignatures have not come that far.
+    return absl::FailedPreconditionError(
+        "export: the folder's head is newer than the published one; try again later");
   }
   return head->size;
 }
@@ -203,7 +208,7 @@ absl::Status WriteEverything(const LogView& log, std::uint64_t size, bool statem
 
 absl::StatusOr<Exported> ExportTiles(const LogView& log, const std::filesystem::path& directory,
                                      const ExportOptions& options) {
-  const SignedHead head = log.Head();
+  CARNET_ASSIGN_OR_RETURN(const SignedHead head, log.PublishedHead());
   const std::uint64_t size = head.head.size;
   CARNET_RETURN_IF_ERROR(MakeDirs(directory, kPublicDirMode));
   CARNET_ASSIGN_OR_RETURN(const UniqueFd lock, LockFolder(directory));

@@ -23,18 +23,19 @@ struct Exported {
   std::uint64_t files_written = 0;  // besides the head; what was there already is not written again
 };
 
-// Writes checkpoint, tile/… and tile/entries/… of the newest head into `directory`: missing, empty,
-// or an earlier export of the same log (whole or cut off), which grows by what is new. Files and
-// folders are made with the modes 0644 and 0755.
+// Writes checkpoint, tile/… and tile/entries/… of the published head into `directory`: missing,
+// empty, or an earlier export of the same log (whole or cut off), which grows by what is new. Files
+// and folders are made with the modes 0644 and 0755.
 //
 // Each file appears whole; the head comes last, so that whoever finds a head finds what it implies.
 // Partial tiles stay until the full tile stands beside them, as readers of earlier heads ask for
 // them; then they go. A crash at any point leaves the earlier export, to which the next one adds.
 //
-// Errors: ALREADY_EXISTS the folder holds something else. FAILED_PRECONDITION: an export of another
-// log, or another process exports into it. DATA_LOSS, IsLogMisbehaviour: the folder's head is newer
-// than this log, or has another root: the log was rolled back or forked; nothing was written.
-// Others of base/files.h and the store.
+// Errors: NOT_FOUND no head is published yet. ALREADY_EXISTS the folder holds something else.
+// FAILED_PRECONDITION: its head is newer than the published one, an export of another log, or
+// another process exports into it. DATA_LOSS, IsLogMisbehaviour: the folder's head is newer than
+// this log, or has another root: the log was rolled back or forked; nothing was written. Others of
+// base/files.h and the store.
 absl::StatusOr<Exported> ExportTiles(const LogView& log, const std::filesystem::path& directory,
                                      const ExportOptions& options = {});
 

@@ -91,6 +91,11 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(LogOptions options, crypto::Ed255
   std::unique_ptr<Log> log(new Log(std::move(note_key), std::move(store), std::move(lock),
                                    std::move(options), std::move(key)));
   CARNET_RETURN_IF_ERROR(log->Recover());
+  CARNET_ASSIGN_OR_RETURN(Published published, ReadPublished(log->options_.state_dir, log->key()));
+  if (published.head) {
+    CARNET_RETURN_IF_ERROR(log->CheckOwnHead(published.head->note));
+  }
+  log->SetPublished(std::move(published));
   return log;
 }
 
@@ -273,6 +278,36 @@ absl::Status Log::CheckOwnHead(absl::string_view note) {
                      " records that this log signed, with another root: two histories"));
   }
   return absl::OkStatus();
+}
+
+absl::Status Log::SetWitnessed(bool witnessed) {
+  if (witnessed == this->witnessed()) {
+    return absl::OkStatus();
+  }
+  return KeepPublished({.witnessed = witnessed, .head = std::nullopt});
+}
+
+absl::Status Log::WithdrawPublished() {
+  return KeepPublished({.witnessed = true, .head = std::nullopt});
+}
+
+// Commit point. A crash before it: what was published before stays so, and the witnesses are asked
+// again. After it: this is.
+absl::Status Log::KeepPublished(Published published) {
+  CARNET_RETURN_IF_ERROR(WritePublished(options_.state_dir, published));
+  SetPublished(std::move(published));
+  return absl::OkStatus();
+}
+
+absl::Status Log::Publish(absl::string_view note) {
+  CARNET_RETURN_IF_ERROR(CheckOwnHead(note));
+  CARNET_ASSIGN_OR_RETURN(ledger::Head head, ParseHead(note, key()));
+  const absl::StatusOr<SignedHead> before = PublishedHead();
+  if (!witnessed() || (before.ok() && before->head.size > head.size)) {
+    return absl::FailedPreconditionError("log: a head as large is published already");
+  }
+  return KeepPublished(
+      {.witnessed = true, .head = SignedHead{.head = std::move(head), .note = std::string(note)}});
 }
 
 absl::Status Log::CheckSeen(const v1::Seen& seen) const {

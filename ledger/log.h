@@ -89,6 +89,19 @@ class Log final : public LogView {
   // it is not. The log stays open: only its own signature proves anything against it.
   absl::Status CheckSeen(const v1::Seen& seen) const;
 
+  // Whether heads need cosignatures before they are published, from now on and after a restart.
+  // Turned on, nothing is published before Publish. Errors of base/files.h. The publishing thread
+  // calls this and Publish.
+  absl::Status SetWitnessed(bool witnessed);
+  // Publishes a head of this log that met the witness policy, with its cosignatures; durable on
+  // return. One of the size published already replaces it (fresh cosignatures). Errors:
+  // FAILED_PRECONDITION smaller than the published one, or the log has no witnesses. Those of
+  // CheckOwnHead and base/files.h.
+  absl::Status Publish(absl::string_view note);
+
+  // The published head no longer meets the policy, which changed: none is published until Publish.
+  absl::Status WithdrawPublished();
+
   bool closed() const { return closed_.load(); }
 
  private:
@@ -110,6 +123,7 @@ class Log final : public LogView {
   // leaves to `range`.
   absl::Status ReadBack(std::uint64_t end, CompactRange& range) const;
   absl::Status SignAndKeep(const CompactRange& range);
+  absl::Status KeepPublished(Published published);
 
   const FileLock lock_;
   const LogOptions options_;

@@ -75,7 +75,9 @@ class Builder {
 
 absl::Status Builder::AddRecord(std::uint64_t index) {
   if (index >= head_.head.size) {
-    return absl::OutOfRangeError("manifest: an index beyond the newest head");
+    return WithRemedy(
+        absl::OutOfRangeError("manifest: the published head does not cover all of it yet"),
+        "try again when the witnesses have cosigned a newer head");
   }
   CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord record, log_.ReadRecord(index));
   CARNET_ASSIGN_OR_RETURN(const v1::InclusionProof proof,
@@ -141,7 +143,8 @@ absl::StatusOr<Bytes> MakeManifest(const LogView& log, const ManifestOrder& orde
   if (indexes.size() > kManifestRecordsMax) {
     return absl::ResourceExhaustedError("manifest: too many records");
   }
-  Builder builder(log, log.Head());
+  CARNET_ASSIGN_OR_RETURN(SignedHead head, log.PublishedHead());
+  Builder builder(log, std::move(head));
   for (const std::uint64_t index : indexes) {
     CARNET_RETURN_IF_ERROR(builder.AddRecord(index));
   }

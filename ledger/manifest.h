@@ -1,6 +1,6 @@
 // The manifest `model.carnet`: the lineage of one model as one file that is verified offline
 // (ledger/verifier/manifest.h; docs/formats.md). Form `full`: every statement with its inclusion
-// proof under one head.
+// proof under the published head.
 #ifndef CARNET_LEDGER_MANIFEST_H_
 #define CARNET_LEDGER_MANIFEST_H_
 
@@ -30,8 +30,8 @@ struct ManifestOrder {
 
 // zstd of the JSON. It carries a consistency proof to the head for every `seen` in its records.
 // Errors: INVALID_ARGUMENT no job id. RESOURCE_EXHAUSTED over the bounds above. OUT_OF_RANGE an
-// index beyond the head. FAILED_PRECONDITION: the `seen` of a record is not a prefix of this log.
-// Others as LogView.
+// index beyond the published head. NOT_FOUND no head is published yet. FAILED_PRECONDITION: the
+// `seen` of a record is not a prefix of this log. Others as LogView.
 absl::StatusOr<Bytes> MakeManifest(const LogView& log, const ManifestOrder& order);
 
 }  // namespace carnet::ledger

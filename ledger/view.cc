@@ -41,6 +41,8 @@ absl::StatusOr<std::unique_ptr<LogView>> LogView::OpenReadOnly(
   CARNET_ASSIGN_OR_RETURN(ReadOnlyStore opened,
                           OpenSqliteStoreReadOnly(state_dir / kStoreFileName));
   CARNET_ASSIGN_OR_RETURN(NoteKey key, ParseVkey(opened.identity.vkey));
+  // Before the signed head, which a running writer moves first.
+  CARNET_ASSIGN_OR_RETURN(Published published, ReadPublished(state_dir, key));
   CARNET_ASSIGN_OR_RETURN(const std::optional<SignedHead> newest, opened.store->NewestHead());
   if (!newest) {
     return absl::NotFoundError("log: it has no head yet");
@@ -49,8 +51,13 @@ absl::StatusOr<std::unique_ptr<LogView>> LogView::OpenReadOnly(
   if (!head.ok()) {
     return absl::DataLossError("log: its newest head does not verify");
   }
-  return std::unique_ptr<LogView>(
+  std::unique_ptr<LogView> view(
       new LogView(std::move(key), std::move(opened.store), {.head = *head, .note = newest->note}));
+  if (published.head && published.head->head.size > head->size) {
+    return LogMisbehaviourError("log: its published head is newer than what it holds");
+  }
+  view->SetPublished(std::move(published));
+  return view;
 }
 
 SignedHead LogView::Head() const {
@@ -61,6 +68,29 @@ SignedHead LogView::Head() const {
 void LogView::SetHead(SignedHead head) {
   const MutexLock lock(mutex_);
   head_ = std::move(head);
+}
+
+void LogView::SetPublished(Published published) {
+  const MutexLock lock(mutex_);
+  published_ = std::move(published);
+}
+
+absl::StatusOr<SignedHead> LogView::PublishedHead() const {
+  const MutexLock lock(mutex_);
+  if (!published_.witnessed) {
+    return head_;
+  }
+  if (!published_.head) {
+    return WithRemedy(
+        absl::NotFoundError("log: no head of it has met the witness policy yet"),
+        "see that enough witnesses answer; until then nothing is published and appends go on");
+  }
+  return *published_.head;
+}
+
+bool LogView::witnessed() const {
+  const MutexLock lock(mutex_);
+  return published_.witnessed;
 }
 
 HashReader LogView::TreeReader() const {
@@ -156,7 +186,19 @@ absl::StatusOr<Digest> LogView::Root(std::uint64_t size) const {
 }
 
 absl::StatusOr<LogView::Proven> LogView::Prove(std::uint64_t index) const {
-  Proven proven{.record = {}, .head = Head()};
+  return ProveUnder(index, Head());
+}
+
+absl::StatusOr<LogView::Proven> LogView::ProvePublished(std::uint64_t index) const {
+  CARNET_ASSIGN_OR_RETURN(SignedHead head, PublishedHead());
+  if (index >= head.head.size) {
+    return absl::OutOfRangeError("log: the published head does not cover this record yet");
+  }
+  return ProveUnder(index, std::move(head));
+}
+
+absl::StatusOr<LogView::Proven> LogView::ProveUnder(std::uint64_t index, SignedHead head) const {
+  Proven proven{.record = {}, .head = std::move(head)};
   CARNET_ASSIGN_OR_RETURN(*proven.record.mutable_record(), ReadRecord(index));
   CARNET_ASSIGN_OR_RETURN(*proven.record.mutable_proof(),
                           InclusionProof(index, proven.head.head.size));

@@ -17,6 +17,7 @@
 #include "ledger/head.h"
 #include "ledger/merkle.h"
 #include "ledger/note.h"
+#include "ledger/published.h"
 #include "ledger/record.h"
 #include "ledger/store.h"
 #include "ledger/tiles.h"
@@ -42,6 +43,12 @@ class LogView {
   // The newest signed head. What it covers is durable and was read back.
   SignedHead Head() const CARNET_EXCLUDES(mutex_);
   std::uint64_t Size() const { return Head().head.size; }
+  // The newest published head with its cosignatures: the one for /checkpoint, manifests, exports
+  // and tlog-proofs (ledger/published.h). Without witnesses it is Head(). NOT_FOUND: no head has
+  // met the witness policy yet.
+  absl::StatusOr<SignedHead> PublishedHead() const CARNET_EXCLUDES(mutex_);
+  // Whether heads need cosignatures before they are published.
+  bool witnessed() const CARNET_EXCLUDES(mutex_);
 
   // All of these are within the signed size. OUT_OF_RANGE: beyond it.
   absl::StatusOr<v1::SignedRecord> ReadRecord(std::uint64_t index) const;
@@ -67,6 +74,9 @@ class LogView {
     SignedHead head;
   };
   absl::StatusOr<Proven> Prove(std::uint64_t index) const;
+  // The same under the published head, for what is handed out. OUT_OF_RANGE: it does not cover the
+  // record yet. NOT_FOUND: as PublishedHead.
+  absl::StatusOr<Proven> ProvePublished(std::uint64_t index) const;
   absl::StatusOr<v1::Receipt> MakeReceipt(std::uint64_t index) const;
 
   // C2SP resources. Full tiles, and partials of any width that a head up to now implies.
@@ -76,8 +86,10 @@ class LogView {
 
  protected:
   LogView(NoteKey key, std::unique_ptr<Store> store, SignedHead head);
+  absl::StatusOr<Proven> ProveUnder(std::uint64_t index, SignedHead head) const;
   HashReader TreeReader() const;  // over the stored tiles; each call has its own cache
   void SetHead(SignedHead head) CARNET_EXCLUDES(mutex_);
+  void SetPublished(Published published) CARNET_EXCLUDES(mutex_);
   Store& store() const { return *store_; }
 
  private:
@@ -85,6 +97,7 @@ class LogView {
   const std::unique_ptr<Store> store_;
   mutable Mutex mutex_;
   SignedHead head_ CARNET_GUARDED_BY(mutex_);
+  Published published_ CARNET_GUARDED_BY(mutex_);
 };
 
 }  // namespace carnet::ledger

@@ -210,6 +210,16 @@ absl::Duration Agent::OnPollError(const absl::Status& status) {
   return BackoffDelay({}, std::min(failed_polls_++, 16), RandomUint64(member_.rng));
 }
 
+// The newest head, which the published one must be a prefix of.
+absl::StatusOr<ledger::verifier::TreeHead> TakeHeads(const v1::NextTaskResponse& response,
+                                                     HeadKeeper& heads, CoordinatorClient& client,
+                                                     const HeadKeeper::Turn& turn) {
+  CARNET_ASSIGN_OR_RETURN(ledger::verifier::TreeHead head,
+                          heads.Advance(response.head(), response.consistency(), client, turn));
+  CARNET_RETURN_IF_ERROR(heads.TakePublished(response.published_head(), client, turn));
+  return head;
+}
+
 absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
   v1::NextTaskResponse response;
   ledger::verifier::TreeHead head;
@@ -237,8 +247,7 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return OnPollError(polled.status());
     }
     response = *std::move(polled);
-    const auto advanced =
-        member_.heads->Advance(response.head(), response.consistency(), *member_.client, turn);
+    const auto advanced = TakeHeads(response, *member_.heads, *member_.client, turn);
     if (IsFork(advanced.status()) || absl::IsDataLoss(advanced.status())) {
       return advanced.status();  // a fork, or a disk that failed
     }

@@ -47,7 +47,14 @@ absl::StatusOr<std::unique_ptr<HeadKeeper>> HeadKeeper::Open(const StateDir& sta
   CARNET_ASSIGN_OR_RETURN(HeadTracker tracker,
                           HeadTracker::Create(log, remembered.value_or(first)));
   // Not make_unique: the constructor is private.
-  return std::unique_ptr<HeadKeeper>(new HeadKeeper(state, log, std::move(tracker)));
+  std::unique_ptr<HeadKeeper> keeper(new HeadKeeper(state, log, std::move(tracker)));
+  CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> published,
+                          ReadIfThere(state.published(), ledger::verifier::kHeadBytesMax));
+  if (published.has_value()) {
+    const MutexLock lock(keeper->mutex_);
+    CARNET_ASSIGN_OR_RETURN(keeper->published_, ledger::verifier::VerifyHead(*published, log));
+  }
+  return keeper;
 }
 
 HeadKeeper::Turn HeadKeeper::Turn::ForPoll(HeadKeeper& keeper) {
@@ -164,6 +171,45 @@ absl::Status HeadKeeper::KeepReceipt(const v1::SignedRecord& record, const v1::R
                                          AsBytes(ledger::EnvelopeJson(record))));
   // The proof comes last: where it is, the record is too.
   return WriteFileAtomic(receipts_path_ / absl::StrCat(stem, ".tlog-proof"), AsBytes(text));
+}
+
+absl::Status HeadKeeper::TakePublished(const std::string& note, CoordinatorClient& client,
+                                       const Turn& turn) {
+  static_cast<void>(turn);
+  if (note.empty()) {
+    return absl::OkStatus();
+  }
+  CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifiedHead head,
+                          ledger::verifier::VerifyHead(note, log_));
+  bool known = false;
+  {
+    const MutexLock lock(mutex_);
+    if (published_.has_value() &&
+        (published_->note == note || head.tree.size < published_->tree.size)) {
+      return absl::OkStatus();
+    }
+    known = published_.has_value() && published_->tree == head.tree;
+  }
+  if (!known) {
+    CARNET_ASSIGN_OR_RETURN(const v1::ConsistencyProof proof, FetchProof(note, client));
+    const MutexLock lock(mutex_);
+    CARNET_RETURN_IF_ERROR(forked_);
+    std::optional<ledger::verifier::Fork> fork;
+    const absl::Status prefix = CheckPrefix(note, proof, log_, &tracker_, &fork);
+    if (fork.has_value()) {
+      return Forked(*fork);
+    }
+    CARNET_RETURN_IF_ERROR(prefix);
+  }
+  const MutexLock lock(mutex_);
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(published_path_, AsBytes(note)));
+  published_ = std::move(head);
+  return absl::OkStatus();
+}
+
+std::uint64_t HeadKeeper::PublishedSize() const {
+  const MutexLock lock(mutex_);
+  return published_.has_value() ? published_->tree.size : 0;
 }
 
 v1::Seen HeadKeeper::Seen() const {

@@ -6,6 +6,7 @@
 #define CARNET_WORKER_HEAD_KEEPER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -59,6 +60,13 @@ class HeadKeeper {
   absl::Status KeepReceipt(const v1::SignedRecord& record, const v1::Receipt& receipt,
                            CoordinatorClient& client, const Turn& turn);
 
+  // Takes the newest published head, which must be a prefix of the newest head: a receipt below its
+  // size is pending no more. Smaller ones than before, and an empty note, change nothing. Durable
+  // on return. Errors as Advance.
+  absl::Status TakePublished(const std::string& note, CoordinatorClient& client, const Turn& turn);
+  // The size that the newest published head covers; 0: none.
+  std::uint64_t PublishedSize() const CARNET_EXCLUDES(mutex_);
+
   v1::Seen Seen() const CARNET_EXCLUDES(mutex_);
   std::string Note() const CARNET_EXCLUDES(mutex_);
 
@@ -68,6 +76,7 @@ class HeadKeeper {
       : root_(state.root()),
         head_path_(state.head()),
         receipts_path_(state.receipts()),
+        published_path_(state.published()),
         log_(log),
         tracker_(std::move(tracker)) {}
 
@@ -82,6 +91,7 @@ class HeadKeeper {
   const std::filesystem::path root_;
   const std::filesystem::path head_path_;
   const std::filesystem::path receipts_path_;
+  const std::filesystem::path published_path_;
   const ledger::verifier::VerifierKey log_;
   mutable Mutex mutex_;
   CondVar turn_changed_;
@@ -89,6 +99,7 @@ class HeadKeeper {
   int turns_wanted_ CARNET_GUARDED_BY(mutex_) = 0;
   absl::Status forked_ CARNET_GUARDED_BY(mutex_);
   ledger::verifier::HeadTracker tracker_ CARNET_GUARDED_BY(mutex_);
+  std::optional<ledger::verifier::VerifiedHead> published_ CARNET_GUARDED_BY(mutex_);
 };
 
 }  // namespace carnet::worker

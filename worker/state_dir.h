@@ -38,6 +38,7 @@ class StateDir {
   std::filesystem::path enrolment() const { return root_ / "enrolment.pb"; }
   std::filesystem::path head() const { return root_ / "head"; }
   std::filesystem::path receipts() const { return root_ / "receipts"; }
+  std::filesystem::path published() const { return root_ / "published"; }
   std::filesystem::path tasks() const { return root_ / "tasks"; }
   std::filesystem::path spool() const { return root_ / "spool"; }
   std::filesystem::path shards() const { return root_ / "shards"; }

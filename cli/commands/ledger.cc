@@ -6,10 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/config_loader.h"
 #include "base/files.h"
 #include "base/status.h"
+#include "carnet/v1/config.pb.h"
 #include "cli/commands.h"
 #include "cli/commands/ledger_export.h"
+#include "cli/commands/ledger_proof.h"
 #include "cli/commands/ledger_source.h"
 #include "cli/output.h"
 #include "ledger/bundle.h"
@@ -179,7 +182,7 @@ absl::StatusOr<int> Show(const LedgerOptions& options, CommandContext& context) 
 
 absl::StatusOr<int> Prove(const LedgerOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
-  CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->Prove(options.index));
+  CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->ProvePublished(options.index));
   CARNET_ASSIGN_OR_RETURN(const std::string proof,
                           ledger::TlogProof(proven.record.proof(), proven.head));
   if (options.out.empty()) {
@@ -191,9 +194,24 @@ absl::StatusOr<int> Prove(const LedgerOptions& options, CommandContext& context)
   return kGood;
 }
 
+// Where coordinator.yaml names a policy with witnesses, that is what auditors are to trust.
+absl::Status ExportWitnessPolicy(const LedgerOptions& options) {
+  const std::filesystem::path state = options.state;
+  const auto config = LoadYamlFile<v1::CoordinatorConfig>(state / "coordinator.yaml");
+  if (absl::IsNotFound(config.status()) || (config.ok() && !config->has_publish())) {
+    return absl::OkStatus();
+  }
+  CARNET_RETURN_IF_ERROR(config);
+  CARNET_ASSIGN_OR_RETURN(const Bytes text, ReadFile(state / config->publish().policy(),
+                                                     ledger::verifier::kTrustPolicyBytesMax));
+  CARNET_RETURN_IF_ERROR(ledger::verifier::ParseTrustPolicy(AsText(text)));
+  return WriteFileAtomic(std::filesystem::path(options.out) / "trust.policy", text, 0644);
+}
+
 absl::StatusOr<int> Trust(const LedgerOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
   CARNET_RETURN_IF_ERROR(ledger::ExportTrust(*log, options.out));
+  CARNET_RETURN_IF_ERROR(ExportWitnessPolicy(options));
   *context.err << "wrote " << options.out
                << "/trust.policy and trusted-root.json; hand them out by another way than "
                << "models and manifests\n";
@@ -262,6 +280,7 @@ void RegisterLedgerCommands(CLI::App& app, CommandContext& context) {
   trust->add_option("--out", options->out, "Folder")->required();
 
   AddLedgerExport(*noun, context);
+  AddLedgerVerifyProof(*noun, context);
 }
 
 }  // namespace carnet::cli

@@ -27,6 +27,7 @@ struct ExportOptions {
   std::string manifest;
   std::string tiles;
   std::string bundles;
+  std::string proofs;
   bool statements = false;
   std::vector<std::uint64_t> indexes;
 };
@@ -48,12 +49,13 @@ absl::Status WriteBundle(const v1::ProvenRecord& record, const ledger::SignedHea
 
 absl::Status BundlesOfState(const ExportOptions& options, nlohmann::json& list) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  CARNET_ASSIGN_OR_RETURN(const ledger::SignedHead published, log->PublishedHead());
   std::vector<std::uint64_t> indexes = options.indexes;
-  for (std::uint64_t index = 0; options.indexes.empty() && index < log->Size(); ++index) {
+  for (std::uint64_t index = 0; options.indexes.empty() && index < published.head.size; ++index) {
     indexes.push_back(index);
   }
   for (const std::uint64_t index : indexes) {
-    CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->Prove(index));
+    CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->ProvePublished(index));
     CARNET_RETURN_IF_ERROR(
         WriteBundle(proven.record, proven.head, log->key(), options.bundles, list));
   }
@@ -83,12 +85,39 @@ absl::Status BundlesOfManifest(const ExportOptions& options, nlohmann::json& lis
   return absl::OkStatus();
 }
 
+// `record-000012.tlog-proof` and its envelope beside it.
+absl::StatusOr<std::size_t> ProofsOfState(const ExportOptions& options) {
+  CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  CARNET_RETURN_IF_ERROR(MakeDirs(options.proofs, kPublicDirMode));
+  const std::filesystem::path folder = options.proofs;
+  for (const std::uint64_t index : options.indexes) {
+    CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->ProvePublished(index));
+    CARNET_ASSIGN_OR_RETURN(const std::string proof,
+                            ledger::TlogProof(proven.record.proof(), proven.head));
+    const std::string stem = absl::StrFormat("record-%06d", index);
+    CARNET_RETURN_IF_ERROR(WriteFileAtomic(folder / absl::StrCat(stem, ".dsse.json"),
+                                           AsBytes(ledger::EnvelopeJson(proven.record.record())),
+                                           kPublicFileMode));
+    CARNET_RETURN_IF_ERROR(WriteFileAtomic(folder / absl::StrCat(stem, ".tlog-proof"),
+                                           AsBytes(proof), kPublicFileMode));
+  }
+  return options.indexes.size();
+}
+
+bool Understood(const ExportOptions& options) {
+  const int kinds = (options.tiles.empty() ? 0 : 1) + (options.bundles.empty() ? 0 : 1) +
+                    (options.proofs.empty() ? 0 : 1);
+  const bool of_manifest = !options.manifest.empty();
+  return kinds == 1 && options.state.empty() == of_manifest &&
+         (!of_manifest || !options.bundles.empty()) &&
+         (options.proofs.empty() || !options.indexes.empty());
+}
+
 absl::StatusOr<int> Export(const ExportOptions& options, CommandContext& context) {
-  if (options.state.empty() == options.manifest.empty() ||
-      options.tiles.empty() == options.bundles.empty() ||
-      (!options.manifest.empty() && !options.tiles.empty())) {
+  if (!Understood(options)) {
     return WithRemedy(absl::InvalidArgumentError("export: what, and from where?"),
-                      "give --state with --tiles or --bundles, or --manifest with --bundles");
+                      "give --state with --tiles, --bundles, or --proofs and --index; or "
+                      "--manifest with --bundles");
   }
   nlohmann::json result;
   if (!options.tiles.empty()) {
@@ -99,6 +128,9 @@ absl::StatusOr<int> Export(const ExportOptions& options, CommandContext& context
     result = {{"out", options.tiles},
               {"records", exported.size},
               {"files_written", exported.files_written}};
+  } else if (!options.proofs.empty()) {
+    CARNET_ASSIGN_OR_RETURN(const std::size_t count, ProofsOfState(options));
+    result = {{"out", options.proofs}, {"records", count}};
   } else {
     CARNET_RETURN_IF_ERROR(MakeDirs(options.bundles, kPublicDirMode));
     nlohmann::json list = nlohmann::json::array();
@@ -132,8 +164,10 @@ void AddLedgerExport(CLI::App& noun, CommandContext& context) {
   command->add_flag("--statements", options->statements, "With --tiles: the statements too");
   command->add_option("--bundles", options->bundles,
                       "Folder for Sigstore bundles and their list, bundles.json");
+  command->add_option("--tlog-proof,--proofs", options->proofs,
+                      "Folder for C2SP tlog-proofs of the records that --index names");
   command->add_option("--index", options->indexes,
-                      "With --state and --bundles: only these records");
+                      "With --state and --bundles or --tlog-proof: only these records");
 }
 
 }  // namespace carnet::cli

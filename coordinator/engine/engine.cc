@@ -70,8 +70,8 @@ void Engine::Start() {
 }
 
 void Engine::HoldForClock() {
-  running_.new_rounds_allowed = false;
-  running_.not_allowed_reason = "the clock: run `carnet coordinator accept-clock`";
+  holds_[Holder::kClock] = "the clock: run `carnet coordinator accept-clock`";
+  ApplyHolds();
   Log(LogLevel::kWarning, "engine.clock_not_trusted", {{"wall", FormatTimestamp(clock_.Now())}});
 }
 
@@ -369,12 +369,20 @@ void Engine::OnEffectDone(const std::string& key, std::vector<CommandBody> next)
   ScheduleReconcile();
 }
 
-void Engine::SetNewRoundsHeld(std::string reason) {
-  Post([this, reason = std::move(reason)]() mutable {
-    running_.new_rounds_allowed = reason.empty();
-    running_.not_allowed_reason = std::move(reason);
+void Engine::SetNewRoundsHeld(Holder holder, std::string reason) {
+  Post([this, holder, reason = std::move(reason)]() mutable {
+    holds_.erase(holder);
+    if (!reason.empty()) {
+      holds_[holder] = std::move(reason);
+    }
+    ApplyHolds();
     ScheduleReconcile();
   });
+}
+
+void Engine::ApplyHolds() {
+  running_.new_rounds_allowed = holds_.empty();
+  running_.not_allowed_reason = holds_.empty() ? "" : holds_.begin()->second;
 }
 
 void Engine::ArmTimer(absl::Time wake) {

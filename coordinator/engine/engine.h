@@ -155,8 +155,9 @@ class Engine {
   std::uint64_t durable_size() const { return durable_size_; }
 
   // The clock cannot be trusted or heads are not published: no new rounds, with this reason; empty:
-  // go on.
-  void SetNewRoundsHeld(std::string reason);
+  // this holder lets go.
+  enum class Holder { kClock, kWitnesses };
+  void SetNewRoundsHeld(Holder holder, std::string reason);
 
  private:
   struct Waiting {
@@ -199,6 +200,7 @@ class Engine {
   std::optional<OpenTask> NextTaskOf(const std::string& worker_id, const std::string& current_task,
                                      bool draining, bool* cancel_current) const;
   void HoldForClock();
+  void ApplyHolds();
   void ArmTimer(absl::Time wake);
   void OnTimer();
   void Fail(int exit_code, absl::Status why);
@@ -232,6 +234,7 @@ class Engine {
   std::map<std::string, Presence> presence_;  // by worker id
   std::map<std::string, Waiter> waiters_;     // by worker id
   std::map<std::string, Bytes> uploaded_;     // staging id -> sealed digest
+  std::map<Holder, std::string> holds_;       // reasons
   Running running_;
   LiveWorkers live_before_;
   std::set<std::string> failed_effects_;  // not started again before the next tick

@@ -20,7 +20,7 @@ constexpr char kRetrySeconds[] = "1";
 
 // The only head that is handed out.
 absl::StatusOr<ledger::SignedHead> HeadToServe(const ledger::LogView& log) {
-  return log.Head();
+  return log.PublishedHead();
 }
 
 bool Implies(std::uint64_t size, const ledger::TileId& tile) {

@@ -248,7 +248,7 @@ grpc::ServerUnaryReactor* AdminService::AcceptClock(grpc::CallbackServerContext*
       },
       [this, response](std::uint64_t index) -> absl::Status {
         CARNET_RETURN_IF_ERROR(RecordAt<v1::ClockAccepted>(index).status());
-        services_.engine.SetNewRoundsHeld("");
+        services_.engine.SetNewRoundsHeld(Engine::Holder::kClock, "");
         CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
         return absl::OkStatus();
       });

@@ -26,6 +26,10 @@ absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, cons
     CARNET_ASSIGN_OR_RETURN(*response->mutable_consistency(),
                             services.log.ConsistencyProof(seen.size(), head.head.size));
   }
+  if (const absl::StatusOr<ledger::SignedHead> published = services.log.PublishedHead();
+      published.ok()) {
+    response->set_published_head(published->note);
+  }
   response->set_cancel_current(answer.cancel_current);
   if (answer.task.has_value()) {
     CARNET_ASSIGN_OR_RETURN(*response->mutable_task(),

@@ -86,7 +86,8 @@ absl::Status Parser::TakeWitness(const Fields& fields) {
     }
   }
   CARNET_RETURN_IF_ERROR(AddName(fields[1]));
-  policy_.witnesses.push_back({.name = fields[1], .key = *key});
+  policy_.witnesses.push_back(
+      {.name = fields[1], .key = *key, .url = fields.size() > 3 ? fields[3] : ""});
   return absl::OkStatus();
 }
 

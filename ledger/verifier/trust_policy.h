@@ -23,6 +23,7 @@ struct TrustPolicy {
   struct Witness {
     std::string name;
     VerifierKey key;
+    std::string url;  // as written; may be empty
   };
   struct Group {
     std::string name;

@@ -32,13 +32,20 @@ absl::Status CheckReceipt(const v1::SignedRecord& record, const v1::Receipt& rec
   CARNET_ASSIGN_OR_RETURN(const auto verified, ledger::verifier::VerifyRecord(record));
   CARNET_RETURN_IF_ERROR(
       ledger::verifier::VerifyInclusionProof(verified.leaf_hash, receipt.proof(), head.tree));
+  return CheckPrefix(receipt.head(), consistency, log, tracker, fork);
+}
+
+absl::Status CheckPrefix(absl::string_view note, const v1::ConsistencyProof& consistency,
+                         const VerifierKey& log, HeadTracker* tracker,
+                         std::optional<ledger::verifier::Fork>* fork) {
+  CARNET_ASSIGN_OR_RETURN(const VerifiedHead head, ledger::verifier::VerifyHead(note, log));
   if (!tracker->head().has_value() || head.tree.size >= tracker->head()->tree.size) {
-    const absl::Status advanced = tracker->Advance(receipt.head(), consistency).status();
+    const absl::Status advanced = tracker->Advance(note, consistency).status();
     *fork = tracker->fork();
     return advanced;
   }
   // An older head: what we remember must extend it.
-  CARNET_ASSIGN_OR_RETURN(HeadTracker older, HeadTracker::Create(log, receipt.head()));
+  CARNET_ASSIGN_OR_RETURN(HeadTracker older, HeadTracker::Create(log, note));
   const absl::Status extended = older.Advance(tracker->head()->note, consistency).status();
   *fork = older.fork();
   return extended;

@@ -36,6 +36,13 @@ absl::Status CheckReceipt(const v1::SignedRecord& record, const v1::Receipt& rec
                           ledger::verifier::HeadTracker* tracker,
                           std::optional<ledger::verifier::Fork>* fork);
 
+// Places `note` beside the remembered head: an older head must be a prefix of it, a newer one
+// becomes the remembered one. Errors as CheckReceipt.
+absl::Status CheckPrefix(absl::string_view note, const v1::ConsistencyProof& consistency,
+                         const ledger::verifier::VerifierKey& log,
+                         ledger::verifier::HeadTracker* tracker,
+                         std::optional<ledger::verifier::Fork>* fork);
+
 // The receipt as a C2SP tlog-proof file: index, path, head. Error INVALID_ARGUMENT: a hash of
 // another length.
 absl::StatusOr<std::string> ReceiptFile(const v1::Receipt& receipt);

@@ -107,6 +107,41 @@ TEST_CASE("Heads: a checked receipt is kept with its record") {
   CHECK(keeper->Seen().size() == k.federation.log.size());
 }
 
+TEST_CASE("Heads: a receipt is pending until a published head covers it, also after a restart") {
+  Keeper k;
+  auto keeper = k.Open();
+  CHECK(keeper->PublishedSize() == 0);
+  const std::uint64_t before = k.federation.log.size();
+  k.federation.log.Append(SomeRecord(k.federation));
+  {
+    const auto turn = HeadKeeper::Turn::ForPoll(*keeper);
+    REQUIRE(keeper->Advance(k.federation.log.Head(), {}, k.coordinator, turn).ok());
+    CHECK(keeper->TakePublished("", k.coordinator, turn).ok());
+    CHECK(keeper->PublishedSize() == 0);
+    REQUIRE(keeper->TakePublished(k.federation.log.Head(before), k.coordinator, turn).ok());
+    CHECK(keeper->PublishedSize() == before);
+    REQUIRE(keeper->TakePublished(k.federation.log.Head(), k.coordinator, turn).ok());
+    // An older one comes late: nothing changes.
+    CHECK(keeper->TakePublished(k.federation.log.Head(before), k.coordinator, turn).ok());
+    CHECK(keeper->PublishedSize() == before + 1);
+    CHECK(keeper->TakePublished("no note", k.coordinator, turn).code() ==
+          absl::StatusCode::kUnauthenticated);
+  }
+  CHECK(k.Open()->PublishedSize() == before + 1);
+}
+
+TEST_CASE("Heads: a published head that contradicts the newest one is a fork") {
+  Keeper k;
+  k.federation.log.Append(SomeRecord(k.federation));
+  k.first = k.federation.log.Head();
+  auto keeper = k.Open();
+  TestLog other = k.federation.log;
+  other.Tamper(2);
+  const auto turn = HeadKeeper::Turn::ForPoll(*keeper);
+  CHECK(IsFork(keeper->TakePublished(other.Head(), k.coordinator, turn)));
+  CHECK(k.state.ForkEvidence().has_value());
+}
+
 TEST_CASE("Heads: a call that brings a head gets its turn at once, and the poll waits for it") {
   Keeper k;
   auto keeper = k.Open();
