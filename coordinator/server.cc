@@ -23,6 +23,7 @@
 #include "coordinator/recover.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/federation_service.h"
+#include "coordinator/rpc/governance_service.h"
 #include "coordinator/rpc/grpc_server.h"
 #include "coordinator/rpc/jobs_service.h"
 #include "coordinator/state_dir.h"
@@ -122,6 +123,7 @@ class Coordinator {
   std::unique_ptr<FederationService> federation_;
   std::unique_ptr<JobsService> jobs_;
   std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<GovernanceService> governance_;
   std::unique_ptr<Enrolment> enrolment_;
   std::unique_ptr<HttpServer> https_;
   std::unique_ptr<GrpcServer> grpc_;
@@ -252,6 +254,7 @@ absl::Status Coordinator::StartServices() {
   federation_ = std::make_unique<FederationService>(*services_, *uploads_);
   jobs_ = std::make_unique<JobsService>(*services_);
   admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
+  governance_ = std::make_unique<GovernanceService>(*services_, MakeJoinFacts());
   enrolment_ = std::make_unique<Enrolment>(*services_, *authority_);
   engine_->Start();
   return absl::OkStatus();
@@ -289,7 +292,7 @@ absl::Status Coordinator::StartGrpc() {
   options.certificate_chain = chain;
   options.private_key = AsText(server_key_pem_.View());
   options.client_ca = authority_->certificate_pem();
-  options.services = {federation_.get(), jobs_.get(), admin_.get()};
+  options.services = {federation_.get(), jobs_.get(), admin_.get(), governance_.get()};
   CARNET_ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(options));
   return absl::OkStatus();
 }
