@@ -104,8 +104,8 @@ absl::Status CheckItems(const std::string& where, const json& before, const json
 
 absl::Status CheckRule(const std::string& where, const json& before, const json& after) {
   const std::string effect = before["effect"].get<std::string>();
-  if (Without(before, {"when", "require", "limit", "because", "fix", "cites", "note"}) !=
-      Without(after, {"when", "require", "limit", "because", "fix", "cites", "note"})) {
+  if (Without(before, {"when", "require", "ceiling", "because", "fix", "cites", "note"}) !=
+      Without(after, {"when", "require", "ceiling", "because", "fix", "cites", "note"})) {
     return Not(where, "more than its bounds and its requirements changed");
   }
   const Direction direction = effect == "allow" ? Direction::kNarrower : Direction::kWider;
@@ -114,9 +114,9 @@ absl::Status CheckRule(const std::string& where, const json& before, const json&
   if (effect == "declassify" ? before != after : !OnlyBounds(old_when, new_when, direction, "")) {
     return Not(where, "`when` changed in more than a stricter bound");
   }
-  if (!OnlyBounds(before.value("limit", json::object()), after.value("limit", json::object()),
-                  Direction::kNarrower, "")) {
-    return Not(where, "`limit` changed in more than a lower ceiling");
+  if (!OnlyBounds(before.value("ceiling", json()), after.value("ceiling", json()),
+                  Direction::kNarrower, "ceiling")) {
+    return Not(where, "`ceiling` is not lower");
   }
   return CheckItems(where, before, after);
 }

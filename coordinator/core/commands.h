@@ -191,7 +191,7 @@ struct OpenRound {
   Bytes round_public_key;
   v1::SealedArtifact model;
   LiveWorkers live;
-  Bytes bundle_sha256;  // that the model is sealed under; another one in force: prepare again
+  Bytes bundle_sha256 = {};  // that the model is sealed under; another one in force: prepare again
 };
 // The policies refused members: put it on record, once for each refusal.
 struct RecordRefusals {
@@ -224,7 +224,7 @@ struct OpenEvaluation {
   std::uint32_t attempt = 0;
   v1::SealedArtifact model;
   LiveWorkers live;
-  Bytes bundle_sha256;  // as in OpenRound
+  Bytes bundle_sha256 = {};  // as in OpenRound
 };
 struct AbandonEvaluation {
   std::string job_id;

@@ -41,7 +41,6 @@ absl::Status Fold(State& state, std::uint64_t, const v1::UserInvited& record) {
 }
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::UserEnrolled& record) {
-  state.policy_records.push_back(index);
   if (!record.token_sha256().empty()) {
     const auto invitation = state.user_invitations.find(HexEncode(AsBytes(record.token_sha256())));
     if (invitation == state.user_invitations.end()) {
@@ -64,7 +63,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::UserEnrolled& rec
 }
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::UserRoleChanged& record) {
-  state.policy_records.push_back(index);
   CARNET_ASSIGN_OR_RETURN(User* const user, KnownUser(state, index, record.user_id()));
   for (const std::string& role : record.granted()) {
     user->roles.insert(role);
@@ -79,7 +77,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::UserRoleChanged& 
 }
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::UserRevoked& record) {
-  state.policy_records.push_back(index);
   CARNET_ASSIGN_OR_RETURN(User* const user, KnownUser(state, index, record.user_id()));
   user->revoked = true;
   ++state.facts_version;
@@ -87,7 +84,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::UserRevoked& reco
 }
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::Approval& record) {
-  state.policy_records.push_back(index);
   CARNET_RETURN_IF_ERROR(KnownUser(state, index, record.approver()).status());
   state.approvals[record.subject_sha256()].push_back(ApprovalOnRecord{index, record});
   ++state.facts_version;

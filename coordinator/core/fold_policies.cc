@@ -25,7 +25,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyProposed& r
   proposal.terms.clear_bundle_json();
   proposal.index = index;
   state.proposals[record.bundle_sha256()] = std::move(proposal);
-  state.policy_records.push_back(index);
   return absl::OkStatus();
 }
 
@@ -33,7 +32,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyExamined& r
   CARNET_ASSIGN_OR_RETURN(Proposal* const proposal,
                           KnownProposal(state, index, record.bundle_sha256()));
   proposal->examined = record;
-  state.policy_records.push_back(index);
   return absl::OkStatus();
 }
 
@@ -50,7 +48,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyActivated& 
   proposal->activated_index = index;
   state.bundle = proposal->bundle;
   state.bundles[record.bundle_sha256()] = proposal->bundle;
-  state.policy_records.push_back(index);
   ++state.facts_version;
   return absl::OkStatus();
 }
@@ -59,7 +56,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyWithdrawn& 
   CARNET_ASSIGN_OR_RETURN(Proposal* const proposal,
                           KnownProposal(state, index, record.bundle_sha256()));
   proposal->phase = ProposalPhase::kWithdrawn;
-  state.policy_records.push_back(index);
   return absl::OkStatus();
 }
 

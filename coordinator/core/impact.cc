@@ -1,6 +1,7 @@
 #include "coordinator/core/impact.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>

@@ -184,8 +184,6 @@ struct State {
   // Every bundle that was ever in force, by digest (raw).
   std::map<std::string, std::shared_ptr<const policies::Bundle>> bundles;
   std::map<std::string, Proposal> proposals;  // by bundle digest (raw)
-  // Indexes of the records by which a worker follows people and policies, in order.
-  std::vector<std::uint64_t> policy_records;
   std::uint64_t facts_version = 0;  // moves with every record that can change a decision
 
   std::map<std::string, User> users;
