@@ -60,7 +60,8 @@ Client::Client(ClientIdentity identity, ledger::verifier::VerifierKey log_key,
       log_key_(std::move(log_key)),
       channel_(std::move(channel)),
       jobs_(v1::Jobs::NewStub(channel_)),
-      admin_(v1::Admin::NewStub(channel_)) {}
+      admin_(v1::Admin::NewStub(channel_)),
+      governance_(v1::Governance::NewStub(channel_)) {}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& state_dir) {
   CARNET_ASSIGN_OR_RETURN(const std::filesystem::path file,

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "base/bytes.h"
 #include "base/rng.h"
+#include "carnet/v1/governance.grpc.pb.h"
 #include "carnet/v1/jobs.grpc.pb.h"
 #include "cli/client_context.h"
 #include "crypto/ed25519.h"
@@ -37,6 +38,7 @@ class Client {
   const ClientIdentity& identity() const { return identity_; }
   v1::Jobs::Stub& jobs() { return *jobs_; }
   v1::Admin::Stub& admin() { return *admin_; }
+  v1::Governance::Stub& governance() { return *governance_; }
 
   // One unary call: client.Call(client.jobs(), &v1::Jobs::Stub::GetJob, request).
   template <typename Stub, typename Request, typename Response>
@@ -94,6 +96,7 @@ class Client {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::Admin::Stub> admin_;
+  const std::unique_ptr<v1::Governance::Stub> governance_;
   SystemRng rng_;
 };
 

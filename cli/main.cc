@@ -43,6 +43,8 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterWorkerAdminCommands(app, context);
   carnet::cli::RegisterRegionCommands(app, context);
   carnet::cli::RegisterUserCommands(app, context);
+  carnet::cli::RegisterUserAdminCommands(app, context);
+  carnet::cli::RegisterPolicyLifeCommands(app, context);
   carnet::cli::RegisterOperatorCommands(app, context);
   carnet::cli::RegisterLedgerCommands(app, context);
   carnet::cli::RegisterManifestCommands(app, context);

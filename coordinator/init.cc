@@ -146,9 +146,9 @@ class Founder {
   absl::StatusOr<std::shared_ptr<const policies::Bundle>> LoadPolicies();
   v1::Genesis MakeGenesis(const policies::Bundle& bundle, const crypto::CertificateAuthority& ca,
                           const crypto::Ed25519KeyPair& statement_key);
-  absl::Status AddPeople(const crypto::CertificateAuthority& ca, RecordSigner* signer);
-  absl::Status AddPerson(const std::string& name, const std::set<std::string>& roles,
-                         const crypto::CertificateAuthority& ca, RecordSigner* signer);
+  absl::Status MakePeople(const crypto::CertificateAuthority& ca);
+  absl::Status MakePerson(const std::string& name, const std::set<std::string>& roles,
+                          const crypto::CertificateAuthority& ca);
   absl::Status AddInvitations(const crypto::CertificateAuthority& ca, const Digest& genesis_leaf,
                               RecordSigner* signer);
   absl::StatusOr<crypto::Ed25519KeyPair> NewSigningKey(const crypto::KeyFiles& keys,
@@ -160,6 +160,7 @@ class Founder {
   Clock& clock_;
   Rng& rng_;
   InitReport report_;
+  std::vector<v1::UserEnrolled> people_;
   std::vector<std::pair<std::filesystem::path, crypto::SecretBytes>> tokens_;
 };
 
@@ -206,6 +207,12 @@ v1::Genesis Founder::MakeGenesis(const policies::Bundle& bundle,
   genesis.set_bundle_sha256(ToString(bundle.sha256()));
   genesis.set_bundle_revision(bundle.revision());
   genesis.set_bootstrap_approval(true);
+  for (const v1::UserEnrolled& person : people_) {
+    v1::FirstHolder* holder = genesis.add_first_holders();
+    holder->set_user_id(person.user_id());
+    holder->set_public_key(person.public_key());
+    *holder->mutable_roles() = person.roles();
+  }
   const absl::StatusOr<Digest> software = exchange::FileDigest("/proc/self/exe");
   genesis.set_software_sha256(software.ok() ? HexEncode(*software) : "");
   report_.bundle_sha256 = HexEncode(bundle.sha256());
@@ -213,25 +220,25 @@ v1::Genesis Founder::MakeGenesis(const policies::Bundle& bundle,
   return genesis;
 }
 
-absl::Status Founder::AddPeople(const crypto::CertificateAuthority& ca, RecordSigner* signer) {
+absl::Status Founder::MakePeople(const crypto::CertificateAuthority& ca) {
   if (federation_.people().empty()) {
-    return AddPerson("operator", std::set<std::string>(std::begin(kAllRoles), std::end(kAllRoles)),
-                     ca, signer);
+    return MakePerson("operator", std::set<std::string>(std::begin(kAllRoles), std::end(kAllRoles)),
+                      ca);
   }
   bool has_operator = false;
   const std::map<std::string, v1::PersonConfig> people(federation_.people().begin(),
                                                        federation_.people().end());
   for (const auto& [name, person] : people) {
     has_operator = has_operator || name == "operator";
-    CARNET_RETURN_IF_ERROR(AddPerson(
-        name, std::set<std::string>(person.roles().begin(), person.roles().end()), ca, signer));
+    CARNET_RETURN_IF_ERROR(
+        MakePerson(name, std::set<std::string>(person.roles().begin(), person.roles().end()), ca));
   }
   return has_operator ? absl::OkStatus() : Bad("people", "one of them is named `operator`");
 }
 
 // Credentials that the person takes away; the name stays in the vault, records hold the id.
-absl::Status Founder::AddPerson(const std::string& name, const std::set<std::string>& roles,
-                                const crypto::CertificateAuthority& ca, RecordSigner* signer) {
+absl::Status Founder::MakePerson(const std::string& name, const std::set<std::string>& roles,
+                                 const crypto::CertificateAuthority& ca) {
   const Bytes random = RandomBytes(rng_, kIdRandomBytes);
   const std::string id =
       MakeId("u", std::span<const std::uint8_t, kIdRandomBytes>(random.data(), kIdRandomBytes));
@@ -270,7 +277,8 @@ absl::Status Founder::AddPerson(const std::string& name, const std::set<std::str
   record.set_public_key(ToString(statement_key.public_key()));
   record.mutable_roles()->Add(roles.begin(), roles.end());
   report_.people.push_back(name);
-  return signer->Add(std::move(record));
+  people_.push_back(std::move(record));
+  return absl::OkStatus();
 }
 
 absl::Status Founder::AddInvitations(const crypto::CertificateAuthority& ca,
@@ -343,10 +351,13 @@ absl::StatusOr<InitReport> Founder::Run() {
       absl::StrJoin(federation_.https_addresses(), ", "), "]\n");
   CARNET_RETURN_IF_ERROR(WriteFileAtomic(dir_.config(), AsBytes(config)));
 
+  CARNET_RETURN_IF_ERROR(MakePeople(ca));
   RecordSigner signer(statement_key, now, rng_);
   CARNET_RETURN_IF_ERROR(signer.Add(MakeGenesis(*bundle, ca, statement_key)));
   CARNET_ASSIGN_OR_RETURN(const ledger::Record first, ledger::OpenRecord(signer.first()));
-  CARNET_RETURN_IF_ERROR(AddPeople(ca, &signer));
+  for (v1::UserEnrolled& person : people_) {
+    CARNET_RETURN_IF_ERROR(signer.Add(std::move(person)));
+  }
   CARNET_RETURN_IF_ERROR(
       AddRegistrations(federation_, options_.federation_file.parent_path(), &signer));
   CARNET_RETURN_IF_ERROR(AddInvitations(ca, first.leaf_hash, &signer));

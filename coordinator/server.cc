@@ -25,6 +25,7 @@
 #include "coordinator/recover.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/federation_service.h"
+#include "coordinator/rpc/governance_service.h"
 #include "coordinator/rpc/grpc_server.h"
 #include "coordinator/rpc/jobs_service.h"
 #include "coordinator/state_dir.h"
@@ -138,6 +139,7 @@ class Coordinator {
   std::unique_ptr<FederationService> federation_;
   std::unique_ptr<JobsService> jobs_;
   std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<GovernanceService> governance_;
   std::unique_ptr<Enrolment> enrolment_;
   std::unique_ptr<LogTiles> log_tiles_;
   std::unique_ptr<HttpServer> https_;
@@ -291,6 +293,7 @@ absl::Status Coordinator::StartServices() {
   federation_ = std::make_unique<FederationService>(*services_, *uploads_);
   jobs_ = std::make_unique<JobsService>(*services_);
   admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
+  governance_ = std::make_unique<GovernanceService>(*services_, MakeJoinFacts());
   enrolment_ = std::make_unique<Enrolment>(*services_, *authority_);
   log_tiles_ = std::make_unique<LogTiles>(
       LogTilesOptions{.anybody = PublicOf(config_.log()),
@@ -332,7 +335,7 @@ absl::Status Coordinator::StartGrpc() {
   options.certificate_chain = chain;
   options.private_key = AsText(server_key_pem_.View());
   options.client_ca = authority_->certificate_pem();
-  options.services = {federation_.get(), jobs_.get(), admin_.get()};
+  options.services = {federation_.get(), jobs_.get(), admin_.get(), governance_.get()};
   CARNET_ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(options));
   return absl::OkStatus();
 }

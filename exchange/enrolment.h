@@ -1,5 +1,5 @@
-// What a worker signs when it enrols or renews: both sides make the message with the same code.
-// Pure.
+// What a worker or a person signs to enrol, or a worker to renew: both sides make the message with
+// the same code. Pure.
 #ifndef CARNET_EXCHANGE_ENROLMENT_H_
 #define CARNET_EXCHANGE_ENROLMENT_H_
 
@@ -13,6 +13,8 @@ inline constexpr char kEnrolmentChallengeInfo[] = "carnet/enrolment-challenge/v1
 
 // "carnet/enroll/v1" || SHA-256(deterministic serialisation of the request without `proof`).
 Bytes EnrollProofMessage(const v1::EnrollRequest& request);
+// "carnet/enroll-user/v1" || the same.
+Bytes EnrollUserProofMessage(const v1::EnrollUserRequest& request);
 // "carnet/renew/v1" || the same.
 Bytes RenewProofMessage(const v1::RenewRequest& request);
 

@@ -24,6 +24,11 @@ inline constexpr std::size_t kJoinTokenBytesMax = std::size_t{8} * 1024;
 inline constexpr std::size_t kJoinSecretBytes = 16;
 inline constexpr std::size_t kJoinAddressesMax = 8;
 
+// A person's invitation is a join token of this region and supplier, whose slot is the user id. A
+// token names genesis by its hash, and genesis names the first holders of each role with their
+// keys: so every token pins them.
+inline constexpr char kUserTokenRegion[] = "user";
+
 struct JoinToken {
   std::vector<std::string> addresses;        // gRPC, HOST:PORT, 1..kJoinAddressesMax
   std::vector<std::string> https_addresses;  // enrolment, the same

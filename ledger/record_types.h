@@ -40,7 +40,15 @@
   X(EvaluationAbandoned, kCoordinator)   \
   X(TaskFailed, kCoordinator)            \
   X(Refusal, kCoordinator)               \
-  X(ClockAccepted, kCoordinator)
+  X(ClockAccepted, kCoordinator)         \
+  X(UserInvited, kCoordinator)           \
+  X(UserRoleChanged, kCoordinator)       \
+  X(UserRevoked, kCoordinator)           \
+  X(Approval, kUser)                     \
+  X(PolicyProposed, kUser)               \
+  X(PolicyExamined, kCoordinator)        \
+  X(PolicyActivated, kCoordinator)       \
+  X(PolicyWithdrawn, kCoordinator)
 
 namespace carnet::ledger {
 

@@ -72,6 +72,36 @@ Subjects Derive(const v1::Genesis& genesis) {
 Subjects Derive(const v1::UserEnrolled& user) {
   return OneHashed("public-key", user.public_key());
 }
+Subjects Derive(const v1::UserInvited& invited) {
+  return One("token", invited.token_sha256());
+}
+Subjects Derive(const v1::UserRoleChanged& changed) {
+  return OneHashed("public-key", changed.public_key());
+}
+Subjects Derive(const v1::UserRevoked& revoked) {
+  return OneHashed("public-key", revoked.public_key());
+}
+Subjects Derive(const v1::Approval& approval) {
+  return One(approval.kind(), approval.subject_sha256());
+}
+Subjects Derive(const v1::PolicyProposed& proposed) {
+  if (AsText(crypto::Sha256(AsBytes(proposed.bundle_json()))) != proposed.bundle_sha256()) {
+    return absl::InvalidArgumentError("record: bundle_sha256 is not that of the bundle");
+  }
+  return One("bundle", proposed.bundle_sha256());
+}
+Subjects Derive(const v1::PolicyExamined& examined) {
+  if (AsText(crypto::Sha256(AsBytes(examined.report_json()))) != examined.report_sha256()) {
+    return absl::InvalidArgumentError("record: report_sha256 is not that of the report");
+  }
+  return One("bundle", examined.bundle_sha256());
+}
+Subjects Derive(const v1::PolicyActivated& activated) {
+  return One("bundle", activated.bundle_sha256());
+}
+Subjects Derive(const v1::PolicyWithdrawn& withdrawn) {
+  return One("bundle", withdrawn.bundle_sha256());
+}
 Subjects Derive(const v1::SupplierRegistered& supplier) {
   return OneAsJson("supplier", supplier);
 }

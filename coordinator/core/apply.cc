@@ -15,7 +15,9 @@ namespace {
 bool HasForeignClock(const ledger::Predicate& predicate) {
   return std::holds_alternative<v1::Contribution>(predicate) ||
          std::holds_alternative<v1::Evaluation>(predicate) ||
-         std::holds_alternative<v1::JobSubmitted>(predicate);
+         std::holds_alternative<v1::JobSubmitted>(predicate) ||
+         std::holds_alternative<v1::Approval>(predicate) ||
+         std::holds_alternative<v1::PolicyProposed>(predicate);
 }
 
 struct Folder {

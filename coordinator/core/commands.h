@@ -5,6 +5,8 @@
 #define CARNET_COORDINATOR_CORE_COMMANDS_H_
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -15,6 +17,7 @@
 #include "carnet/v1/federation.pb.h"
 #include "carnet/v1/jobs.pb.h"
 #include "carnet/v1/records.pb.h"
+#include "policies/bundle.h"
 
 namespace carnet::coordinator {
 
@@ -62,6 +65,62 @@ struct StageData {
 struct AcceptClock {
   std::string user_id;
   absl::Time wall;
+};
+struct InviteUser {
+  std::string user_id;
+  Bytes token_sha256;
+  std::set<std::string> roles;
+  absl::Time expires;
+};
+// An approval of any kind but role, which GrantRole takes.
+struct RecordApproval {
+  std::string user_id;
+  v1::SignedRecord record;  // approval; its signature was checked when it was opened
+  v1::Approval approval;    // as parsed from the record
+};
+// Account roles need an admin; every other role the approval (of kind role) of somebody who holds
+// it.
+struct GrantRole {
+  std::string user_id;
+  std::string to_user;
+  std::string role;
+  std::optional<v1::SignedRecord> record;  // the approval, as in RecordApproval
+  v1::Approval approval;
+};
+struct RevokeRole {
+  std::string user_id;
+  std::string of_user;
+  std::string role;
+};
+struct RevokeUser {
+  std::string user_id;
+  std::string of_user;
+  std::string reason;
+};
+struct ProposePolicy {
+  std::string user_id;
+  v1::SignedRecord record;  // policy-proposed; its signature was checked when it was opened
+  v1::PolicyProposed proposed;
+  std::shared_ptr<const policies::Bundle> bundle;  // as loaded from it
+  v1::PolicyExamined examined;  // of policies/impact.h over this bundle and `parent_sha256`
+};
+// user_id empty: Reconcile, when approvals are complete and the time has come.
+struct ActivatePolicy {
+  std::string user_id;
+  Bytes bundle_sha256;
+};
+// user_id empty: another bundle came into force meanwhile.
+struct WithdrawPolicy {
+  std::string user_id;
+  Bytes bundle_sha256;
+};
+
+// ---- asked by somebody with a token ----
+struct EnrollUser {
+  Bytes token_sha256;
+  Bytes tls_spki_sha256;  // of the CSR
+  Bytes public_key;       // Ed25519, possession proved
+  std::string asked_id;   // the user id that the CSR names
 };
 
 // ---- asked by workers ----
@@ -132,6 +191,7 @@ struct OpenRound {
   Bytes round_public_key;
   v1::SealedArtifact model;
   LiveWorkers live;
+  Bytes bundle_sha256 = {};  // that the model is sealed under; another one in force: prepare again
 };
 // The policies refused members: put it on record, once for each refusal.
 struct RecordRefusals {
@@ -164,6 +224,7 @@ struct OpenEvaluation {
   std::uint32_t attempt = 0;
   v1::SealedArtifact model;
   LiveWorkers live;
+  Bytes bundle_sha256 = {};  // as in OpenRound
 };
 struct AbandonEvaluation {
   std::string job_id;
@@ -191,7 +252,8 @@ using CommandBody =
                  ConfirmStaged, SubmitContribution, RejectUpload, SubmitEvaluation, OpenRound,
                  RecordRefusals, CloseRound, AbandonRound, RecordAggregate, StorageFault,
                  OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
-                 AbandonStaging>;
+                 AbandonStaging, InviteUser, EnrollUser, RecordApproval, GrantRole, RevokeRole,
+                 RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy>;
 
 struct Command {
   CommandBody body;

@@ -27,7 +27,7 @@ absl::StatusOr<Decided> Decide(const State& state, const Command& command) {
 absl::Status RequireRole(const State& state, const std::string& user_id,
                          const std::set<std::string>& roles) {
   const auto user = state.users.find(user_id);
-  if (user == state.users.end()) {
+  if (user == state.users.end() || user->second.revoked) {
     return absl::PermissionDeniedError("this user is not enrolled");
   }
   const bool allowed = std::any_of(roles.begin(), roles.end(), [&](const std::string& role) {
@@ -57,6 +57,12 @@ absl::StatusOr<const Worker*> LiveWorker(const State& state, const std::string& 
     return absl::PermissionDeniedError("revoked");
   }
   return worker;
+}
+
+absl::Status CheckPreparedUnder(const State& state, ByteView bundle_sha256) {
+  return bundle_sha256.empty() || AsText(bundle_sha256) == AsText(state.bundle->sha256())
+             ? absl::OkStatus()
+             : absl::FailedPreconditionError("another policy bundle is in force by now");
 }
 
 ledger::Subject DigestSubject(std::string name, absl::string_view sha256) {

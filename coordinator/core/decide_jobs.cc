@@ -127,6 +127,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenEvaluation& command) {
       job->evaluation_attempts + 1 != command.attempt) {
     return absl::FailedPreconditionError("this evaluation is not the one that is due");
   }
+  CARNET_RETURN_IF_ERROR(CheckPreparedUnder(drafts.state(), command.bundle_sha256));
   Plan plan = PlanEvaluation(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
   AddRefusals(&drafts, plan.refusals);
   if (plan.members.empty()) {

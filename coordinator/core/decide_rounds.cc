@@ -79,6 +79,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
       job->attempts_used + 1 != command.attempt) {
     return absl::FailedPreconditionError("this round is not the one that comes next");
   }
+  CARNET_RETURN_IF_ERROR(CheckPreparedUnder(drafts.state(), command.bundle_sha256));
   Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
   AddRefusals(&drafts, plan.refusals);
   const v1::JobSpec& spec = job->submitted.spec();

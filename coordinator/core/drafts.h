@@ -76,6 +76,15 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeWorker& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AddEvidence& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const WithdrawEvidence& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AcceptClock& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const InviteUser& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const EnrollUser& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordApproval& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const GrantRole& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeRole& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeUser& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const ProposePolicy& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const ActivatePolicy& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const WithdrawPolicy& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const EnrollWorker& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ConfirmStaged& command);
@@ -106,6 +115,10 @@ absl::Status RequireRole(const State& state, const std::string& user_id,
 absl::StatusOr<const Job*> RunningJob(const State& state, const std::string& job_id);
 // The worker, if it is enrolled and not revoked; else PERMISSION_DENIED.
 absl::StatusOr<const Worker*> LiveWorker(const State& state, const std::string& worker_id);
+
+// FAILED_PRECONDITION: another bundle came into force while a model was sealed under this one,
+// which its header names. Empty: sealed under none.
+absl::Status CheckPreparedUnder(const State& state, ByteView bundle_sha256);
 
 // Precondition: `sha256` has 32 bytes.
 ledger::Subject DigestSubject(std::string name, absl::string_view sha256);

@@ -15,6 +15,14 @@ namespace carnet::coordinator {
 // written by Decide.
 absl::Status Fold(State& state, std::uint64_t index, const v1::Genesis& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::UserEnrolled& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::UserInvited& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::UserRoleChanged& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::UserRevoked& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::Approval& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyProposed& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyExamined& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyActivated& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyWithdrawn& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistered& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceRecorded& record);

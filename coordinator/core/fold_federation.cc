@@ -21,22 +21,13 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Genesis& record) 
   if (AsText(state.bundle->sha256()) != record.bundle_sha256()) {
     return absl::DataLossError("record 0: the bundle is not the one whose digest it names");
   }
+  state.bundles[record.bundle_sha256()] = state.bundle;
   ++state.facts_version;
   // Home is a region like any other, run by the organisation itself.
   Region home;
   home.terms.add_jurisdictions(record.home_jurisdiction());
   home.terms.set_location_evidence(v1::LOCATION_GRADE_CONTRACT);
   state.regions.emplace("home", std::move(home));
-  return absl::OkStatus();
-}
-
-absl::Status Fold(State& state, std::uint64_t index, const v1::UserEnrolled& record) {
-  User user;
-  user.id = record.user_id();
-  user.public_key = ToBytes(record.public_key());
-  user.roles.insert(record.roles().begin(), record.roles().end());
-  user.index = index;
-  state.users[record.user_id()] = std::move(user);
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/plan.h"
+#include "coordinator/core/policy_life.h"
 #include "coordinator/core/reasons.h"
 
 namespace carnet::coordinator {
@@ -29,6 +30,7 @@ class Reconciler {
     ReconcileKeys();
     ReconcileStagings();
     ReconcileLeases();
+    ReconcilePolicies();
     for (const std::string& key : running_.effects) {
       if (wanted_.count(key) == 0) {
         agenda_.stop.insert(key);
@@ -111,9 +113,22 @@ class Reconciler {
          RunCommand{AbandonEvaluation{job.id, reasons::kDeadline, {}}});
   }
 
-  void PlanNextEvaluation(const Job& job) {
+  // Whether anything new may begin now; else the job waits and says why.
+  bool MayOpen(const Job& job) {
     if (!running_.new_rounds_allowed) {
       Wait(job, running_.not_allowed_reason);
+      return false;
+    }
+    if (now_ >= state_.bundle->head().valid_to) {
+      Wait(job, "a policy bundle in force: the last one expired (carnet policy renew)");
+      return false;
+    }
+    WakeAt(state_.bundle->head().valid_to);
+    return true;
+  }
+
+  void PlanNextEvaluation(const Job& job) {
+    if (!MayOpen(job)) {
       return;
     }
     const Plan plan = PlanEvaluation(state_, job, running_.live, now_, {});
@@ -138,8 +153,7 @@ class Reconciler {
       }
       return;
     }
-    if (!running_.new_rounds_allowed) {
-      Wait(job, running_.not_allowed_reason);
+    if (!MayOpen(job)) {
       return;
     }
     const Plan plan = PlanRound(state_, job, running_.live, now_, {});
@@ -202,6 +216,26 @@ class Reconciler {
         WakeAt(until);
       } else {
         Want(absl::StrCat("lease/", id), RunCommand{RevokeWorker{"", id, "lease-ended"}});
+      }
+    }
+  }
+
+  // Approved bundles come into force when their time has come; those that no longer can are closed.
+  void ReconcilePolicies() {
+    for (const auto& [digest, proposal] : state_.proposals) {
+      if (proposal.phase != ProposalPhase::kOpen) {
+        continue;
+      }
+      const std::string name = HexEncode(AsBytes(digest));
+      const policies::BundleHead& head = proposal.bundle->head();
+      if (IsStale(state_, proposal) || now_ >= head.valid_to) {
+        Want(absl::StrCat("withdraw-policy/", name),
+             RunCommand{WithdrawPolicy{"", ToBytes(digest)}});
+      } else if (now_ < head.valid_from) {
+        WakeAt(head.valid_from);
+      } else if (IsApproved(state_, proposal, now_)) {
+        Want(absl::StrCat("activate-policy/", name),
+             RunCommand{ActivatePolicy{"", ToBytes(digest)}});
       }
     }
   }

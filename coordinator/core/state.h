@@ -22,8 +22,33 @@ namespace carnet::coordinator {
 struct User {
   std::string id;
   Bytes public_key;
-  std::set<std::string> roles;
+  std::set<std::string> roles;  // that count
+  std::set<std::string> asked;  // that wait for the approval of somebody who holds them
+  bool revoked = false;
   std::uint64_t index = 0;  // of user-enrolled
+  Bytes tls_spki_sha256;    // of his client key; empty: certificate made at init
+};
+
+struct UserInvitation {
+  v1::UserInvited terms;
+  std::string user_id;  // who used it; empty: nobody
+};
+
+enum class ProposalPhase { kOpen, kActivated, kWithdrawn };
+// A bundle that somebody proposed; activated ones stay, so that old decisions can be made again.
+struct Proposal {
+  v1::PolicyProposed terms;  // without bundle_json
+  std::uint64_t index = 0;
+  std::shared_ptr<const policies::Bundle> bundle;
+  v1::PolicyExamined examined;  // with its report
+  ProposalPhase phase = ProposalPhase::kOpen;
+  std::uint64_t activated_index = 0;
+};
+
+// A person's signed yes (records.proto, Approval). Whether it counts: core/people.h.
+struct ApprovalOnRecord {
+  std::uint64_t index = 0;
+  v1::Approval terms;
 };
 
 struct Region {
@@ -155,10 +180,15 @@ struct State {
   std::uint64_t size = 0;  // records folded
   absl::Time last = absl::InfinitePast();
   v1::Genesis genesis;
-  std::shared_ptr<const policies::Bundle> bundle;
+  std::shared_ptr<const policies::Bundle> bundle;  // in force
+  // Every bundle that was ever in force, by digest (raw).
+  std::map<std::string, std::shared_ptr<const policies::Bundle>> bundles;
+  std::map<std::string, Proposal> proposals;  // by bundle digest (raw)
   std::uint64_t facts_version = 0;  // moves with every record that can change a decision
 
   std::map<std::string, User> users;
+  std::map<std::string, UserInvitation> user_invitations;          // by token digest (hex)
+  std::map<std::string, std::vector<ApprovalOnRecord>> approvals;  // by subject digest (raw)
   std::map<std::string, v1::SupplierConfig> suppliers;
   std::map<std::string, Region> regions;
   std::map<std::string, Evidence> evidence;

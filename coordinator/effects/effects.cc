@@ -144,6 +144,7 @@ void FileEffects::StartPrepareRound(const PrepareRound& effect, const State& sta
     open.round_key_id = key_id;
     open.round_public_key.assign(pair.public_key().begin(), pair.public_key().end());
     open.model = *std::move(model);
+    open.bundle_sha256.assign(facts.bundle_sha256.begin(), facts.bundle_sha256.end());
     return {std::move(open)};
   });
 }
@@ -170,6 +171,7 @@ void FileEffects::StartPrepareEvaluation(const PrepareEvaluation& effect, const 
     open.round = effect.round;
     open.attempt = effect.attempt;
     open.model = *std::move(model);
+    open.bundle_sha256.assign(facts.bundle_sha256.begin(), facts.bundle_sha256.end());
     return {std::move(open)};
   });
 }

@@ -54,6 +54,10 @@ void Enrolment::Route(HttpServer* server) {
                      [this](HttpRequest request, HttpServer::Done done) {
                        OnEnroll(std::move(request), std::move(done));
                      });
+  server->RouteAsync("POST", "/carnet.v1.Enrolment/EnrollUser",
+                     [this](HttpRequest request, HttpServer::Done done) {
+                       OnEnrollUser(std::move(request), std::move(done));
+                     });
   server->RouteAsync("POST", "/carnet.v1.Enrolment/Renew",
                      [this](HttpRequest request, HttpServer::Done done) {
                        OnRenew(std::move(request), std::move(done));

@@ -18,6 +18,8 @@ inline constexpr std::size_t kChallengesMax = 1024;
 inline constexpr absl::Duration kChallengeLife = absl::Minutes(5);
 // Certificates live this long; an unrevoked worker may renew an expired one until its lease ends.
 inline constexpr absl::Duration kCertificateLife = absl::Hours(24 * 7);
+// People's certificates.
+inline constexpr absl::Duration kUserCertificateLife = absl::Hours(24 * 90);
 // How far a renewal's clock may be off.
 inline constexpr absl::Duration kRenewClockSkew = absl::Minutes(5);
 
@@ -28,7 +30,8 @@ class Enrolment {
   Enrolment(const Services& services, const crypto::CertificateAuthority& authority)
       : services_(services), authority_(authority) {}
 
-  // POST /carnet.v1.Enrolment/Challenge, Enroll, Renew; bodies are proto3 JSON (Connect unary).
+  // POST /carnet.v1.Enrolment/Challenge, Enroll, EnrollUser, Renew; bodies are proto3 JSON (Connect
+  // unary).
   void Route(HttpServer* server);
 
  private:
@@ -40,10 +43,14 @@ class Enrolment {
 
   HttpResponse OnChallenge(const HttpRequest& request);
   void OnEnroll(HttpRequest request, HttpServer::Done done);
+  void OnEnrollUser(HttpRequest request, HttpServer::Done done);
   void OnRenew(HttpRequest request, HttpServer::Done done);
   absl::StatusOr<EnrollWorker> CheckEnroll(const v1::EnrollRequest& request);
   // Certificate, proofs and head for a worker on record at `index`.
   absl::StatusOr<v1::EnrollResponse> Answer(std::uint64_t index, const Bytes& spki);
+
+  // The same for a person.
+  absl::StatusOr<v1::EnrollUserResponse> AnswerUser(std::uint64_t index, const Bytes& spki);
 
   const Services& services_;
   const crypto::CertificateAuthority& authority_;

@@ -49,7 +49,9 @@ void PeerDirectory::Update(const State& state) {
   }
   users_.clear();
   for (const auto& [id, user] : state.users) {
-    users_[id] = UserPeer{id};
+    if (!user.revoked) {
+      users_[id] = UserPeer{id};
+    }
   }
 }
 

@@ -43,6 +43,14 @@ struct SubjectRule {
 const std::map<std::string, SubjectRule>& SubjectRules() {
   static const auto* const rules = new std::map<std::string, SubjectRule>{
       {"user-enrolled", {Rule::kHashOfField, {"public_key"}}},
+      {"user-invited", {Rule::kDigestField, {"token_sha256"}}},
+      {"user-role-changed", {Rule::kHashOfField, {"public_key"}}},
+      {"user-revoked", {Rule::kHashOfField, {"public_key"}}},
+      {"approval", {Rule::kDigestField, {"subject_sha256"}}},
+      {"policy-proposed", {Rule::kDigestField, {"bundle_sha256"}}},
+      {"policy-examined", {Rule::kDigestField, {"bundle_sha256"}}},
+      {"policy-activated", {Rule::kDigestField, {"bundle_sha256"}}},
+      {"policy-withdrawn", {Rule::kDigestField, {"bundle_sha256"}}},
       {"supplier-registered", {Rule::kHashOfPredicate, {}}},
       {"region-registered", {Rule::kHashOfPredicate, {}}},
       {"dataset-registered", {Rule::kHashOfPredicate, {}}},

@@ -56,6 +56,12 @@ Members EnrolledMembers(const RecordMap& records) {
                                        .supplier = worker->supplier(),
                                        .revoked = {}});
     }
+    if (const auto* left = record.As<v1::UserRevoked>(); left != nullptr) {
+      const auto user = members.users.find(left->user_id());
+      if (user != members.users.end() && !user->second.revoked) {
+        user->second.revoked = index;
+      }
+    }
     if (const auto* revoked = record.As<v1::WorkerRevoked>(); revoked != nullptr) {
       const auto worker = members.workers.find(revoked->worker_id());
       if (worker != members.workers.end() && !worker->second.revoked) {
@@ -72,6 +78,10 @@ std::optional<Finding> CheckSigners(const RecordMap& records, const v1::Genesis&
     std::optional<Finding> finding;
     if (const auto* job = record.As<v1::JobSubmitted>(); job != nullptr) {
       finding = ExpectMember(index, record, members.users, job->submitter());
+    } else if (const auto* approval = record.As<v1::Approval>(); approval != nullptr) {
+      finding = ExpectMember(index, record, members.users, approval->approver());
+    } else if (const auto* proposed = record.As<v1::PolicyProposed>(); proposed != nullptr) {
+      finding = ExpectMember(index, record, members.users, proposed->author());
     } else if (const auto* contribution = record.As<v1::Contribution>(); contribution != nullptr) {
       finding = ExpectMember(index, record, members.workers, contribution->worker_id());
     } else if (const auto* evaluation = record.As<v1::Evaluation>(); evaluation != nullptr) {

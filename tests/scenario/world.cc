@@ -111,7 +111,7 @@ void World::Found() {
   v1::UserEnrolled user;
   user.set_user_id(kOperator);
   user.set_public_key(ToString(user_key_.public_key()));
-  for (const char* role : {"operator", "member", "dpo", "legal", "compliance"}) {
+  for (const char* role : {"admin", "operator", "member", "dpo", "legal", "compliance"}) {
     user.add_roles(role);
   }
   store(user);

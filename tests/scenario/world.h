@@ -55,6 +55,8 @@ class World {
 
   const TestWorker& worker(const std::string& slot) const;
   Bytes Random(std::size_t size_bytes);
+  // Of kOperator, who is enrolled right behind genesis with every role that the policies name.
+  const crypto::Ed25519KeyPair& user_key() const { return user_key_; }
 
   // Evidence of `kind` for a supplier and destination, valid for a year.
   void AddEvidence(const std::string& kind, const std::string& supplier, const std::string& to);

@@ -1,0 +1,194 @@
+#include "cli/commands/user_enroll.h"
+
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/files.h"
+#include "base/http_client.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "carnet/v1/federation.pb.h"
+#include "crypto/certificates.h"
+#include "crypto/hash.h"
+#include "crypto/key_files.h"
+#include "crypto/p256.h"
+#include "exchange/enrolment.h"
+#include "exchange/join_token.h"
+#include "ledger/verifier/record.h"
+
+namespace carnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using exchange::JoinToken;
+
+constexpr std::size_t kAnswerBytesMax = std::size_t{4} << 20;
+constexpr std::size_t kRequestIdBytes = 16;
+
+struct Keys {
+  crypto::P256Key tls;
+  crypto::Ed25519KeyPair statement;
+};
+
+absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, const char* id,
+                                            crypto::KeyKind kind,
+                                            absl::StatusOr<crypto::SecretBytes> fresh) {
+  auto there = files.Read(id, kind);
+  if (!absl::IsNotFound(there.status())) {
+    return there;
+  }
+  CARNET_RETURN_IF_ERROR(fresh.status());
+  CARNET_RETURN_IF_ERROR(files.Create(id, kind, *fresh));
+  return fresh;
+}
+
+absl::StatusOr<Keys> MakeKeys(const fs::path& folder, Rng& rng) {
+  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles files, crypto::KeyFiles::Open(folder.string()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::P256Key fresh, crypto::P256Key::Generate());
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes tls,
+                          KeepKey(files, "tls", crypto::KeyKind::kP256, fresh.ToPem()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
+                          KeepKey(files, "statement", crypto::KeyKind::kEd25519,
+                                  crypto::Ed25519KeyPair::Generate(rng).seed()));
+  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls));
+  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, crypto::Ed25519KeyPair::FromSeed(seed));
+  return Keys{std::move(tls_key), std::move(statement)};
+}
+
+absl::StatusOr<JoinToken> ReadInvitation(const fs::path& path) {
+  CARNET_ASSIGN_OR_RETURN(Bytes text, ReadFile(path, exchange::kJoinTokenBytesMax + 1));
+  auto token = exchange::ParseJoinToken(AsText(text));
+  crypto::Wipe(text);
+  if (!token.ok() || token->region != exchange::kUserTokenRegion) {
+    return WithRemedy(
+        WithOperatorDetail(absl::InvalidArgumentError("invitation: not a person's, or damaged"),
+                           path.string()),
+        "give the file that `carnet user invite` wrote");
+  }
+  if (token->expires <= absl::Now()) {
+    return WithRemedy(
+        WithOperatorDetail(absl::InvalidArgumentError("invitation: it has expired"), path.string()),
+        "ask an admin for a new one: carnet user invite");
+  }
+  return token;
+}
+
+absl::StatusOr<v1::EnrollUserResponse> Post(const JoinToken& token,
+                                            const v1::EnrollUserRequest& request) {
+  HttpRequest http;
+  http.method = "POST";
+  http.path = "/carnet.v1.Enrolment/EnrollUser";
+  http.headers = {{"Content-Type", "application/json"}};
+  CARNET_ASSIGN_OR_RETURN(http.body, MessageToJson(request));
+  HttpClientTls tls;
+  tls.ca_key_sha256 = token.ca_spki_sha256;
+  tls.server_name = exchange::CoordinatorServerName(token.trust_domain);
+  absl::Status last = absl::UnavailableError("enrolment: no address");
+  for (const std::string& address : token.https_addresses) {
+    CARNET_ASSIGN_OR_RETURN(const exchange::HostPort place, exchange::ParseHostPort(address));
+    HttpCallOptions options;
+    options.host = place.host;
+    options.port = place.port;
+    options.tls = tls;
+    options.response_bytes_max = kAnswerBytesMax;
+    const absl::StatusOr<HttpResponse> answer = HttpCall(options, http);
+    if (answer.ok()) {
+      CARNET_RETURN_IF_ERROR(StatusFromResponse(*answer));
+      v1::EnrollUserResponse response;
+      CARNET_RETURN_IF_ERROR(JsonToMessage(answer->body, &response, kAnswerBytesMax));
+      return response;
+    }
+    last = answer.status();
+    if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) {
+      return last;
+    }
+  }
+  return WithRemedy(absl::UnavailableError(last.message()), "is `carnet coordinator run` up?");
+}
+
+absl::Status Bad(absl::string_view what) {
+  return absl::UnauthenticatedError(absl::StrCat("enrolment: ", what));
+}
+
+// The answer is of the federation that the invitation names, and about this person and these keys.
+absl::StatusOr<v1::UserEnrolled> CheckAnswer(const JoinToken& token, const Keys& keys,
+                                             const v1::EnrollUserResponse& answer) {
+  namespace verifier = ledger::verifier;
+  CARNET_ASSIGN_OR_RETURN(const verifier::VerifierKey log,
+                          verifier::ParseVerifierKey(token.log_vkey));
+  CARNET_ASSIGN_OR_RETURN(const verifier::VerifiedHead head,
+                          verifier::VerifyHead(answer.head(), log));
+  CARNET_ASSIGN_OR_RETURN(const auto genesis,
+                          verifier::VerifyProvenRecord(answer.genesis(), head.tree));
+  CARNET_ASSIGN_OR_RETURN(const auto enrolled,
+                          verifier::VerifyProvenRecord(answer.enrolled(), head.tree));
+  const auto* first = genesis.As<v1::Genesis>();
+  const auto* user = enrolled.As<v1::UserEnrolled>();
+  if (first == nullptr || answer.genesis().proof().index() != 0 ||
+      genesis.leaf_hash != token.genesis_leaf) {
+    return Bad("the log does not begin with the record that the invitation names");
+  }
+  if (user == nullptr || AsText(enrolled.public_key) != first->statement_public_key() ||
+      user->user_id() != token.slot || user->public_key() != AsText(keys.statement.public_key()) ||
+      user->tls_spki_sha256() != AsText(crypto::Sha256(keys.tls.spki()))) {
+    return Bad("the record is not of this person and these keys");
+  }
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo authority,
+                          crypto::ParseCertificatePem(answer.ca_certificate_pem()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
+                          crypto::VerifyCertificate(answer.certificate_pem(),
+                                                    answer.ca_certificate_pem(), absl::Now()));
+  if (authority.spki_sha256 != token.ca_spki_sha256 || certificate.spki != keys.tls.spki() ||
+      certificate.spiffe_id->user() != token.slot) {
+    return Bad("the certificate is not of this person and this federation");
+  }
+  return *user;
+}
+
+absl::Status WriteContext(const fs::path& out, const JoinToken& token,
+                          const v1::EnrollUserResponse& answer) {
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(out / "user.pem", AsBytes(answer.certificate_pem())));
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(out / "ca.pem", AsBytes(answer.ca_certificate_pem())));
+  const std::string context = absl::StrCat(
+      "# How `carnet` reaches the coordinator as this person; paths are relative to this "
+      "file.\naddress: ",
+      token.addresses.front(), "\ntrust_domain: ", token.trust_domain, "\nuser_id: ", token.slot,
+      "\nca_file: ca.pem\ncertificate_file: user.pem\nkey_dir: keys\nlog_vkey: ", token.log_vkey,
+      "\n");
+  return WriteFileAtomic(out / "context.yaml", AsBytes(context));
+}
+
+}  // namespace
+
+absl::StatusOr<EnrolledPerson> EnrollPerson(const EnrollOptions& options) {
+  CARNET_ASSIGN_OR_RETURN(const JoinToken token, ReadInvitation(options.token));
+  std::error_code error;
+  if (fs::exists(options.out / "context.yaml", error)) {
+    return WithRemedy(WithOperatorDetail(absl::AlreadyExistsError("this folder is a person's"),
+                                         options.out.string()),
+                      "name another folder with --out");
+  }
+  CARNET_RETURN_IF_ERROR(MakeDirs(options.out));
+  SystemRng rng;
+  CARNET_ASSIGN_OR_RETURN(const Keys keys, MakeKeys(options.out / "keys", rng));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
+                          crypto::SpiffeId::User(token.trust_domain, token.slot));
+  v1::EnrollUserRequest request;
+  request.set_request_id(ToString(RandomBytes(rng, kRequestIdBytes)));
+  request.set_token_secret(ToString(token.secret.View()));
+  CARNET_ASSIGN_OR_RETURN(*request.mutable_csr_pem(), crypto::MakeCertificateRequest(keys.tls, id));
+  request.set_public_key(ToString(keys.statement.public_key()));
+  request.set_proof(ToString(keys.statement.Sign(exchange::EnrollUserProofMessage(request))));
+  CARNET_ASSIGN_OR_RETURN(const v1::EnrollUserResponse answer, Post(token, request));
+  CARNET_ASSIGN_OR_RETURN(const v1::UserEnrolled user, CheckAnswer(token, keys, answer));
+  CARNET_RETURN_IF_ERROR(WriteContext(options.out, token, answer));
+  EnrolledPerson person;
+  person.user_id = user.user_id();
+  person.public_key = keys.statement.public_key();
+  person.roles.assign(user.roles().begin(), user.roles().end());
+  return person;
+}
+
+}  // namespace carnet::cli

@@ -1,0 +1,115 @@
+// How a person's own machine enrols: with an invitation, and keys that it made itself.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "coordinator/http/enrolment.h"
+#include "coordinator/rpc/task_message.h"
+#include "crypto/hash.h"
+#include "exchange/enrolment.h"
+#include "ledger/record.h"
+
+namespace carnet::coordinator {
+namespace {
+
+constexpr std::size_t kBodyBytesMax = std::size_t{64} * 1024;
+constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
+
+absl::StatusOr<EnrollUser> CheckEnrollUser(const v1::EnrollUserRequest& request,
+                                           const crypto::CertificateRequest& csr) {
+  CARNET_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::Ed25519PublicKey key,
+                          crypto::ToEd25519PublicKey(AsBytes(request.public_key())));
+  if (!crypto::Ed25519Verify(key, exchange::EnrollUserProofMessage(request),
+                             AsBytes(request.proof()))) {
+    return absl::UnauthenticatedError("the request is not signed with its key");
+  }
+  if (csr.id.kind() != crypto::SpiffeKind::kUser) {
+    return absl::PermissionDeniedError("the certificate request names no person");
+  }
+  EnrollUser command;
+  const Digest token_sha256 = crypto::Sha256(AsBytes(request.token_secret()));
+  command.token_sha256.assign(token_sha256.begin(), token_sha256.end());
+  const Digest spki_sha256 = crypto::Sha256(csr.spki);
+  command.tls_spki_sha256.assign(spki_sha256.begin(), spki_sha256.end());
+  command.public_key = ToBytes(request.public_key());
+  command.asked_id = csr.id.user();
+  return command;
+}
+
+HttpResponse ResponseOf(const absl::StatusOr<v1::EnrollUserResponse>& answer) {
+  const absl::StatusOr<std::string> json =
+      answer.ok() ? MessageToJson(*answer) : absl::StatusOr<std::string>(answer.status());
+  if (!json.ok()) {
+    return ErrorResponse(json.status());
+  }
+  HttpResponse response;
+  response.body = *json;
+  return response;
+}
+
+}  // namespace
+
+void Enrolment::OnEnrollUser(HttpRequest http, HttpServer::Done done) {
+  v1::EnrollUserRequest request;
+  const absl::Status status = JsonToMessage(http.body, &request, kBodyBytesMax);
+  const absl::StatusOr<crypto::CertificateRequest> csr =
+      status.ok() ? crypto::VerifyCertificateRequest(request.csr_pem())
+                  : absl::StatusOr<crypto::CertificateRequest>(status);
+  absl::StatusOr<EnrollUser> command =
+      csr.ok() ? CheckEnrollUser(request, *csr) : absl::StatusOr<EnrollUser>(csr.status());
+  if (!command.ok()) {
+    done(ErrorResponse(command.status()));
+    return;
+  }
+  auto shared = std::make_shared<HttpServer::Done>(std::move(done));
+  services_.engine.Submit(
+      *std::move(command), request.request_id(),
+      [this, shared, spki = csr->spki](absl::StatusOr<coordinator::Answer> answer) {
+        if (!answer.ok() || !answer->index.has_value()) {
+          (*shared)(
+              ErrorResponse(answer.ok() ? absl::InternalError("no record") : answer.status()));
+          return;
+        }
+        const absl::Status admitted =
+            services_.storage.TrySubmit([this, shared, spki, index = *answer->index] {
+              (*shared)(ResponseOf(AnswerUser(index, spki)));
+            });
+        if (!admitted.ok()) {
+          (*shared)(ErrorResponse(admitted));
+        }
+      });
+}
+
+absl::StatusOr<v1::EnrollUserResponse> Enrolment::AnswerUser(std::uint64_t index,
+                                                             const Bytes& spki) {
+  const ledger::SignedHead head = services_.log.Head();
+  v1::EnrollUserResponse response;
+  CARNET_ASSIGN_OR_RETURN(*response.mutable_genesis(), ProveUnder(services_.log, 0, head));
+  CARNET_ASSIGN_OR_RETURN(*response.mutable_enrolled(), ProveUnder(services_.log, index, head));
+  response.set_head(head.note);
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record genesis,
+                          ledger::OpenRecord(response.genesis().record()));
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record record,
+                          ledger::OpenRecord(response.enrolled().record()));
+  const auto* first = genesis.As<v1::Genesis>();
+  const auto* enrolled = record.As<v1::UserEnrolled>();
+  if (first == nullptr || enrolled == nullptr ||
+      AsText(crypto::Sha256(spki)) != enrolled->tls_spki_sha256()) {
+    return absl::AlreadyExistsError("this request was answered for another key");
+  }
+  response.set_user_id(enrolled->user_id());
+  CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
+                          crypto::SpiffeId::User(first->trust_domain(), enrolled->user_id()));
+  const absl::Time now = services_.clock.Now();
+  crypto::CertificateOrder order{.spki = spki, .id = id, .client = true, .validity = {}};
+  order.validity = {now - kNotBeforeSkew, now + kUserCertificateLife};
+  CARNET_ASSIGN_OR_RETURN(*response.mutable_certificate_pem(),
+                          crypto::IssueCertificate(authority_, order, services_.rng));
+  response.set_ca_certificate_pem(authority_.certificate_pem());
+  return response;
+}
+
+}  // namespace carnet::coordinator

@@ -1,0 +1,353 @@
+#include "coordinator/rpc/governance_service.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "base/timestamp.h"
+#include "coordinator/core/impact.h"
+#include "coordinator/core/people.h"
+#include "coordinator/rpc/governance_status.h"
+#include "crypto/hash.h"
+#include "crypto/secret_bytes.h"
+#include "exchange/join_token.h"
+#include "ledger/record.h"
+#include "policies/loader.h"
+#include "policies/test_runner.h"
+
+namespace carnet::coordinator {
+namespace {
+
+constexpr absl::Duration kUserInvitationLife = absl::Hours(24 * 7);
+constexpr int kRolesMax = 16;
+constexpr std::size_t kIdBytesMax = 64;
+
+absl::Status CheckIds(std::initializer_list<const std::string*> ids) {
+  for (const std::string* id : ids) {
+    if (id->size() > kIdBytesMax) {
+      return absl::InvalidArgumentError("a name has at most 64 bytes");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A record that a person signed, of the type that is expected, with a request id.
+template <typename Message>
+absl::StatusOr<Message> OpenSigned(const v1::SignedRecord& signed_record) {
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record record, ledger::OpenRecord(signed_record));
+  const auto* message = record.As<Message>();
+  if (message == nullptr) {
+    return absl::InvalidArgumentError("a record of another type");
+  }
+  CARNET_RETURN_IF_ERROR(CheckRequestId(message->common().request_id()));
+  return *message;
+}
+
+absl::StatusOr<Bytes> BundleDigest(const v1::BundleRequest& request) {
+  if (request.bundle_sha256().size() != kDigestBytes) {
+    return absl::InvalidArgumentError("a bundle is named by its SHA-256");
+  }
+  return ToBytes(request.bundle_sha256());
+}
+
+absl::StatusOr<coordinator::ProposePolicy> OpenProposalOf(const std::string& user_id,
+                                                          const v1::SignedRecord& record) {
+  coordinator::ProposePolicy command;
+  command.user_id = user_id;
+  command.record = record;
+  CARNET_ASSIGN_OR_RETURN(command.proposed, OpenSigned<v1::PolicyProposed>(record));
+  absl::StatusOr<std::shared_ptr<const policies::Bundle>> bundle =
+      policies::BundleFromJson(command.proposed.bundle_json());
+  if (!bundle.ok()) {
+    return absl::InvalidArgumentError("policy: the bundle is not sound: carnet policy check");
+  }
+  command.bundle = *std::move(bundle);
+  return command;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* GovernanceService::SubmitForReceipt(grpc::CallbackServerContext* context,
+                                                              const std::string& request_id,
+                                                              MakeCommand make,
+                                                              v1::GovernanceReceipt* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
+  absl::Status status = user.status();
+  status.Update(CheckRequestId(request_id));
+  absl::StatusOr<CommandBody> body =
+      status.ok() ? make(user->user_id) : absl::StatusOr<CommandBody>(status);
+  if (!body.ok()) {
+    reactor->Finish(ToGrpcStatus(body.status()));
+    return reactor;
+  }
+  SubmitAndFinish(services_, *std::move(body), request_id, reactor,
+                  [this, response](std::uint64_t index) -> absl::Status {
+                    CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
+                                            services_.log.MakeReceipt(index));
+                    return absl::OkStatus();
+                  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* GovernanceService::Read(grpc::CallbackServerContext* context,
+                                                  ReadState read) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
+  if (!user.ok()) {
+    reactor->Finish(ToGrpcStatus(user.status()));
+    return reactor;
+  }
+  services_.engine.Read(
+      [reactor, read = std::move(read)](const State& state, absl::Time now) mutable {
+        reactor->Finish(ToGrpcStatus(read(state, now)));
+      });
+  return reactor;
+}
+
+absl::Status GovernanceService::FillToken(std::uint64_t index, const crypto::SecretBytes& secret,
+                                          v1::InviteUserResponse* response) const {
+  CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord signed_record, services_.log.ReadRecord(index));
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record record, ledger::OpenVerifiedRecord(signed_record));
+  const auto* invited = record.As<v1::UserInvited>();
+  if (invited == nullptr || invited->token_sha256() != AsText(crypto::Sha256(secret.View()))) {
+    return absl::AlreadyExistsError(
+        "this invitation was made before and its token is shown once: ask for a new one");
+  }
+  exchange::JoinToken token;
+  token.addresses = facts_.addresses;
+  token.https_addresses = facts_.https_addresses;
+  token.ca_spki_sha256 = facts_.ca_spki_sha256;
+  token.log_vkey = facts_.log_vkey;
+  token.genesis_leaf = facts_.genesis_leaf;
+  token.region = exchange::kUserTokenRegion;
+  token.supplier = exchange::kUserTokenRegion;
+  token.slot = invited->user_id();
+  token.trust_domain = facts_.trust_domain;
+  token.secret = secret.Clone();
+  token.expires = ToTime(invited->expires());
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes text, exchange::EncodeJoinToken(token));
+  response->set_token(ToString(text.View()));
+  response->set_user_id(invited->user_id());
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* GovernanceService::InviteUser(grpc::CallbackServerContext* context,
+                                                        const v1::InviteUserRequest* request,
+                                                        v1::InviteUserResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
+  absl::Status status = user.status();
+  status.Update(CheckRequestId(request->request_id()));
+  if (request->roles_size() > kRolesMax) {
+    status.Update(absl::InvalidArgumentError("a person has 1 to 16 roles"));
+  }
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+    return reactor;
+  }
+  auto secret = std::make_shared<crypto::SecretBytes>(
+      crypto::SecretBytes::Random(services_.rng, exchange::kJoinSecretBytes));
+  const Digest token = crypto::Sha256(secret->View());
+  // Tokens carry whole seconds. `now` of the command is never before the wall clock.
+  coordinator::InviteUser command{
+      user->user_id, Bytes(token.begin(), token.end()),
+      std::set<std::string>(request->roles().begin(), request->roles().end()),
+      absl::FromUnixSeconds(absl::ToUnixSeconds(services_.clock.Now() + kUserInvitationLife))};
+  SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
+                  [this, secret, response](std::uint64_t index) {
+                    return FillToken(index, *secret, response);
+                  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* GovernanceService::GrantRole(grpc::CallbackServerContext* context,
+                                                       const v1::GrantRoleRequest* request,
+                                                       v1::GovernanceReceipt* response) {
+  return SubmitForReceipt(
+      context, request->request_id(),
+      [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        CARNET_RETURN_IF_ERROR(CheckIds({&request->user_id(), &request->role()}));
+        coordinator::GrantRole command{user_id, request->user_id(), request->role(), {}, {}};
+        if (request->has_approval()) {
+          CARNET_ASSIGN_OR_RETURN(command.approval, OpenSigned<v1::Approval>(request->approval()));
+          command.record = request->approval();
+        }
+        return command;
+      },
+      response);
+}
+
+grpc::ServerUnaryReactor* GovernanceService::RevokeRole(grpc::CallbackServerContext* context,
+                                                        const v1::RevokeRoleRequest* request,
+                                                        v1::GovernanceReceipt* response) {
+  return SubmitForReceipt(
+      context, request->request_id(),
+      [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        CARNET_RETURN_IF_ERROR(CheckIds({&request->user_id(), &request->role()}));
+        return coordinator::RevokeRole{user_id, request->user_id(), request->role()};
+      },
+      response);
+}
+
+grpc::ServerUnaryReactor* GovernanceService::RevokeUser(grpc::CallbackServerContext* context,
+                                                        const v1::RevokeUserRequest* request,
+                                                        v1::GovernanceReceipt* response) {
+  return SubmitForReceipt(
+      context, request->request_id(),
+      [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        CARNET_RETURN_IF_ERROR(CheckIds({&request->user_id(), &request->reason()}));
+        return coordinator::RevokeUser{user_id, request->user_id(), request->reason()};
+      },
+      response);
+}
+
+grpc::ServerUnaryReactor* GovernanceService::ListUsers(grpc::CallbackServerContext* context,
+                                                       const v1::ListUsersRequest*,
+                                                       v1::ListUsersResponse* response) {
+  return Read(context, [response](const State& state, absl::Time) {
+    *response = UsersOf(state);
+    return absl::OkStatus();
+  });
+}
+
+void GovernanceService::Examine(const State& state, absl::Time now,
+                                coordinator::ProposePolicy command,
+                                grpc::ServerUnaryReactor* reactor,
+                                v1::GovernanceReceipt* response) {
+  auto shared = std::make_shared<coordinator::ProposePolicy>(std::move(command));
+  const absl::Status admitted =
+      services_.verify.TrySubmit([this, shared, reactor, response, now, copy = state]() mutable {
+        absl::StatusOr<policies::TestReport> tests = policies::RunTests(*shared->bundle);
+        absl::Status status = tests.status();
+        if (status.ok() && (tests->outcomes.empty() || tests->failed > 0)) {
+          status = absl::FailedPreconditionError(
+              tests->outcomes.empty() ? "policy: a bundle without tests cannot be proposed"
+                                      : "policy: its tests fail: carnet policy test");
+        }
+        absl::StatusOr<std::string> report =
+            status.ok() ? ImpactReport(std::move(copy), shared->bundle, *tests, now)
+                        : absl::StatusOr<std::string>(status);
+        if (!report.ok()) {
+          reactor->Finish(ToGrpcStatus(report.status()));
+          return;
+        }
+        shared->examined.set_report_sha256(AsText(crypto::Sha256(AsBytes(*report))));
+        shared->examined.set_report_json(*std::move(report));
+        const std::string request_id = shared->proposed.common().request_id();
+        SubmitAndFinish(services_, std::move(*shared), request_id, reactor,
+                        [this, response](std::uint64_t index) -> absl::Status {
+                          CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
+                                                  services_.log.MakeReceipt(index));
+                          return absl::OkStatus();
+                        });
+      });
+  if (!admitted.ok()) {
+    reactor->Finish(ToGrpcStatus(admitted));
+  }
+}
+
+grpc::ServerUnaryReactor* GovernanceService::ProposePolicy(grpc::CallbackServerContext* context,
+                                                           const v1::SignedRequest* request,
+                                                           v1::GovernanceReceipt* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
+  absl::Status status = user.status();
+  if (status.ok()) {
+    status =
+        services_.storage.TrySubmit([this, request, response, reactor, user_id = user->user_id] {
+          auto command = OpenProposalOf(user_id, request->record());
+          if (!command.ok()) {
+            reactor->Finish(ToGrpcStatus(command.status()));
+            return;
+          }
+          services_.engine.Read([this, reactor, response, command = *std::move(command)](
+                                    const State& state, absl::Time now) mutable {
+            Examine(state, now, std::move(command), reactor, response);
+          });
+        });
+  }
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* GovernanceService::Approve(grpc::CallbackServerContext* context,
+                                                     const v1::SignedRequest* request,
+                                                     v1::GovernanceReceipt* response) {
+  const absl::StatusOr<v1::Approval> approval = OpenSigned<v1::Approval>(request->record());
+  if (!approval.ok()) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpcStatus(approval.status()));
+    return reactor;
+  }
+  return SubmitForReceipt(
+      context, approval->common().request_id(),
+      [request, &approval](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        return RecordApproval{user_id, request->record(), *approval};
+      },
+      response);
+}
+
+grpc::ServerUnaryReactor* GovernanceService::ActivatePolicy(grpc::CallbackServerContext* context,
+                                                            const v1::BundleRequest* request,
+                                                            v1::GovernanceReceipt* response) {
+  return SubmitForReceipt(
+      context, request->request_id(),
+      [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        CARNET_ASSIGN_OR_RETURN(Bytes digest, BundleDigest(*request));
+        return coordinator::ActivatePolicy{user_id, std::move(digest)};
+      },
+      response);
+}
+
+grpc::ServerUnaryReactor* GovernanceService::WithdrawPolicy(grpc::CallbackServerContext* context,
+                                                            const v1::BundleRequest* request,
+                                                            v1::GovernanceReceipt* response) {
+  return SubmitForReceipt(
+      context, request->request_id(),
+      [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        CARNET_ASSIGN_OR_RETURN(Bytes digest, BundleDigest(*request));
+        return coordinator::WithdrawPolicy{user_id, std::move(digest)};
+      },
+      response);
+}
+
+grpc::ServerUnaryReactor* GovernanceService::GetPolicyStatus(
+    grpc::CallbackServerContext* context, const v1::GetPolicyStatusRequest*,
+    v1::GetPolicyStatusResponse* response) {
+  return Read(context, [response](const State& state, absl::Time now) {
+    *response = PolicyStatusOf(state, now);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* GovernanceService::GetPolicyHistory(
+    grpc::CallbackServerContext* context, const v1::GetPolicyHistoryRequest*,
+    v1::GetPolicyHistoryResponse* response) {
+  return Read(context, [response](const State& state, absl::Time now) {
+    *response = PolicyHistoryOf(state, now);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* GovernanceService::GetBundle(grpc::CallbackServerContext* context,
+                                                       const v1::GetBundleRequest* request,
+                                                       v1::GetBundleResponse* response) {
+  return Read(context, [request, response](const State& state, absl::Time) -> absl::Status {
+    std::shared_ptr<const policies::Bundle> bundle = state.bundle;
+    if (!request->bundle_sha256().empty()) {
+      const auto old = state.bundles.find(request->bundle_sha256());
+      const auto proposal = state.proposals.find(request->bundle_sha256());
+      if (old == state.bundles.end() && proposal == state.proposals.end()) {
+        return absl::NotFoundError("no such bundle is on record");
+      }
+      bundle = old != state.bundles.end() ? old->second : proposal->second.bundle;
+    }
+    response->set_bundle_json(bundle->CanonicalJson());
+    response->set_bundle_sha256(ToString(bundle->sha256()));
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace carnet::coordinator

@@ -1,0 +1,80 @@
+// carnet.v1.Governance: people, roles, approvals and the life of a bundle. Thin: who asks, limits,
+// hand over, map the status. Roles are checked by Decide.
+#ifndef CARNET_COORDINATOR_RPC_GOVERNANCE_SERVICE_H_
+#define CARNET_COORDINATOR_RPC_GOVERNANCE_SERVICE_H_
+
+#include <memory>
+#include <string>
+
+#include "carnet/v1/governance.grpc.pb.h"
+#include "coordinator/rpc/admin_service.h"
+#include "coordinator/rpc/services.h"
+
+namespace carnet::coordinator {
+
+class GovernanceService final : public v1::Governance::CallbackService {
+ public:
+  // `services` outlives the service.
+  GovernanceService(const Services& services, JoinFacts facts)
+      : services_(services), facts_(std::move(facts)) {}
+
+  grpc::ServerUnaryReactor* InviteUser(grpc::CallbackServerContext* context,
+                                       const v1::InviteUserRequest* request,
+                                       v1::InviteUserResponse* response) override;
+  grpc::ServerUnaryReactor* GrantRole(grpc::CallbackServerContext* context,
+                                      const v1::GrantRoleRequest* request,
+                                      v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* RevokeRole(grpc::CallbackServerContext* context,
+                                       const v1::RevokeRoleRequest* request,
+                                       v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* RevokeUser(grpc::CallbackServerContext* context,
+                                       const v1::RevokeUserRequest* request,
+                                       v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* ListUsers(grpc::CallbackServerContext* context,
+                                      const v1::ListUsersRequest* request,
+                                      v1::ListUsersResponse* response) override;
+  grpc::ServerUnaryReactor* ProposePolicy(grpc::CallbackServerContext* context,
+                                          const v1::SignedRequest* request,
+                                          v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* Approve(grpc::CallbackServerContext* context,
+                                    const v1::SignedRequest* request,
+                                    v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* ActivatePolicy(grpc::CallbackServerContext* context,
+                                           const v1::BundleRequest* request,
+                                           v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* WithdrawPolicy(grpc::CallbackServerContext* context,
+                                           const v1::BundleRequest* request,
+                                           v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* GetPolicyStatus(grpc::CallbackServerContext* context,
+                                            const v1::GetPolicyStatusRequest* request,
+                                            v1::GetPolicyStatusResponse* response) override;
+  grpc::ServerUnaryReactor* GetPolicyHistory(grpc::CallbackServerContext* context,
+                                             const v1::GetPolicyHistoryRequest* request,
+                                             v1::GetPolicyHistoryResponse* response) override;
+  grpc::ServerUnaryReactor* GetBundle(grpc::CallbackServerContext* context,
+                                      const v1::GetBundleRequest* request,
+                                      v1::GetBundleResponse* response) override;
+
+ private:
+  using MakeCommand = absl::AnyInvocable<absl::StatusOr<CommandBody>(const std::string& user_id)>;
+  using ReadState = absl::AnyInvocable<absl::Status(const State& state, absl::Time now)>;
+
+  // Submits what `make` makes for an enrolled user; answers with the record's receipt.
+  grpc::ServerUnaryReactor* SubmitForReceipt(grpc::CallbackServerContext* context,
+                                             const std::string& request_id, MakeCommand make,
+                                             v1::GovernanceReceipt* response);
+  // For every enrolled user.
+  grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context, ReadState read);
+  // Tests, impact, then the command; on the verify executor.
+  void Examine(const State& state, absl::Time now, coordinator::ProposePolicy command,
+               grpc::ServerUnaryReactor* reactor, v1::GovernanceReceipt* response);
+  absl::Status FillToken(std::uint64_t index, const crypto::SecretBytes& secret,
+                         v1::InviteUserResponse* response) const;
+
+  const Services& services_;
+  const JoinFacts facts_;
+};
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_RPC_GOVERNANCE_SERVICE_H_

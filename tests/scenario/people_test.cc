@@ -1,0 +1,188 @@
+// Persons, roles and approvals: what counts, and for whom.
+#include "coordinator/core/people.h"
+
+#include <catch2/catch.hpp>
+
+#include "base/timestamp.h"
+#include "crypto/hash.h"
+#include "scenario/world.h"
+
+namespace carnet::coordinator {
+namespace {
+
+crypto::Ed25519KeyPair Key(std::uint8_t tag) {
+  crypto::SecretBytes seed(32);
+  seed.Mutable()[0] = tag;
+  seed.Mutable()[31] = 77;
+  return *crypto::Ed25519KeyPair::FromSeed(seed);
+}
+
+// An approval as its signer's client makes it.
+v1::Approval Draft(World& world, const std::string& approver, const std::string& kind,
+                   const std::string& role, ByteView subject) {
+  v1::Approval approval;
+  approval.mutable_common()->set_nonce(ToString(world.Random(32)));
+  *approval.mutable_common()->mutable_at() = ToTimestamp(world.now());
+  approval.set_approver(approver);
+  approval.set_kind(kind);
+  approval.set_subject_sha256(ToString(subject));
+  approval.set_role(role);
+  *approval.mutable_expires() = ToTimestamp(world.now() + absl::Hours(24));
+  return approval;
+}
+
+GrantRole Grant(const v1::Approval& approval, const std::string& to,
+                const crypto::Ed25519KeyPair& key) {
+  return GrantRole{approval.approver(), to, approval.role(),
+                   ledger::SignRecord(*ledger::MakeStatement(approval), key), approval};
+}
+
+// Invited by the operator, who is an admin here, and enrolled with `key`.
+std::string Enrol(World& world, std::uint8_t tag, const std::set<std::string>& roles) {
+  const Bytes token(32, tag);
+  const auto invited = world.Do(InviteUser{kOperator, token, roles, world.now() + absl::Hours(24)});
+  INFO(invited.status().ToString());
+  REQUIRE(invited.ok());
+  const EnrollUser enroll{token, Bytes(32, tag), ToBytes(AsText(Key(tag).public_key())),
+                          world.At<v1::UserInvited>(*invited->answer_index).user_id()};
+  const auto enrolled = world.Do(enroll);
+  INFO(enrolled.status().ToString());
+  REQUIRE(enrolled.ok());
+  return world.At<v1::UserEnrolled>(*enrolled->answer_index).user_id();
+}
+
+Bytes KeyDigest(std::uint8_t tag) {
+  const Digest digest = crypto::Sha256(Key(tag).public_key());
+  return Bytes(digest.begin(), digest.end());
+}
+
+TEST_CASE(
+    "People: account roles count on enrolment, a policy role only once a holder passes it on") {
+  World world(41);
+  const std::string user = Enrol(world, 3, {"member", "legal"});
+  CHECK(HoldsRole(world.state(), user, "member"));
+  CHECK_FALSE(HoldsRole(world.state(), user, "legal"));
+  const v1::Approval approval = Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3));
+  REQUIRE(world.Do(Grant(approval, user, world.user_key())).ok());
+  CHECK(HoldsRole(world.state(), user, "legal"));
+  CHECK(world.Find("approval").size() == 1);
+  CHECK(HoldsRole(world.Refold(), user, "legal"));
+}
+
+TEST_CASE("People: an invitation works once, for the same keys again, and until it expires") {
+  World world(42);
+  const Bytes token(32, 9);
+  REQUIRE(world.Do(InviteUser{kOperator, token, {"member"}, world.now() + absl::Hours(1)}).ok());
+  const EnrollUser enroll{token, Bytes(32, 1), ToBytes(AsText(Key(4).public_key())),
+                          world.At<v1::UserInvited>(world.Find("user-invited").back()).user_id()};
+  const auto first = world.Do(enroll);
+  REQUIRE(first.ok());
+  CHECK(world.Do(enroll)->answer_index == first->answer_index);
+  EnrollUser other = enroll;
+  other.public_key = ToBytes(AsText(Key(5).public_key()));
+  CHECK(world.Do(other).status().code() == absl::StatusCode::kAlreadyExists);
+  const Bytes late(32, 10);
+  REQUIRE(world.Do(InviteUser{kOperator, late, {"member"}, world.now() + absl::Hours(1)}).ok());
+  world.Advance(absl::Hours(2));
+  other.token_sha256 = late;
+  CHECK(world.Do(other).status().code() == absl::StatusCode::kPermissionDenied);
+  other.token_sha256 = Bytes(32, 11);
+  CHECK(world.Do(other).status().code() == absl::StatusCode::kPermissionDenied);
+}
+
+TEST_CASE("People: a role is granted by nobody who does not hold it, and for no other key") {
+  World world(43);
+  const std::string admin = Enrol(world, 3, {"admin"});
+  const std::string user = Enrol(world, 4, {"legal"});
+  const std::uint64_t before = world.state().size;
+  const auto refused = [&](const GrantRole& grant) {
+    const absl::Status status = world.Do(grant).status();
+    INFO(status.ToString());
+    CHECK_FALSE(status.ok());
+    CHECK(world.state().size == before);
+  };
+  // An admin without the role, with his own signature or with none.
+  refused(Grant(Draft(world, admin, kApprovalOfRole, "legal", KeyDigest(4)), user, Key(3)));
+  refused(GrantRole{admin, user, "legal", {}, {}});
+  // The person himself: the role waits, so he does not hold it.
+  refused(Grant(Draft(world, user, kApprovalOfRole, "legal", KeyDigest(4)), user, Key(4)));
+  // A holder's name over another key's signature: what a coordinator could make up.
+  refused(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(4)), user, Key(9)));
+  // A holder's signature over another person's key, another role, another kind.
+  refused(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3)), user,
+                world.user_key()));
+  refused(Grant(Draft(world, kOperator, kApprovalOfJob, "legal", KeyDigest(4)), user,
+                world.user_key()));
+  GrantRole other = Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(4)), user,
+                          world.user_key());
+  other.role = "dpo";
+  refused(other);
+}
+
+TEST_CASE("People: an admin grants account roles and no other may") {
+  World world(44);
+  const std::string user = Enrol(world, 3, {"member"});
+  CHECK(world.Do(GrantRole{user, user, "operator", {}, {}}).status().code() ==
+        absl::StatusCode::kPermissionDenied);
+  REQUIRE(world.Do(GrantRole{kOperator, user, "operator", {}, {}}).ok());
+  CHECK(HoldsRole(world.state(), user, "operator"));
+  REQUIRE(world.Do(RevokeRole{kOperator, user, "operator"}).ok());
+  CHECK_FALSE(HoldsRole(world.state(), user, "operator"));
+}
+
+TEST_CASE("People: the last holder of a role keeps it, and the last admin stays") {
+  World world(45);
+  CHECK(world.Do(RevokeRole{kOperator, kOperator, "legal"}).status().code() ==
+        absl::StatusCode::kFailedPrecondition);
+  CHECK(world.Do(RevokeUser{kOperator, kOperator, "left"}).status().code() ==
+        absl::StatusCode::kFailedPrecondition);
+  const std::string user = Enrol(world, 3, {"legal"});
+  REQUIRE(world
+              .Do(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3)), user,
+                        world.user_key()))
+              .ok());
+  CHECK(world.Do(RevokeRole{kOperator, kOperator, "legal"}).ok());
+}
+
+TEST_CASE("Approvals: a person counts once, not after his role or his approval ended") {
+  World world(46);
+  const std::string user = Enrol(world, 3, {"legal"});
+  REQUIRE(world
+              .Do(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3)), user,
+                        world.user_key()))
+              .ok());
+  const Bytes subject = KeyDigest(50);
+  const auto approve = [&](const std::string& who, const crypto::Ed25519KeyPair& key) {
+    const v1::Approval approval = Draft(world, who, kApprovalOfException, "legal", subject);
+    return world.Do(
+        RecordApproval{who, ledger::SignRecord(*ledger::MakeStatement(approval), key), approval});
+  };
+  REQUIRE(approve(kOperator, world.user_key()).ok());
+  REQUIRE(approve(kOperator, world.user_key()).ok());
+  ApprovalQuery query{subject, kApprovalOfException, {"legal", "dpo"}, {}, ""};
+  CHECK(ApproversOf(world.state(), query, world.now()).size() == 1);
+  REQUIRE(approve(user, Key(3)).ok());
+  CHECK(ApproversOf(world.state(), query, world.now()).size() == 2);
+  CHECK(ApproversOf(world.state(), query, world.now() + absl::Hours(24)).empty());
+  query.author = kOperator;
+  CHECK(ApproversOf(world.state(), query, world.now()) == std::set<std::string>{user});
+  query.roles = {"dpo"};
+  CHECK(ApproversOf(world.state(), query, world.now()).empty());
+  query = {subject, kApprovalOfException, {"legal"}, {}, ""};
+  REQUIRE(world.Do(RevokeUser{kOperator, user, "left"}).ok());
+  CHECK(ApproversOf(world.state(), query, world.now()) == std::set<std::string>{kOperator});
+  CHECK_FALSE(approve(user, Key(3)).ok());
+}
+
+TEST_CASE("Approvals: the same signed statement is taken once") {
+  World world(47);
+  const v1::Approval approval =
+      Draft(world, kOperator, kApprovalOfException, "legal", KeyDigest(50));
+  const RecordApproval command{
+      kOperator, ledger::SignRecord(*ledger::MakeStatement(approval), world.user_key()), approval};
+  REQUIRE(world.Do(command).ok());
+  CHECK(world.Do(command).status().code() == absl::StatusCode::kAlreadyExists);
+}
+
+}  // namespace
+}  // namespace carnet::coordinator
