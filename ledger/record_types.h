@@ -40,7 +40,12 @@
   X(EvaluationAbandoned, kCoordinator)   \
   X(TaskFailed, kCoordinator)            \
   X(Refusal, kCoordinator)               \
-  X(ClockAccepted, kCoordinator)
+  X(ClockAccepted, kCoordinator)         \
+  X(CounterOpened, kCoordinator)         \
+  X(PeopleCounted, kCoordinator)         \
+  X(ObligationDue, kCoordinator)         \
+  X(ObligationMet, kCoordinator)         \
+  X(ObligationLate, kCoordinator)
 
 namespace carnet::ledger {
 

@@ -64,6 +64,18 @@ struct AcceptClock {
   absl::Time wall;
 };
 
+struct OpenCounter {
+  std::string user_id;
+  std::string counter;  // people.<code>.<category>
+  std::uint64_t people = 0;
+  absl::Time as_of;
+};
+struct MeetObligation {
+  std::string user_id;
+  std::string obligation_id;
+  Bytes document_sha256;
+};
+
 // ---- asked by workers ----
 struct EnrollWorker {
   Bytes token_sha256;
@@ -185,13 +197,16 @@ struct AbandonStaging {
   std::string reason;
 };
 
+// Every duty whose day has come and that nobody met.
+struct RecordLateDuties {};
+
 using CommandBody =
     std::variant<SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, WithdrawEvidence,
                  StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask, RecheckTask,
                  ConfirmStaged, SubmitContribution, RejectUpload, SubmitEvaluation, OpenRound,
                  RecordRefusals, CloseRound, AbandonRound, RecordAggregate, StorageFault,
                  OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
-                 AbandonStaging>;
+                 AbandonStaging, OpenCounter, MeetObligation, RecordLateDuties>;
 
 struct Command {
   CommandBody body;

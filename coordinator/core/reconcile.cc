@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/timestamp.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
@@ -29,6 +30,7 @@ class Reconciler {
     ReconcileKeys();
     ReconcileStagings();
     ReconcileLeases();
+    ReconcileDuties();
     for (const std::string& key : running_.effects) {
       if (wanted_.count(key) == 0) {
         agenda_.stop.insert(key);
@@ -153,6 +155,10 @@ class Reconciler {
       return;
     }
     const std::uint32_t min = job.submitted.spec().rounds().cohort().min();
+    if (plan.members.size() < min && !plan.held.empty()) {
+      Wait(job, absl::StrCat("hold: ", absl::StrJoin(plan.held, "; ")));
+      return;
+    }
     if (plan.members.size() < min) {
       Wait(job, absl::StrCat("eligible workers: ", plan.members.size(), " of ", min));
       return;
@@ -202,6 +208,21 @@ class Reconciler {
         WakeAt(until);
       } else {
         Want(absl::StrCat("lease/", id), RunCommand{RevokeWorker{"", id, "lease-ended"}});
+      }
+    }
+  }
+
+  void ReconcileDuties() {
+    for (const auto& [id, duty] : state_.duties) {
+      if (duty.met.has_value() || duty.late.has_value()) {
+        continue;
+      }
+      const absl::Time due = ToTime(duty.terms.due());
+      if (now_ < due) {
+        WakeAt(due);
+      } else {
+        Want(absl::StrCat("late/", id), RunCommand{RecordLateDuties{}});
+        return;
       }
     }
   }
