@@ -48,7 +48,12 @@
   X(PolicyProposed, kUser)               \
   X(PolicyExamined, kCoordinator)        \
   X(PolicyActivated, kCoordinator)       \
-  X(PolicyWithdrawn, kCoordinator)
+  X(PolicyWithdrawn, kCoordinator)       \
+  X(CounterOpened, kCoordinator)         \
+  X(PeopleCounted, kCoordinator)         \
+  X(ObligationDue, kCoordinator)         \
+  X(ObligationMet, kCoordinator)         \
+  X(ObligationLate, kCoordinator)
 
 namespace carnet::ledger {
 

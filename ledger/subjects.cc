@@ -180,6 +180,21 @@ Subjects Derive(const v1::Refusal& refusal) {
   }
   return subjects;
 }
+Subjects Derive(const v1::CounterOpened& opened) {
+  return OneAsJson("counter", opened);
+}
+Subjects Derive(const v1::PeopleCounted& counted) {
+  return OneAsJson("people", counted);
+}
+Subjects Derive(const v1::ObligationDue& due) {
+  return OneAsJson("obligation", due);
+}
+Subjects Derive(const v1::ObligationMet& met) {
+  return One("document", met.document_sha256());
+}
+Subjects Derive(const v1::ObligationLate& late) {
+  return OneHashed("obligation-id", late.obligation_id());
+}
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/bytes.h"
+#include "policies/counters.h"
 
 namespace carnet::policies {
 
@@ -46,6 +47,10 @@ class Bundle {
   // Names of the policies, sorted.
   std::vector<std::string> PolicyNames() const;
   std::size_t rule_count() const;
+  // Every counter that a rule reads, each with its window; sorted by their paths.
+  const std::vector<Counter>& counters() const { return counters_; }
+  // <policy>/<exception> of every exception that lifts nothing before persons approved it.
+  std::vector<std::string> ExceptionsWithApprovals() const;
 
   // RFC 8785 JSON of everything above, tests included; at most kBundleJsonBytesMax.
   const std::string& CanonicalJson() const { return canonical_json_; }
@@ -59,6 +64,7 @@ class Bundle {
   BundleHead head_;
   std::shared_ptr<const BundleSource> source_;
   std::shared_ptr<const CompiledBundle> compiled_;
+  std::vector<Counter> counters_;
   std::string canonical_json_;
   Digest sha256_;
 };

@@ -109,6 +109,18 @@ void AppendOfficerDetails(const v1::Failure& failure, std::string* out) {
   if (!failure.facts_used().empty()) {
     absl::StrAppend(out, "     facts: ", absl::StrJoin(failure.facts_used(), "; "), "\n");
   }
+  if (failure.approval_need() > 0) {
+    absl::StrAppend(out, "     approval: ", failure.approved_by_size(), " of ",
+                    failure.approval_need(), " given, by holders of ",
+                    absl::StrJoin(failure.approval_from(), ", "));
+    if (!failure.approved_by().empty()) {
+      absl::StrAppend(out, "; so far ", absl::StrJoin(failure.approved_by(), ", "));
+    }
+    absl::StrAppend(out, "\n");
+  }
+  if (!failure.unconfirmed().empty()) {
+    absl::StrAppend(out, "     unconfirmed: ", absl::StrJoin(failure.unconfirmed(), "; "), "\n");
+  }
   absl::StrAppend(out, "     exception: ",
                   failure.exception_possible()
                       ? "possible, with a ticket, an end of at most 180 days and the approvals of "
@@ -141,6 +153,10 @@ void AppendGrounds(const v1::Decision& decision, std::string* out) {
                     decision.verdict() == v1::VERDICT_ALLOW ? "  granted by: "
                                                             : "  permissions that were given: ",
                     absl::StrJoin(decision.rules(), "; "), "\n");
+  }
+  for (const v1::Reservation& reservation : decision.reservations()) {
+    absl::StrAppend(out, "  counted: ", reservation.counter(), ", at most ", reservation.ceiling(),
+                    " (", reservation.rule(), ")\n");
   }
   if (!decision.exceptions().empty()) {
     absl::StrAppend(out, "  exceptions used: ", absl::StrJoin(decision.exceptions(), "; "), "\n");

@@ -123,6 +123,18 @@ struct EnrollUser {
   std::string asked_id;   // the user id that the CSR names
 };
 
+struct OpenCounter {
+  std::string user_id;
+  std::string counter;  // people.<code>.<category>
+  std::uint64_t people = 0;
+  absl::Time as_of;
+};
+struct MeetObligation {
+  std::string user_id;
+  std::string obligation_id;
+  Bytes document_sha256;
+};
+
 // ---- asked by workers ----
 struct EnrollWorker {
   Bytes token_sha256;
@@ -246,6 +258,9 @@ struct AbandonStaging {
   std::string reason;
 };
 
+// Every duty whose day has come and that nobody met.
+struct RecordLateDuties {};
+
 using CommandBody =
     std::variant<SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, WithdrawEvidence,
                  StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask, RecheckTask,
@@ -253,7 +268,8 @@ using CommandBody =
                  RecordRefusals, CloseRound, AbandonRound, RecordAggregate, StorageFault,
                  OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
                  AbandonStaging, InviteUser, EnrollUser, RecordApproval, GrantRole, RevokeRole,
-                 RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy>;
+                 RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
+                 MeetObligation, RecordLateDuties>;
 
 struct Command {
   CommandBody body;

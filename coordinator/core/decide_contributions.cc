@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
+#include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/tasks.h"
@@ -181,12 +182,23 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const FailTask& command) {
 
 namespace {
 
+// The shards whose people leave a jurisdiction in these flows.
+ShardVersions CrossingVersions(const std::vector<FlowContext>& flows) {
+  ShardVersions versions;
+  for (const FlowContext& flow : flows) {
+    if (flow.from != flow.to) {
+      versions.insert(flow.versions.begin(), flow.versions.end());
+    }
+  }
+  return versions;
+}
+
 // The flows behind one direction of a task.
 std::vector<FlowContext> FlowsOf(const State& state, const OpenTask& task, const Worker& worker,
                                  bool upload) {
   if (task.name.kind == v1::TASK_KIND_SEND_SHARD || task.name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
     const v1::StagingOrdered& ordered = state.stagings.at(task.name.id).ordered;
-    return StageDataFlows(state, state.shards.at(ShardKey(ordered.dataset(), ordered.shard())),
+    return StageDataFlows(state, ShardKey(ordered.dataset(), ordered.shard()),
                           state.workers.at(ordered.from_worker_id()),
                           state.workers.at(ordered.to_worker_id()));
   }
@@ -214,14 +226,17 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
       drafts.now() >= ToTime(ticket.expires())) {
     return absl::PermissionDeniedError("no live ticket for this transfer");
   }
-  const Verdicts verdicts = DecideFlows(state, FlowsOf(state, task, *worker, command.upload),
-                                        drafts.now(), drafts.entropy(), drafts.counter());
+  const std::vector<FlowContext> flows = FlowsOf(state, task, *worker, command.upload);
+  const Verdicts verdicts =
+      DecideFlows(state, flows, drafts.now(), drafts.entropy(), drafts.counter());
+  const bool staging =
+      task.name.kind == v1::TASK_KIND_SEND_SHARD || task.name.kind == v1::TASK_KIND_RECEIVE_SHARD;
   if (verdicts.allowed) {
+    AddPeopleCounted(&drafts, staging ? "" : task.name.id, command.worker_id, command.ticket_id,
+                     CrossingVersions(flows));
     return std::move(drafts).Done();
   }
   v1::Refusal refusal;
-  const bool staging =
-      task.name.kind == v1::TASK_KIND_SEND_SHARD || task.name.kind == v1::TASK_KIND_RECEIVE_SHARD;
   refusal.set_job_id(staging ? "" : task.name.id);
   refusal.set_worker_id(command.worker_id);
   refusal.set_round(task.name.round);

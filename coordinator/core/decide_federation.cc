@@ -4,6 +4,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
+#include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
 #include "crypto/hash.h"
 #include "crypto/spiffe.h"
@@ -247,7 +248,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command) {
     return absl::FailedPreconditionError("that worker holds the shard already");
   }
   const Worker& to = state.workers.at(to_id);
-  const Verdicts verdicts = DecideFlows(state, StageDataFlows(state, shard->second, *from, to),
+  const Verdicts verdicts = DecideFlows(state, StageDataFlows(state, shard->first, *from, to),
                                         drafts.now(), drafts.entropy(), drafts.counter());
   if (!verdicts.allowed) {
     v1::Refusal refusal;
@@ -273,6 +274,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command) {
   *record.mutable_expires() = ToTimestamp(drafts.now() + absl::Hours(24));
   const std::uint64_t index =
       drafts.Add(record, {DigestSubject("shard", AsText(shard->second.sha256))});
+  std::set<std::string> duties;
+  AddDuties(&drafts, "", record.authorisations(), &duties);
   return std::move(drafts).Answer(index);
 }
 

@@ -2,6 +2,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
+#include "coordinator/core/duties.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/plan.h"
 #include "coordinator/core/reasons.h"
@@ -157,6 +158,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenEvaluation& command) {
   *ticket->mutable_expires() = ToTimestamp(deadline);
   *record.mutable_deadline() = ToTimestamp(deadline);
   const std::uint64_t index = drafts.Add(record);
+  std::set<std::string> duties;
+  AddDuties(&drafts, job->id, record.member().authorisations(), &duties);
   return std::move(drafts).Answer(index);
 }
 

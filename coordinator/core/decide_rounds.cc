@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
+#include "coordinator/core/duties.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/plan.h"
 #include "coordinator/core/reasons.h"
@@ -108,7 +109,12 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
   }
   record.mutable_left_out()->Add(plan.left_out.begin(), plan.left_out.end());
   *record.mutable_deadline() = ToTimestamp(deadline);
+  record.mutable_obligations()->Add(plan.obligations.begin(), plan.obligations.end());
   const std::uint64_t index = drafts.Add(record);
+  std::set<std::string> duties;
+  for (const v1::RoundMember& member : record.members()) {
+    AddDuties(&drafts, job->id, member.authorisations(), &duties);
+  }
   return std::move(drafts).Answer(index);
 }
 
@@ -207,6 +213,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
     return DecideOn(std::move(drafts), AbandonRound{job->id, reasons::kRefused});
   }
   const std::uint64_t index = drafts.Add(closing.record, ModelSubject(*job));
+  std::set<std::string> duties;
+  AddDuties(&drafts, job->id, closing.record.authorisations(), &duties);
   return std::move(drafts).Answer(index);
 }
 

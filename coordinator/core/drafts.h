@@ -105,6 +105,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitEvaluation& command)
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AbandonEvaluation& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const OrderKeyDestruction& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const KeysDestroyed& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenCounter& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const MeetObligation& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordLateDuties& command);
 
 // ---- shared by several ----
 

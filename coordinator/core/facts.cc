@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "policies/operations.h"
 
@@ -16,7 +17,7 @@ using policies::Value;
 void SetFact(FactSet* facts, absl::string_view path, Value value) {
   const policies::FactId id = policies::FindFact(path);
   CARNET_CHECK(id != policies::kNoFact);
-  if (facts->Get(id).is_not_applicable()) {
+  if (id != policies::kCounters && facts->Get(id).is_not_applicable()) {
     return;
   }
   facts->Set(path, std::move(value)).IgnoreError();
@@ -137,6 +138,16 @@ void SetEvidence(const State& state, const FlowContext& flow, absl::Time at, Fac
   SetFact(facts, "evidence", Value::List(ToVector(kinds)));
 }
 
+// The counters that the bundle reads; one that nobody opened stays unknown.
+void SetCounters(const State& state, const FlowContext& flow, absl::Time at, FactSet* facts) {
+  for (const policies::Counter& counter : state.bundle->counters()) {
+    const std::optional<std::uint64_t> people = CountPeople(state, counter, flow.versions, at);
+    if (people.has_value()) {
+      SetFact(facts, counter.Path(), Value::Number(static_cast<double>(*people)));
+    }
+  }
+}
+
 void SetWorkerFacts(const State& state, const FlowContext& flow, FactSet* facts) {
   const Worker* worker = state.FindWorker(flow.worker_id);
   if (worker == nullptr) {
@@ -179,6 +190,7 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   SetRecipientFacts(state, flow.recipient, &facts);
   SetWorkerFacts(state, flow, &facts);
   SetEvidence(state, flow, at, &facts);
+  SetCounters(state, flow, at, &facts);
   return facts;
 }
 

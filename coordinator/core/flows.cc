@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "coordinator/core/counters.h"
 #include "crypto/hash.h"
 #include "policies/evaluate.h"
 
@@ -57,6 +60,14 @@ std::vector<FlowContext> WithJob(std::vector<FlowContext> flows, const Job& job)
   return flows;
 }
 
+std::vector<FlowContext> WithVersions(std::vector<FlowContext> flows,
+                                      const ShardVersions& versions) {
+  for (FlowContext& flow : flows) {
+    flow.versions.insert(versions.begin(), versions.end());
+  }
+  return flows;
+}
+
 Lineage ClassesOf(const State& state, const Worker& worker,
                   const std::vector<std::string>& shards) {
   Lineage lineage;
@@ -75,10 +86,11 @@ std::vector<FlowContext> PlaceFlows(const State& state, const Job& job, const Wo
 }
 
 std::vector<FlowContext> SendModelFlows(const State& state, const Job& job, const Worker& worker) {
-  return WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_MODEL,
-                                        v1::ARTIFACT_KIND_MODEL, true),
-                              job.lineage),
-                 job);
+  return WithVersions(WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_MODEL,
+                                                     v1::ARTIFACT_KIND_MODEL, true),
+                                           job.lineage),
+                              job),
+                      job.versions);
 }
 
 std::vector<FlowContext> UseKeyFlows(const State& state, const Job& job, const Worker& worker) {
@@ -87,7 +99,7 @@ std::vector<FlowContext> UseKeyFlows(const State& state, const Job& job, const W
   const std::vector<FlowContext> opened = ForEachClass(
       Crossings(state, worker, v1::OPERATION_USE_KEY, v1::ARTIFACT_KIND_MODEL, true), job.lineage);
   flows.insert(flows.end(), opened.begin(), opened.end());
-  return WithJob(std::move(flows), job);
+  return WithVersions(WithJob(std::move(flows), job), job.versions);
 }
 
 std::vector<FlowContext> TrainFlows(const State& state, const Job& job, const Worker& worker,
@@ -98,7 +110,7 @@ std::vector<FlowContext> TrainFlows(const State& state, const Job& job, const Wo
   for (FlowContext& flow : flows) {
     flow.from = flow.to;
   }
-  return WithJob(std::move(flows), job);
+  return WithVersions(WithJob(std::move(flows), job), VersionsOf(state, shards));
 }
 
 std::vector<FlowContext> SendDeltaFlows(const State& state, const Job& job, const Worker& worker,
@@ -106,10 +118,13 @@ std::vector<FlowContext> SendDeltaFlows(const State& state, const Job& job, cons
   Lineage lineage = job.lineage;
   const Lineage own = ClassesOf(state, worker, shards);
   lineage.insert(own.begin(), own.end());
-  return WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_DELTA,
-                                        v1::ARTIFACT_KIND_DELTA, false),
-                              lineage),
-                 job);
+  return WithVersions(
+      WithVersions(WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_DELTA,
+                                                  v1::ARTIFACT_KIND_DELTA, false),
+                                        lineage),
+                           job),
+                   job.versions),
+      VersionsOf(state, shards));
 }
 
 std::vector<FlowContext> SendMetricsFlows(const State& state, const Job& job,
@@ -127,11 +142,18 @@ std::vector<FlowContext> AggregateFlows(const State& state, const Job& job,
   flow.to = state.genesis.home_jurisdiction();
   flow.to_region = "home";
   flow.recipient = state.genesis.organisation();
+  flow.versions = job.versions;
+  if (job.round.has_value()) {
+    for (const auto& [worker_id, versions] : job.round->versions) {
+      flow.versions.insert(versions.begin(), versions.end());
+    }
+  }
   return WithJob(ForEachClass({flow}, lineage), job);
 }
 
-std::vector<FlowContext> StageDataFlows(const State& state, const Shard& shard, const Worker& from,
-                                        const Worker& to) {
+std::vector<FlowContext> StageDataFlows(const State& state, const std::string& shard_name,
+                                        const Worker& from, const Worker& to) {
+  const Shard& shard = state.shards.at(shard_name);
   const LabelClass labels = ClassOf(shard, from.terms.worker_id());
   std::vector<FlowContext> flows =
       Crossings(state, from, v1::OPERATION_STAGE_DATA, v1::ARTIFACT_KIND_RAW_DATA, false);
@@ -147,6 +169,7 @@ std::vector<FlowContext> StageDataFlows(const State& state, const Shard& shard, 
   }
   for (FlowContext& flow : flows) {
     flow.labels = labels;
+    flow.versions.insert(VersionOf(shard_name, shard));
   }
   return flows;
 }
@@ -155,14 +178,17 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
                      ByteView id_seed, std::uint64_t* counter) {
   Verdicts verdicts;
   verdicts.allowed = !flows.empty();
+  verdicts.held = !flows.empty();
   for (const FlowContext& flow : flows) {
     v1::Decision decision = policies::Evaluate(*state.bundle, Facts(state, flow, at), at);
     decision.set_id(DeriveId("d", id_seed, counter));
     decision.set_state_size(state.size);
     decision.mutable_flow()->set_label_class(flow.labels.has_value() ? flow.labels->Name() : "");
     verdicts.allowed = verdicts.allowed && decision.verdict() == v1::VERDICT_ALLOW;
+    verdicts.held = verdicts.held && decision.verdict() != v1::VERDICT_DENY;
     verdicts.decisions.push_back(std::move(decision));
   }
+  verdicts.held = verdicts.held && !verdicts.allowed;
   return verdicts;
 }
 
@@ -179,6 +205,23 @@ v1::Authorisation ToAuthorisation(const v1::Decision& decision) {
     authorisation.add_warnings(warning.reason());
   }
   return authorisation;
+}
+
+std::string MissingApprovals(const v1::Refusal& refusal) {
+  std::set<std::string> missing;
+  for (const v1::Decision& decision : refusal.decisions()) {
+    for (const v1::Failure& failure : decision.failures()) {
+      if (failure.approval_need() > 0) {
+        missing.insert(absl::StrCat("approval by ", failure.approval_need(),
+                                    failure.approval_need() == 1 ? " person" : " persons", " of ",
+                                    absl::StrJoin(failure.approval_from(), ", "), ", given ",
+                                    failure.approved_by_size(), " (", failure.reason(), ")"));
+      } else if (failure.hold()) {
+        missing.insert(absl::StrCat("review of the policy (", failure.reason(), ")"));
+      }
+    }
+  }
+  return absl::StrJoin(missing, "; ");
 }
 
 v1::DecisionBasis Basis(const State& state, absl::Time at) {

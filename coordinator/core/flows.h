@@ -20,11 +20,13 @@ struct FlowContext {
   v1::ArtifactKind artifact = v1::ARTIFACT_KIND_UNSPECIFIED;
   std::string from;  // jurisdiction
   std::string to;
-  std::string to_region;              // whose location evidence counts
-  std::string recipient;              // supplier, or the home organisation
-  std::string worker_id;              // the worker concerned; empty: none
-  std::optional<LabelClass> labels;   // absent: the artifact carries no data labels
-  const Job* job = nullptr;           // absent outside jobs
+  std::string to_region;             // whose location evidence counts
+  std::string recipient;             // supplier, or the home organisation
+  std::string worker_id;             // the worker concerned; empty: none
+  std::optional<LabelClass> labels;  // absent: the artifact carries no data labels
+  const Job* job = nullptr;          // absent outside jobs
+  // The shards behind the operation, of every class: people count once, whatever their labels.
+  ShardVersions versions;
   bool end_to_end_encrypted = false;  // no party at the destination can open it
 };
 
@@ -45,16 +47,17 @@ std::vector<FlowContext> SendDeltaFlows(const State& state, const Job& job, cons
                                         const std::vector<std::string>& shards);
 std::vector<FlowContext> SendMetricsFlows(const State& state, const Job& job, const Worker& worker);
 std::vector<FlowContext> AggregateFlows(const State& state, const Job& job, const Lineage& lineage);
-// The sealed shard passes through home, which cannot open it, and is opened at the other worker's
-// site.
-std::vector<FlowContext> StageDataFlows(const State& state, const Shard& shard, const Worker& from,
-                                        const Worker& to);
+// `shard_name` ("dataset/shard") is registered. The sealed shard passes through home, which cannot
+// open it, and is opened at the other worker's site.
+std::vector<FlowContext> StageDataFlows(const State& state, const std::string& shard_name,
+                                        const Worker& from, const Worker& to);
 
 // The decisions on all flows of an operation. `id_seed` (32 bytes) and `counter` make the decision
 // ids.
 struct Verdicts {
   std::vector<v1::Decision> decisions;
   bool allowed = false;
+  bool held = false;  // not allowed, and nothing but persons' approvals or reviews is missing
 };
 Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, absl::Time at,
                      ByteView id_seed, std::uint64_t* counter);
@@ -62,6 +65,9 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
 // What a record of the allowed operation keeps of a decision.
 v1::Authorisation ToAuthorisation(const v1::Decision& decision);
 v1::DecisionBasis Basis(const State& state, absl::Time at);
+
+// Of flows whose decisions are HOLD: "approval by 2 persons of dpo, legal (p/abroad.sign-off)".
+std::string MissingApprovals(const v1::Refusal& refusal);
 
 // Ids and nonces of one command: the n-th is SHA-256(entropy || n), cut to size.
 Bytes Derive(ByteView entropy, std::uint64_t* counter, std::size_t size_bytes);

@@ -53,6 +53,11 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::EvaluationAbandon
 absl::Status Fold(State& state, std::uint64_t index, const v1::TaskFailed& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::Refusal& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::ClockAccepted& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::CounterOpened& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::PeopleCounted& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ObligationDue& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ObligationMet& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ObligationLate& record);
 
 // The key under which a refusal is on record once: operation, parties and reasons, for one version
 // of bundle and facts.

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "coordinator/core/counters.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/reasons.h"
 
@@ -95,6 +96,10 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::JobSubmitted& rec
       known != state.model_lineage.end()) {
     job.lineage = known->second;
   }
+  if (const auto known = state.model_versions.find(record.model_sha256());
+      known != state.model_versions.end()) {
+    job.versions = known->second;
+  }
   state.jobs[record.job_id()] = std::move(job);
   return absl::OkStatus();
 }
@@ -132,6 +137,8 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::RoundOpened& reco
   round.opened_index = index;
   for (const v1::RoundMember& member : record.members()) {
     round.labels[member.worker_id()] = LabelsOf(state, member);
+    round.versions[member.worker_id()] =
+        VersionsOf(state, {member.shards().begin(), member.shards().end()});
   }
   job->round = std::move(round);
   job->attempts_used = record.attempt();
@@ -211,11 +218,14 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Aggregate& record
             record.included().end()) {
       const Lineage& labels = round->labels[member.worker_id()];
       job.lineage.insert(labels.begin(), labels.end());
+      const ShardVersions& versions = round->versions[member.worker_id()];
+      job.versions.insert(versions.begin(), versions.end());
     }
   }
   job.model_sha256 = ToBytes(record.model_sha256());
   job.optimizer_state_sha256 = ToBytes(record.optimizer_state_sha256());
   state.model_lineage[record.model_sha256()].insert(job.lineage.begin(), job.lineage.end());
+  state.model_versions[record.model_sha256()].insert(job.versions.begin(), job.versions.end());
   RoundResult result;
   result.round = record.round();
   result.model_sha256 = job.model_sha256;

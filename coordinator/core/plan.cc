@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/reasons.h"
+#include "policies/obligations.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -37,8 +38,14 @@ class MemberDecisions {
         entropy_(entropy),
         counter_(counter) {}
 
-  void Add(const std::vector<FlowContext>& flows) {
+  // `besides`: shards that earlier members of the same round are let move.
+  void Add(std::vector<FlowContext> flows, const ShardVersions& besides = {}) {
+    for (FlowContext& flow : flows) {
+      versions_.insert(flow.versions.begin(), flow.versions.end());
+      flow.versions.insert(besides.begin(), besides.end());
+    }
     const Verdicts verdicts = DecideFlows(state_, flows, now_, entropy_, counter_);
+    held_ = held_ && (verdicts.allowed || verdicts.held);
     for (const v1::Decision& decision : verdicts.decisions) {
       authorisations_.push_back(ToAuthorisation(decision));
     }
@@ -56,6 +63,11 @@ class MemberDecisions {
     }
   }
   const std::vector<v1::Refusal>& refusals() const { return refusals_; }
+  const std::vector<v1::Authorisation>& authorisations() const { return authorisations_; }
+  // The shards behind all that was decided.
+  const ShardVersions& versions() const { return versions_; }
+  // Refused for want of nothing but persons.
+  bool held() const { return held_ && !refusals_.empty(); }
   void Fill(v1::RoundMember* member) const {
     member->mutable_authorisations()->Add(authorisations_.begin(), authorisations_.end());
   }
@@ -69,6 +81,8 @@ class MemberDecisions {
   std::uint64_t* const counter_;
   std::vector<v1::Authorisation> authorisations_;
   std::vector<v1::Refusal> refusals_;
+  ShardVersions versions_;
+  bool held_ = true;
 };
 
 std::uint64_t RowsOf(const State& state, const std::vector<std::string>& shards) {
@@ -91,24 +105,64 @@ v1::RoundMember MakeMember(const State& state, const Job& job, const Candidate& 
   return member;
 }
 
+// The members so far: what they ask of the round together, and the shards that they may move.
+class Cohort {
+ public:
+  // Empty, and the member is in; or the two rules that cannot both hold, and nothing changes.
+  std::string Join(const MemberDecisions& decisions) {
+    std::vector<v1::Obligation> all = obligations_;
+    for (const v1::Authorisation& authorisation : decisions.authorisations()) {
+      for (const v1::Obligation& obligation : authorisation.obligations()) {
+        if (obligation.phase() == "runtime") {
+          all.push_back(obligation);
+        }
+      }
+    }
+    policies::MergedObligations merged = policies::MergeObligations(all);
+    if (!merged.conflicts.empty()) {
+      const policies::ObligationConflict& conflict = merged.conflicts.front();
+      return absl::StrCat(conflict.first_rule, " against ", conflict.second_rule);
+    }
+    obligations_ = std::move(merged.obligations);
+    versions.insert(decisions.versions().begin(), decisions.versions().end());
+    return "";
+  }
+  const std::vector<v1::Obligation>& obligations() const { return obligations_; }
+
+  ShardVersions versions;
+
+ private:
+  std::vector<v1::Obligation> obligations_;
+};
+
 // Decides every flow of a member; on refusal the plan says so and the worker is left out.
 void DecideMember(const State& state, const Job& job, const Candidate& candidate, absl::Time now,
-                  ByteView entropy, std::uint64_t* counter, Plan* plan) {
+                  ByteView entropy, std::uint64_t* counter, Cohort* cohort, Plan* plan) {
   const Worker& worker = *candidate.worker;
+  const ShardVersions& besides = cohort->versions;
   MemberDecisions decisions(state, job, worker, now, entropy, counter);
-  decisions.Add(PlaceFlows(state, job, worker));
-  decisions.Add(SendModelFlows(state, job, worker));
-  decisions.Add(UseKeyFlows(state, job, worker));
-  decisions.Add(TrainFlows(state, job, worker, candidate.shards));
-  decisions.Add(SendDeltaFlows(state, job, worker, candidate.shards));
-  decisions.Add(SendMetricsFlows(state, job, worker));
+  decisions.Add(PlaceFlows(state, job, worker), besides);
+  decisions.Add(SendModelFlows(state, job, worker), besides);
+  decisions.Add(UseKeyFlows(state, job, worker), besides);
+  decisions.Add(TrainFlows(state, job, worker, candidate.shards), besides);
+  decisions.Add(SendDeltaFlows(state, job, worker, candidate.shards), besides);
+  decisions.Add(SendMetricsFlows(state, job, worker), besides);
   if (decisions.refusals().empty()) {
+    if (const std::string conflict = cohort->Join(decisions); !conflict.empty()) {
+      plan->left_out.push_back(Out(worker, reasons::kObligationsConflict, conflict));
+      return;
+    }
     v1::RoundMember member = MakeMember(state, job, candidate);
     decisions.Fill(&member);
     plan->members.push_back(std::move(member));
     return;
   }
-  plan->left_out.push_back(Out(worker, reasons::kRefused,
+  if (decisions.held()) {
+    for (const v1::Refusal& refusal : decisions.refusals()) {
+      plan->held.insert(MissingApprovals(refusal));
+    }
+  }
+  plan->left_out.push_back(Out(worker, decisions.held() ? reasons::kHeld : reasons::kRefused,
                                decisions.refusals().front().decisions(0).failures_size() > 0
                                    ? decisions.refusals().front().decisions(0).failures(0).reason()
                                    : ""));
@@ -126,6 +180,19 @@ void SortMembers(const State& state, std::vector<v1::RoundMember>* members) {
             [&](const v1::RoundMember& a, const v1::RoundMember& b) {
               return state.workers.at(a.worker_id()).path < state.workers.at(b.worker_id()).path;
             });
+}
+
+// A refusal says where the same job would pass now.
+void NameOtherRegions(const State& state, Plan* plan) {
+  std::set<std::string> regions;
+  for (const v1::RoundMember& member : plan->members) {
+    regions.insert(state.workers.at(member.worker_id()).terms.region());
+  }
+  for (v1::Refusal& refusal : plan->refusals) {
+    for (v1::Decision& decision : *refusal.mutable_decisions()) {
+      decision.mutable_other_regions()->Assign(regions.begin(), regions.end());
+    }
+  }
 }
 
 // Members beyond the target are left out, the ones with the lowest random order staying.
@@ -174,7 +241,8 @@ Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl
                ByteView entropy) {
   Plan plan;
   std::uint64_t counter = 1 << 20;  // apart from the ids that Decide derives from the same entropy
-  std::set<std::string> taken;      // a shard is trained on once, by the first worker that holds it
+  Cohort cohort;
+  std::set<std::string> taken;  // a shard is trained on once, by the first worker that holds it
   std::vector<const Worker*> workers;
   for (const auto& [id, worker] : state.workers) {
     if (!worker.revoked) {
@@ -204,11 +272,13 @@ Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl
       continue;
     }
     const std::size_t before = plan.members.size();
-    DecideMember(state, job, candidate, now, entropy, &counter, &plan);
+    DecideMember(state, job, candidate, now, entropy, &counter, &cohort, &plan);
     if (plan.members.size() > before) {
       taken.insert(candidate.shards.begin(), candidate.shards.end());
     }
   }
+  plan.obligations = cohort.obligations();
+  NameOtherRegions(state, &plan);
   TrimToTarget(state, job, entropy, &counter, &plan);
   return plan;
 }

@@ -19,6 +19,8 @@ struct Plan {
   std::vector<v1::RoundMember> members;  // ascending SPIFFE path; tickets not filled in
   std::vector<v1::LeftOut> left_out;
   std::vector<v1::Refusal> refusals;  // one a refused worker; `common` empty
+  std::set<std::string> held;  // approvals and reviews for want of which alone workers stay out
+  std::vector<v1::Obligation> obligations;  // of the whole round, joined over its members
 };
 
 // Candidates are the enrolled workers that hold a shard of the job; the live ones that policies let

@@ -33,6 +33,8 @@ inline constexpr char kStraggler[] = "straggler";
 inline constexpr char kRejected[] = "rejected";
 inline constexpr char kTaskFailed[] = "task-failed";
 inline constexpr char kRevoked[] = "revoked";
+inline constexpr char kHeld[] = "held";
+inline constexpr char kObligationsConflict[] = "obligations-conflict";
 inline constexpr char kUnregisteredRows[] = "no-registered-rows";
 
 // Why a round, an evaluation, a staging or a job ended.

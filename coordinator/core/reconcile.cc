@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/timestamp.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
@@ -31,6 +32,7 @@ class Reconciler {
     ReconcileStagings();
     ReconcileLeases();
     ReconcilePolicies();
+    ReconcileDuties();
     for (const std::string& key : running_.effects) {
       if (wanted_.count(key) == 0) {
         agenda_.stop.insert(key);
@@ -167,6 +169,10 @@ class Reconciler {
       return;
     }
     const std::uint32_t min = job.submitted.spec().rounds().cohort().min();
+    if (plan.members.size() < min && !plan.held.empty()) {
+      Wait(job, absl::StrCat("hold: ", absl::StrJoin(plan.held, "; ")));
+      return;
+    }
     if (plan.members.size() < min) {
       Wait(job, absl::StrCat("eligible workers: ", plan.members.size(), " of ", min));
       return;
@@ -236,6 +242,21 @@ class Reconciler {
       } else if (IsApproved(state_, proposal, now_)) {
         Want(absl::StrCat("activate-policy/", name),
              RunCommand{ActivatePolicy{"", ToBytes(digest)}});
+      }
+    }
+  }
+
+  void ReconcileDuties() {
+    for (const auto& [id, duty] : state_.duties) {
+      if (duty.met.has_value() || duty.late.has_value()) {
+        continue;
+      }
+      const absl::Time due = ToTime(duty.terms.due());
+      if (now_ < due) {
+        WakeAt(due);
+      } else {
+        Want(absl::StrCat("late/", id), RunCommand{RecordLateDuties{}});
+        return;
       }
     }
   }

@@ -85,6 +85,8 @@ struct LabelClass {
   bool operator==(const LabelClass& other) const = default;
 };
 using Lineage = std::set<LabelClass>;
+// "dataset/shard@<hex of its digest>" (core/counters.h).
+using ShardVersions = std::set<std::string>;
 
 struct Shard {
   v1::ShardRegistration terms;
@@ -109,10 +111,11 @@ struct Round {
   v1::RoundOpened opened;
   std::uint64_t opened_index = 0;
   std::map<std::string, Contribution> contributions;  // by worker id
-  std::map<std::string, std::string> out;  // worker id -> reason: rejected, failed, revoked
-  std::map<std::string, Lineage> labels;   // of each member's shards, when the round opened
-  std::map<std::string, int> rejections;   // on record, by worker id
-  std::set<std::string> storage_faults;    // contributions found unreadable while aggregating
+  std::map<std::string, std::string> out;         // worker id -> reason: rejected, failed, revoked
+  std::map<std::string, Lineage> labels;          // of each member's shards, when the round opened
+  std::map<std::string, ShardVersions> versions;  // the same shards
+  std::map<std::string, int> rejections;          // on record, by worker id
+  std::set<std::string> storage_faults;  // contributions found unreadable while aggregating
   std::optional<v1::RoundClosed> closed;
   std::uint64_t closed_index = 0;
 };
@@ -151,7 +154,8 @@ struct Job {
   std::string end_reason;
   Bytes model_sha256;  // newest: the base model, then each aggregate
   Bytes optimizer_state_sha256;
-  Lineage lineage;  // labels of everything in model_sha256
+  Lineage lineage;         // labels of everything in model_sha256
+  ShardVersions versions;  // the shards themselves
   std::uint32_t rounds_done = 0;
   std::uint32_t attempts_used = 0;  // of the round under way
   absl::Time retry_after = absl::InfinitePast();
@@ -176,6 +180,14 @@ struct Staging {
   std::uint64_t sealed_bytes = 0;
 };
 
+// What a decision asked for that is to be done afterwards.
+struct Duty {
+  v1::ObligationDue terms;
+  std::uint64_t index = 0;
+  std::optional<std::uint64_t> met;   // index of obligation-met
+  std::optional<std::uint64_t> late;  // index of obligation-late
+};
+
 struct State {
   std::uint64_t size = 0;  // records folded
   absl::Time last = absl::InfinitePast();
@@ -198,9 +210,14 @@ struct State {
   std::map<std::string, Key> keys;
   std::map<std::string, Job> jobs;
   std::map<std::string, Staging> stagings;
-  std::map<std::string, Lineage> model_lineage;       // model digest (raw) -> labels
-  std::map<std::string, std::uint64_t> requests;      // request id -> index of its first record
-  std::map<std::string, std::uint64_t> refusal_keys;  // refusal already on record -> its index
+  std::map<std::string, Lineage> model_lineage;         // model digest (raw) -> labels
+  std::map<std::string, ShardVersions> model_versions;  // model digest (raw) -> shards
+  std::map<std::string, v1::CounterOpened> openings;    // by counter, e.g. "people.US.health"
+  std::map<std::string, absl::Time> crossed;            // shard version -> last counted
+  std::map<std::string, Duty> duties;                   // by id
+  std::set<std::string> duty_keys;                      // core/duties.h: what is on record already
+  std::map<std::string, std::uint64_t> requests;        // request id -> index of its first record
+  std::map<std::string, std::uint64_t> refusal_keys;    // refusal already on record -> its index
 
   const Worker* FindWorker(const std::string& id) const;
   const Job* FindJob(const std::string& id) const;

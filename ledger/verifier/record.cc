@@ -69,6 +69,11 @@ const std::map<std::string, SubjectRule>& SubjectRules() {
       {"evaluation-opened", {Rule::kDigestField, {"model_sha256"}}},
       {"evaluation", {Rule::kDigestField, {"model_sha256"}}},
       {"refusal", {Rule::kHashOfEachMessage, {"decisions"}}},
+      {"counter-opened", {Rule::kHashOfPredicate, {}}},
+      {"people-counted", {Rule::kHashOfPredicate, {}}},
+      {"obligation-due", {Rule::kHashOfPredicate, {}}},
+      {"obligation-met", {Rule::kDigestField, {"document_sha256"}}},
+      {"obligation-late", {Rule::kHashOfField, {"obligation_id"}}},
   };
   return *rules;
 }

@@ -1,6 +1,9 @@
 #include "scenario/world.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "base/timestamp.h"
@@ -40,11 +43,24 @@ Bytes DigestOf(const std::string& text) {
   return Bytes(digest.begin(), digest.end());
 }
 
-// The demo's bundle, issued at `now`.
-std::shared_ptr<const policies::Bundle> DemoBundle(absl::Time now) {
+// The demo's bundle and `more` policies, issued at `now`.
+std::shared_ptr<const policies::Bundle> DemoBundle(absl::Time now,
+                                                   const std::vector<std::string>& more) {
   policies::LoadOptions options;
   options.home = "DE";
-  const auto loaded = policies::LoadBundle(testing::InTree("examples/digits/policies"), options);
+  std::vector<policies::SourceFile> files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(testing::InTree("examples/digits/policies"))) {
+    if (entry.path().extension() == ".yaml") {
+      std::ifstream file(entry.path());
+      files.push_back({entry.path().filename(), std::string(std::istreambuf_iterator<char>(file),
+                                                            std::istreambuf_iterator<char>())});
+    }
+  }
+  for (const std::string& text : more) {
+    files.push_back({absl::StrCat("more-", files.size()), text});
+  }
+  const auto loaded = policies::BundleFromFiles(files, options);
   INFO(loaded.status().ToString());
   REQUIRE(loaded.ok());
   policies::BundleHead head;
@@ -58,12 +74,12 @@ std::shared_ptr<const policies::Bundle> DemoBundle(absl::Time now) {
 
 }  // namespace
 
-World::World(std::uint64_t seed)
+World::World(std::uint64_t seed, const std::vector<std::string>& policies)
     : seed_(seed),
       now_(absl::FromUnixSeconds(1795000000)),
       statement_key_(KeyFrom(seed, 1)),
       user_key_(KeyFrom(seed, 2)) {
-  Found();
+  Found(policies);
 }
 
 Bytes World::Random(std::size_t size_bytes) {
@@ -87,13 +103,13 @@ void World::Store(const ledger::Predicate& predicate,
   log_.push_back(*record);
 }
 
-void World::Found() {
+void World::Found(const std::vector<std::string>& policies) {
   const auto store = [&](auto message) {
     message.mutable_common()->set_nonce(ToString(Random(32)));
     *message.mutable_common()->mutable_at() = ToTimestamp(now_);
     Store(message, {});
   };
-  const std::shared_ptr<const policies::Bundle> bundle = DemoBundle(now_);
+  const std::shared_ptr<const policies::Bundle> bundle = DemoBundle(now_, policies);
   v1::Genesis genesis;
   genesis.set_federation("test");
   genesis.set_home_jurisdiction("DE");
@@ -284,6 +300,27 @@ void World::AddEvidence(const std::string& kind, const std::string& supplier,
   const auto added = Do(coordinator::AddEvidence{kOperator, evidence});
   INFO(added.status().ToString());
   REQUIRE(added.ok());
+}
+
+void World::AddShard(const std::string& shard, const std::string& code, std::uint64_t people,
+                     const std::string& slot) {
+  v1::DatasetRegistered dataset;
+  dataset.set_dataset("digits");
+  dataset.mutable_common()->set_nonce(ToString(Random(32)));
+  *dataset.mutable_common()->mutable_at() = ToTimestamp(now_);
+  v1::ShardRegistration* terms = dataset.add_shards();
+  terms->set_shard(shard);
+  terms->mutable_labels()->add_subjects_in(code);
+  terms->mutable_labels()->add_categories("personal");
+  (*terms->mutable_labels()->mutable_people())[code + ".personal"] = people;
+  terms->set_stored_in(worker(slot).region);
+  terms->set_rows(10);
+  Store(dataset, {});
+  v1::ShardClaim claim;
+  claim.set_dataset("digits");
+  claim.set_shard(shard);
+  claim.set_sha256(ToString(DigestOf("shard " + shard)));
+  REQUIRE(Do(ClaimShards{worker(slot).id, {claim}}).ok());
 }
 
 std::string World::Submit(std::uint32_t rounds, std::uint32_t min, bool evaluate) {

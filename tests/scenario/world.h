@@ -31,7 +31,8 @@ class World {
   // Home DE with the policies of examples/digits; regions fr, sg, ae with contracts, br whose place
   // is only claimed; one worker at each and one at home; each region has a shard `digits/<region>`
   // about its own people, home has golden/home.
-  explicit World(std::uint64_t seed);
+  // `policies`: texts of further policies of the bundle.
+  explicit World(std::uint64_t seed, const std::vector<std::string>& policies = {});
 
   const State& state() const { return state_; }
   absl::Time now() const { return now_; }
@@ -60,6 +61,10 @@ class World {
 
   // Evidence of `kind` for a supplier and destination, valid for a year.
   void AddEvidence(const std::string& kind, const std::string& supplier, const std::string& to);
+  // Registers digits/<shard> about `people` people of `code`, stored where `slot` is, which holds
+  // it.
+  void AddShard(const std::string& shard, const std::string& code, std::uint64_t people,
+                const std::string& slot);
   // Submits a job over digits/*; returns its id.
   std::string Submit(std::uint32_t rounds, std::uint32_t min, bool evaluate = false);
   // The contribution of a worker to the open round of `job`, verified good, as a command.
@@ -70,7 +75,7 @@ class World {
   State Refold() const;
 
  private:
-  void Found();
+  void Found(const std::vector<std::string>& policies);
   void Enroll(const std::string& slot, const std::string& region);
   void Store(const ledger::Predicate& predicate, const std::vector<ledger::Subject>& subjects);
 

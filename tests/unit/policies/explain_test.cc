@@ -134,6 +134,42 @@ TEST_CASE("Explain: the auditor reads the basis and how to derive the verdict ag
         "2026-11-21T12:00:00Z\n");
 }
 
+TEST_CASE("Explain: the officer reads whose approval is missing, what is unconfirmed and counted") {
+  v1::Decision held;
+  held.set_verdict(v1::VERDICT_HOLD);
+  held.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_MODEL);
+  v1::Failure& failure = *held.add_failures();
+  failure.set_reason("p/r.chief");
+  failure.set_found("1 of 2 approvals given");
+  failure.set_hold(true);
+  failure.set_exception_possible(true);
+  failure.set_approval_need(2);
+  failure.add_approval_from("dpo");
+  failure.add_approval_from("legal");
+  failure.add_approved_by("u-1");
+  failure.add_unconfirmed("that two are enough");
+  CHECK(Explain(held, Reader::kOfficer) ==
+        "On hold: model.\n"
+        "  1 problem: waiting for a person: 1 of 2 approvals given.\n"
+        "     Fix: nothing that this flow can change\n"
+        "     rule: p/r.chief\n"
+        "     approval: 1 of 2 given, by holders of dpo, legal; so far u-1\n"
+        "     unconfirmed: that two are enough\n"
+        "     exception: possible, with a ticket, an end of at most 180 days and the approvals of "
+        "the policy\n");
+  v1::Decision allowed;
+  allowed.set_verdict(v1::VERDICT_ALLOW);
+  allowed.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_MODEL);
+  v1::Reservation& reservation = *allowed.add_reservations();
+  reservation.set_rule("p/few");
+  reservation.set_counter("people.CN.sensitive@01-01+08:00");
+  reservation.set_ceiling(9999);
+  CHECK(Explain(allowed, Reader::kOfficer) ==
+        "Allowed: model.\n"
+        "  counted: people.CN.sensitive@01-01+08:00, at most 9999 (p/few)\n");
+  CHECK(Explain(allowed, Reader::kTeam) == "Allowed: model.\n");
+}
+
 TEST_CASE("Explain: training names the place where it happens") {
   v1::Decision decision;
   decision.mutable_flow()->set_operation(v1::OPERATION_TRAIN);
