@@ -199,8 +199,17 @@ struct TestCase {
   std::vector<std::string> not_reasons;
   std::vector<std::string> missing;
   std::vector<std::string> warns;
+  std::vector<std::string> not_warns;
   std::vector<std::string> exceptions;
   std::vector<std::string> duties;
+};
+
+// What a group must hold: these places for certain, those under a condition, no other country.
+struct GroupTest {
+  int group = 0;      // position in CompiledBundle::groups
+  std::string place;  // file:line:column
+  std::vector<std::string> members;
+  std::vector<std::string> perhaps;
 };
 
 struct TestSuite {
@@ -209,6 +218,7 @@ struct TestSuite {
   std::vector<std::string> policies;  // empty: all of the bundle
   bool base_allow = false;            // with the test-only regime that allows everything
   std::vector<TestCase> cases;
+  std::vector<GroupTest> groups;
 };
 
 // Immutable once made: policies point into it.

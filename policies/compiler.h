@@ -22,6 +22,9 @@ Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
 TestSuite CompileTests(const Document& document, const CompiledBundle& bundle,
                        Diagnostics& diagnostics);
 
+// `groups:` of a test file; policies/group_tests.cc.
+void CompileGroupTests(const CompiledBundle& bundle, MapReader& suite, TestSuite* compiled);
+
 // The rules and exceptions of a policy, whose terms are compiled.
 struct PolicyScope {
   ConditionScope conditions;  // its terms are those of the policy

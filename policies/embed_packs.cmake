@@ -1,10 +1,9 @@
-# Writes OUTPUT, a source file that holds every *.yaml of FOLDER.
-file(GLOB packs "${FOLDER}/*.yaml")
+# Writes OUTPUT, a source file that holds every *.yaml of FOLDER and of FOLDER/tests.
+file(GLOB packs RELATIVE "${FOLDER}" "${FOLDER}/*.yaml" "${FOLDER}/tests/*.yaml")
 list(SORT packs)
 set(rows "")
-foreach(pack IN LISTS packs)
-  get_filename_component(name "${pack}" NAME)
-  file(READ "${pack}" text)
+foreach(name IN LISTS packs)
+  file(READ "${FOLDER}/${name}" text)
   string(APPEND rows "    {\"${name}\", R\"packfile(${text})packfile\"},\n")
 endforeach()
 file(WRITE "${OUTPUT}" "// Made from policies/packs/ by embed_packs.cmake.

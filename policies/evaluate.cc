@@ -26,6 +26,15 @@ bool IsWithoutLabels(v1::ArtifactKind kind) {
          kind == v1::ARTIFACT_KIND_METRICS || kind == v1::ARTIFACT_KIND_LOG;
 }
 
+// Levels of the house, and labels of data that are not about people: `personal` says nothing of
+// them.
+bool IsAboutData(const std::string& category) {
+  static const auto& words =
+      *new std::set<std::string>{"confidential", "core_data", "home_only", "important_data",
+                                 "internal",     "localised", "public",    "restricted"};
+  return words.count(category) > 0;
+}
+
 v1::Obligation ObligationOf(const Condition& atom, const std::string& rule) {
   v1::Obligation obligation;
   obligation.set_kind(FactTable()[static_cast<std::size_t>(atom.fact)].path);
@@ -160,7 +169,7 @@ void Evaluation::Declassify() {
   const bool people = removed.count(kPersonal) > 0;
   std::vector<std::string> categories;
   for (const std::string& category : Fact(kDataCategories).list()) {
-    if (!people && removed.count(category) == 0) {
+    if (removed.count(category) == 0 && (!people || IsAboutData(category))) {
       categories.push_back(category);
     }
   }

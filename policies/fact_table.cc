@@ -14,9 +14,11 @@ namespace {
 using Words = std::vector<std::string>;
 
 Words Categories() {
-  return {"biometric", "children", "contact",     "criminal", "ethnicity",   "financial",
-          "genetic",   "genomic",  "geolocation", "health",   "identifiers", "other_omic",
-          "personal",  "politics", "religion",    "sex_life", "union"};
+  return {"biometric", "children",    "confidential",   "contact",  "core_data",   "criminal",
+          "ethnicity", "financial",   "genetic",        "genomic",  "geolocation", "health",
+          "home_only", "identifiers", "important_data", "internal", "localised",   "medicaid",
+          "medicare",  "other_omic",  "payments",       "personal", "politics",    "public",
+          "religion",  "restricted",  "sex_life",       "union"};
 }
 
 Words EvidenceNames() {
@@ -87,7 +89,9 @@ void AppendArtifactRows(std::vector<FactSpec>& rows) {
 
 void AppendDataRows(std::vector<FactSpec>& rows) {
   rows.push_back({"data.categories", FactType::kWords, FactSource::kSteward, Categories(),
-                  "the categories of data", "Categories of personal data in the label class.",
+                  "the categories of data",
+                  "Categories of data in the label class, the house's own level (public, internal, "
+                  "confidential, restricted, home_only) among them.",
                   "The labels are not signed, or the shard is not the registered one.", false});
   rows.push_back({"data.label",
                   FactType::kName,
@@ -218,15 +222,16 @@ void AppendJobRows(std::vector<FactSpec>& rows) {
 }
 
 void AppendRecipientRows(std::vector<FactSpec>& rows) {
-  rows.push_back({"recipient.certifications",
-                  FactType::kWords,
-                  FactSource::kCompliance,
-                  {"apec-cbpr", "apec-prp", "appi-operator", "eu-us-dpf", "global-cbpr",
-                   "global-prp", "iso-27001", "pipeda-commercial"},
-                  "the recipient's certifications",
-                  "Certificates and legal qualities of the recipient that compliance checked.",
-                  "Nobody checked.",
-                  false});
+  rows.push_back(
+      {"recipient.certifications",
+       FactType::kWords,
+       FactSource::kCompliance,
+       {"apec-cbpr", "apec-prp", "appi-operator", "eu-us-dpf", "european-patent-organisation",
+        "global-cbpr", "global-prp", "iso-27001", "pipeda-commercial"},
+       "the recipient's certifications",
+       "Certificates and legal qualities of the recipient that compliance checked.",
+       "Nobody checked.",
+       false});
   rows.push_back({"recipient.listed_owner_pct",
                   FactType::kNumber,
                   FactSource::kCompliance,
@@ -427,24 +432,42 @@ std::vector<std::string> FactPaths() {
 const std::vector<EvidenceKind>& EvidenceKinds() {
   static const auto& kinds = *new std::vector<EvidenceKind>{
       {"adequacy-assessment",
-       "The organisation's own assessment that the law at the destination "
-       "protects comparably",
+       "The organisation's own assessment that the law at the destination protects comparably",
        "dpo"},
+      {"adgm-scc", "ADGM standard contractual clauses", "legal"},
+      {"ae-health-exception", "Exception to the localisation of health data, Federal Law 2/2019",
+       "legal"},
       {"ae-transfer-contract", "Contract under Article 23 of Federal Decree-Law 45/2021", "legal"},
       {"art49-derogation", "Derogation under GDPR Article 49", "legal"},
+      {"art9-condition", "Recorded condition of GDPR Article 9(2)", "dpo"},
       {"asean-mcc", "ASEAN model contractual clauses", "legal"},
       {"bcr", "Binding corporate rules", "legal"},
       {"bis-license", "Licence of the US Bureau of Industry and Security", "export-control"},
       {"business-associate-agreement", "HIPAA business associate agreement", "legal"},
       {"cisa-security-requirements", "CISA restricted-transaction controls", "us-counsel"},
+      {"cms-offshore-attestation", "Offshore attestation filed with CMS", "us-counsel"},
       {"cn-certification", "Chinese certification for personal information export", "legal"},
+      {"cn-export-exemption", "Exemption of CAC Order 16: contract, employment or emergency",
+       "legal"},
+      {"cn-not-critical-operator",
+       "Statement that the exporter operates no critical information infrastructure", "legal"},
       {"cn-security-assessment", "CAC security assessment", "legal"},
       {"cn-standard-contract", "Filed Chinese standard contract", "legal"},
       {"data-compliance-program", "Yearly certification under 28 CFR 202.1001", "us-counsel"},
       {"data-subject-consent", "Recorded consent of the people concerned", "dpo"},
+      {"difc-scc", "DIFC standard contractual clauses", "legal"},
+      {"fips-140", "Validation of the cryptography, FIPS 140-2 or equal", "export-control"},
+      {"id-transfer-contract",
+       "Contract with binding safeguards, Indonesian Law 27/2022 Article 56", "legal"},
+      {"in-rbi-deletion-undertaking", "Undertaking to delete payment data abroad within a day",
+       "legal"},
       {"license-exception", "US export licence exception", "export-control"},
+      {"ru-primary-database", "Statement that the data was first recorded in Russia", "dpo"},
+      {"ru-transfer-notice", "Notice of a transfer out of Russia", "legal"},
+      {"sa-certification", "Saudi certification for transfers", "legal"},
       {"sa-risk-assessment", "Saudi transfer risk assessment", "dpo"},
       {"sa-standard-contract", "Saudi standard contractual clauses", "legal"},
+      {"sa-transfer-exemption", "Exemption of the Saudi transfer regulation", "legal"},
       {"scc-2021-914", "EU standard contractual clauses (Decision 2021/914)", "legal"},
       {"sg-transfer-contract", "Contract naming the destinations, PDPR 2021 regulation 10",
        "legal"},

@@ -20,6 +20,7 @@ namespace carnet::policies {
 namespace {
 
 constexpr char kBundleFormat[] = "carnet-bundle/1";
+constexpr char kTestsFolder[] = "tests";
 constexpr double kRevisionMax = 9007199254740992.0;  // 2^53: exact in JSON
 
 // Maps are walked in the order of their keys, as in canonical JSON, so that a bundle means the same
@@ -265,12 +266,12 @@ absl::Status DocumentsFromJson(const nlohmann::json& items, absl::string_view ki
   return absl::OkStatus();
 }
 
-// The *.yaml files of a folder, sorted.
-absl::StatusOr<std::vector<std::filesystem::path>> YamlFilesIn(
-    const std::filesystem::path& directory) {
+// Adds the *.yaml files of one folder, sorted.
+absl::Status AppendYamlFiles(const std::filesystem::path& directory,
+                             std::vector<std::filesystem::path>* paths) {
   std::error_code error;
   std::filesystem::directory_iterator entries(directory, error);
-  std::vector<std::filesystem::path> paths;
+  const auto first = static_cast<std::ptrdiff_t>(paths->size());
   for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
     const std::filesystem::path& path = entries->path();
     if (path.extension() == ".yml") {
@@ -280,11 +281,11 @@ absl::StatusOr<std::vector<std::filesystem::path>> YamlFilesIn(
     if (path.extension() != ".yaml") {
       continue;
     }
-    if (paths.size() == kBundleFilesMax) {
+    if (paths->size() == kBundleFilesMax) {
       return absl::InvalidArgumentError(
           absl::StrCat("a bundle has at most ", kBundleFilesMax, " files"));
     }
-    paths.push_back(path);
+    paths->push_back(path);
   }
   if (error) {
     return WithOperatorDetail(
@@ -293,11 +294,23 @@ absl::StatusOr<std::vector<std::filesystem::path>> YamlFilesIn(
             : absl::NotFoundError("there is no folder of policies"),
         directory.string());
   }
+  std::sort(paths->begin() + first, paths->end());
+  return absl::OkStatus();
+}
+
+// The files of a bundle: those of its folder, then those of tests/ in it.
+absl::StatusOr<std::vector<std::filesystem::path>> YamlFilesIn(
+    const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> paths;
+  CARNET_RETURN_IF_ERROR(AppendYamlFiles(directory, &paths));
   if (paths.empty()) {
     return WithOperatorDetail(absl::NotFoundError("the folder holds no *.yaml file"),
                               directory.string());
   }
-  std::sort(paths.begin(), paths.end());
+  std::error_code error;
+  if (std::filesystem::is_directory(directory / kTestsFolder, error)) {
+    CARNET_RETURN_IF_ERROR(AppendYamlFiles(directory / kTestsFolder, &paths));
+  }
   return paths;
 }
 

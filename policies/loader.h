@@ -27,9 +27,8 @@ struct LoadOptions {
   std::string home;
 };
 
-// The bundle in `directory`: every *.yaml in it (not below) is a file of policies (`policy:`),
-// groups
-// (`groups:`) or tests (`tests:`). Not issued: revision 0, no end of validity.
+// The bundle in `directory`: every *.yaml in it and in its folder tests/ is a file of policies
+// (`policy:`), groups (`groups:`) or tests (`tests:`). Not issued: revision 0, no end of validity.
 // Errors: NOT_FOUND, PERMISSION_DENIED for files; INVALID_ARGUMENT for what is in them.
 absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(const std::filesystem::path& directory,
                                                          const LoadOptions& options = {});

@@ -142,7 +142,7 @@ TestCase CompileCase(const SuiteScope& scope, MapReader& suite, const yaml::Node
   TestCase test;
   MapReader reader(suite.diagnostics(), suite.file(), node, "a case",
                    {"name", "set", "situation", "at", "expect", "reason", "not_reason", "missing",
-                    "warns", "exception", "duty", "note"});
+                    "warns", "not_warns", "exception", "duty", "note"});
   test.name = reader.RequireText("name", kTextBytesMax);
   test.place = absl::StrCat(suite.file(), ":", node.position.line, ":", node.position.column);
   test.facts = *scope.base;
@@ -166,10 +166,12 @@ TestCase CompileCase(const SuiteScope& scope, MapReader& suite, const yaml::Node
   scope.reasons->Check(reader, "not_reason");
   scope.reasons->Check(reader, "warns");
   scope.reasons->Check(reader, "duty");
+  scope.reasons->Check(reader, "not_warns");
   test.reasons = reader.Texts("reason", kTextBytesMax);
   test.not_reasons = reader.Texts("not_reason", kTextBytesMax);
   test.missing = reader.Texts("missing", kTextBytesMax);
   test.warns = reader.Texts("warns", kTextBytesMax);
+  test.not_warns = reader.Texts("not_warns", kTextBytesMax);
   test.exceptions = reader.Texts("exception", kTextBytesMax);
   test.duties = reader.Texts("duty", kTextBytesMax);
   for (const std::string& path : test.missing) {
@@ -208,9 +210,9 @@ void CompileBaseAllow(MapReader& suite, TestSuite* compiled) {
 TestSuite CompileTests(const Document& document, const CompiledBundle& bundle,
                        Diagnostics& diagnostics) {
   TestSuite suite;
-  MapReader reader(
-      diagnostics, document.file, document.root, "a test file",
-      {"tests", "at", "bundle", "base", "counters", "base-allow", "situations", "cases", "note"});
+  MapReader reader(diagnostics, document.file, document.root, "a test file",
+                   {"tests", "at", "bundle", "base", "counters", "base-allow", "situations",
+                    "cases", "groups", "note"});
   suite.name = reader.RequireId("tests");
   const yaml::Node& listed =
       reader.Find("bundle") == nullptr ? document.root : *reader.Find("bundle");
@@ -234,7 +236,8 @@ TestSuite CompileTests(const Document& document, const CompiledBundle& bundle,
   }
   const ReasonChecker reasons(bundle);
   const SuiteScope scope{&base, situations, ReadInstant(reader, absl::InfinitePast()), &reasons};
-  const yaml::Node* cases = reader.Require("cases");
+  CompileGroupTests(bundle, reader, &suite);
+  const yaml::Node* cases = suite.groups.empty() ? reader.Require("cases") : reader.Find("cases");
   if (cases != nullptr && cases->items.size() > kCasesMax) {
     reader.Fail(*cases, "too many cases", absl::StrCat("at most ", kCasesMax, " in a file"));
     return suite;

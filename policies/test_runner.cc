@@ -9,6 +9,7 @@
 #include "policies/compiled.h"
 #include "policies/compiler.h"
 #include "policies/evaluate.h"
+#include "policies/group_tests.h"
 #include "policies/loader.h"
 #include "policies/source.h"
 
@@ -91,6 +92,11 @@ std::vector<std::string> Compare(const TestCase& test, const v1::Decision& decis
       report(absl::StrCat("expected a duty by ", rule));
     }
   }
+  for (const std::string& reason : test.not_warns) {
+    if (FindReason(decision.warnings(), reason) != nullptr) {
+      report(absl::StrCat("did not expect a warning by ", reason));
+    }
+  }
   for (const std::string& id : test.exceptions) {
     const auto& used = decision.exceptions();
     if (std::find(used.begin(), used.end(), id) == used.end()) {
@@ -139,6 +145,15 @@ absl::StatusOr<std::shared_ptr<const Bundle>> BundleFor(const Bundle& bundle,
 absl::StatusOr<TestReport> RunTests(const Bundle& bundle) {
   TestReport report;
   for (const TestSuite& suite : bundle.compiled().suites) {
+    for (const GroupTest& test : suite.groups) {
+      for (TestOutcome& outcome : RunGroupTest(bundle.compiled(), suite, test)) {
+        ++(outcome.passed ? report.passed : report.failed);
+        report.outcomes.push_back(std::move(outcome));
+      }
+    }
+    if (suite.cases.empty()) {
+      continue;
+    }
     CARNET_ASSIGN_OR_RETURN(const std::shared_ptr<const Bundle> under_test,
                             BundleFor(bundle, suite));
     for (const TestCase& test : suite.cases) {

@@ -1,4 +1,4 @@
-// `carnet policy check|test|decide|explain|facts|pack`: policies without a server.
+// `carnet policy check|test|decide|explain|facts`: policies without a server.
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "cli/commands.h"
+#include "cli/commands/policy_commands.h"
 #include "policies/dates.h"
 #include "policies/evaluate.h"
 #include "policies/explain.h"
@@ -40,29 +41,8 @@ struct PolicyOptions {
   std::string decision;
   std::string at;
   std::string reader = "team";
-  std::string pack;
   bool verbose = false;
 };
-
-absl::StatusOr<BundlePtr> OpenBundle(const std::string& path) {
-  if (path.empty()) {
-    return policies::StarterBundle(kPacksHome);
-  }
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    return policies::LoadBundle(path);
-  }
-  if (absl::EndsWith(path, ".yaml")) {
-    return WithOperatorDetail(
-        absl::InvalidArgumentError("a bundle is a folder of policies, or its JSON"), path);
-  }
-  CARNET_ASSIGN_OR_RETURN(const Bytes json, ReadFile(path, policies::kBundleJsonBytesMax + 1));
-  absl::StatusOr<BundlePtr> bundle = policies::BundleFromJson(AsText(json));
-  if (!bundle.ok()) {
-    return WithOperatorDetail(bundle.status(), path);
-  }
-  return bundle;
-}
 
 policies::Reader ReaderOf(const std::string& word) {
   return word == "auditor"   ? policies::Reader::kAuditor
@@ -205,29 +185,6 @@ absl::StatusOr<int> PrintFacts(CommandContext& context) {
   return kGood;
 }
 
-absl::StatusOr<int> ListPacks(CommandContext& context) {
-  std::vector<std::string> names;
-  for (const policies::SourceFile& file : policies::PackFiles()) {
-    names.push_back(file.name);
-  }
-  *context.out << (context.json ? nlohmann::json(names).dump() : absl::StrJoin(names, "\n"))
-               << '\n';
-  return kGood;
-}
-
-absl::StatusOr<int> ShowPack(CommandContext& context, const PolicyOptions& options) {
-  const std::string name =
-      absl::EndsWith(options.pack, ".yaml") ? options.pack : absl::StrCat(options.pack, ".yaml");
-  for (const policies::SourceFile& file : policies::PackFiles()) {
-    if (file.name == name) {
-      *context.out << (context.json ? nlohmann::json(file.text).dump() + "\n" : file.text);
-      return kGood;
-    }
-  }
-  return WithRemedy(WithOperatorDetail(absl::NotFoundError("no pack has this name"), options.pack),
-                    "see: carnet policy pack list");
-}
-
 void AddReader(CLI::App* command, PolicyOptions& options) {
   command->add_option("--for", options.reader, "Who reads it: team, officer or auditor")
       ->check(CLI::IsMember({"team", "officer", "auditor"}))
@@ -240,6 +197,26 @@ void AddBundle(CLI::App* command, PolicyOptions& options, const std::string& nam
 }
 
 }  // namespace
+
+absl::StatusOr<BundlePtr> OpenBundle(const std::string& path) {
+  if (path.empty()) {
+    return policies::StarterBundle(kPacksHome);
+  }
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return policies::LoadBundle(path);
+  }
+  if (absl::EndsWith(path, ".yaml")) {
+    return WithOperatorDetail(
+        absl::InvalidArgumentError("a bundle is a folder of policies, or its JSON"), path);
+  }
+  CARNET_ASSIGN_OR_RETURN(const Bytes json, ReadFile(path, policies::kBundleJsonBytesMax + 1));
+  absl::StatusOr<BundlePtr> bundle = policies::BundleFromJson(AsText(json));
+  if (!bundle.ok()) {
+    return WithOperatorDetail(bundle.status(), path);
+  }
+  return bundle;
+}
 
 void RegisterPolicyCommands(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<PolicyOptions>();
@@ -269,12 +246,8 @@ void RegisterPolicyCommands(CLI::App& app, CommandContext& context) {
 
   AddCommand(*policy, context, "facts", "The table of facts, as in docs/facts.md",
              [&context] { return PrintFacts(context); });
-  CLI::App* pack = policy->add_subcommand("pack", "Starter policies that travel with the program");
-  pack->require_subcommand(1);
-  AddCommand(*pack, context, "list", "Their names", [&context] { return ListPacks(context); });
-  CLI::App* show = AddCommand(*pack, context, "show", "One of them, to start your own from",
-                              [&context, options] { return ShowPack(context, *options); });
-  show->add_option("name", options->pack, "Name of the pack")->required();
+  RegisterPolicyPackCommands(*policy, context);
+  RegisterPolicyEditCommands(*policy, context);
 }
 
 }  // namespace carnet::cli

@@ -1,4 +1,6 @@
 // `carnet policy …` as a user runs it, without a process.
+#include "cli/commands/policy_commands.h"
+
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -8,7 +10,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "cli/commands.h"
+#include "crypto/hash.h"
 #include "tests/testing/source_dir.h"
 
 namespace carnet::cli {
@@ -150,10 +152,112 @@ TEST_CASE("carnet policy decide: facts that are none, and times that are none, e
 }
 
 TEST_CASE("carnet policy pack: what travels with the program can be read") {
-  CHECK_THAT(Run("policy pack list").out, Catch::Contains("gdpr-chapter-v.yaml\n"));
+  CHECK_THAT(Run("policy pack list").out, Catch::Contains("gdpr-chapter-v       regime    "));
+  const auto packs = nlohmann::json::parse(Run("policy pack list --json").out);
+  CHECK(packs.size() >= 25);
+  CHECK(packs[0]["sha256"].get<std::string>().size() == 64);
   CHECK_THAT(Run("policy pack show groups").out, Catch::Contains("groups:"));
+  CHECK_THAT(Run("policy pack show sg-pdpa --tests").out, Catch::StartsWith("tests: sg-pdpa\n"));
   CHECK(Run("policy pack show nothing").code == kCannotDecide);
+  CHECK_THAT(Run("policy pack show sg-pdp").err, Catch::Contains("did you mean sg-pdpa?"));
   CHECK_THAT(Run("policy facts").out, Catch::StartsWith("# Facts\n"));
+}
+
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+TEST_CASE("carnet policy pack import: packs come with tests and groups, pinned, once") {
+  const Folder folder;
+  const std::string to = folder.path() + "/rules";
+  const Outcome imported = Run("policy pack import house sg-pdpa --to " + to);
+  INFO(imported.err);
+  CHECK(imported.code == kGood);
+  CHECK_THAT(ReadText(to + "/sg-pdpa.yaml"),
+             Catch::StartsWith("# From the starter pack sg-pdpa, sha256 ") &&
+                 Catch::Contains("\npolicy: sg-pdpa\n"));
+  CHECK(Run("policy test " + to).code == kGood);
+  CHECK(nlohmann::json::parse(ReadText(to + "/packs.lock"))["packs"].size() == 3);
+  CHECK(Run("policy pack import sg-pdpa --to " + to).code != kGood);
+  CHECK(Run("policy pack import sg-pdpa --force --to " + to).code == kGood);
+  CHECK(Run("policy pack update " + to).code == kGood);
+  CHECK(Run("policy pack update " + folder.path()).code == kCannotDecide);
+}
+
+TEST_CASE("carnet policy pack update: what is new is told in words and replaced, edits are kept") {
+  const Folder folder;
+  const std::string to = folder.path() + "/rules";
+  REQUIRE(Run("policy pack import house sg-pdpa --to " + to).code == kGood);
+  // As if an older program had written it: without the rule about certificates.
+  std::string text = ReadText(to + "/sg-pdpa.yaml");
+  text = text.substr(0, text.find("  - id: certified"));
+  std::ofstream(to + "/sg-pdpa.yaml") << text;
+  policies::PackLock lock = ReadPackLock(to).value();
+  lock["sg-pdpa"].sha256 = Digest{};
+  REQUIRE(WritePackLock(to, lock).ok());
+  const Outcome edited = Run("policy pack update " + to);
+  CHECK(edited.code == kRefused);
+  CHECK_THAT(edited.out, Catch::Contains("sg-pdpa was edited here, so it stays") &&
+                             Catch::Contains("Rule sg-pdpa/certified is new (allow)."));
+  CHECK(ReadText(to + "/sg-pdpa.yaml") == text);
+  lock["sg-pdpa"].files["sg-pdpa.yaml"] = crypto::Sha256(AsBytes(text));
+  REQUIRE(WritePackLock(to, lock).ok());
+  CHECK(Run("policy pack update --check " + to).code == kRefused);
+  CHECK(ReadText(to + "/sg-pdpa.yaml") == text);
+  const auto report = nlohmann::json::parse(Run("policy pack update --json " + to).out);
+  CHECK(report[2]["state"] == "new");
+  CHECK(report[2]["written"] == true);
+  CHECK_THAT(ReadText(to + "/sg-pdpa.yaml"), Catch::Contains("  - id: certified"));
+  CHECK(Run("policy pack update " + to).code == kGood);
+}
+
+TEST_CASE("carnet policy init: the answers choose the packs, and the folder passes its tests") {
+  const Folder folder;
+  const std::string to = folder.path() + "/rules";
+  const Outcome written =
+      Run("policy init " + to + " --home FR --people FR,SG,KE --places FR,SG --us-rules no --json");
+  INFO(written.err);
+  REQUIRE(written.code == kGood);
+  const auto json = nlohmann::json::parse(written.out);
+  CHECK(json["policies"] ==
+        nlohmann::json({"eu-russia-ai", "eu-special-category", "gdpr-chapter-v", "house",
+                        "own-rules", "protection-abroad", "raw-data-stays", "sg-pdpa"}));
+  CHECK(json["tests_failed"] == 0);
+  CHECK(json["uncovered"] == nlohmann::json({"Kenya (KE)"}));
+  CHECK_THAT(Run("policy check " + to).out, Catch::Contains("home is FR"));
+  CHECK(Run("policy fmt --check " + to).code == kGood);
+  CHECK(Run("policy pack update " + to).code == kGood);
+  CHECK(Run("policy init " + to).code != kGood);
+  CHECK(Run("policy init " + folder.path() + "/other --people UK").code == kUsage);
+}
+
+TEST_CASE("carnet policy fmt: files are put in order, or only named") {
+  const Folder folder;
+  const std::string file = folder.Write("p.yaml", "policy:   p\nrules:\n- id: a # why\n");
+  CHECK(Run("policy fmt --check " + file).code == kRefused);
+  CHECK(Run("policy fmt " + folder.path()).code == kGood);
+  CHECK(ReadText(file) == "policy: p\nrules:\n  - id: a # why\n");
+  CHECK(Run("policy fmt --check " + file).code == kGood);
+  folder.Write("bad.yaml", "a: [\n");
+  CHECK(Run("policy fmt " + folder.path()).code == kUsage);
+}
+
+TEST_CASE("carnet policy diff: gains and losses in words") {
+  const Folder folder;
+  const std::string to = folder.path() + "/rules";
+  REQUIRE(Run("policy pack import house sg-pdpa --to " + to).code == kGood);
+  const std::string command = "policy diff --at 2026-11-21T09:00:00Z ";
+  CHECK(Run(absl::StrCat(command, to, " ", to)).out == "No difference.\n");
+  std::filesystem::copy(to, folder.path() + "/less", std::filesystem::copy_options::recursive);
+  std::filesystem::remove(folder.path() + "/less/sg-pdpa.yaml");
+  std::filesystem::remove_all(folder.path() + "/less/tests");
+  const Outcome diff = Run(absl::StrCat(command, folder.path(), "/less ", to));
+  CHECK(diff.code == kGood);
+  CHECK_THAT(diff.out, Catch::Contains(" of personal data about people in Singapore (SG), ") &&
+                           Catch::Contains("Regime sg-pdpa is new: "));
+  CHECK(nlohmann::json::parse(Run(absl::StrCat(command, to, " ", to, " --json")).out)["gains"]
+            .empty());
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "policies/packs.h"
 
 #include <catch2/catch.hpp>
-#include <map>
+#include <set>
 
 #include "absl/strings/str_join.h"
 #include "policies/compiled.h"
@@ -51,22 +51,71 @@ TEST_CASE("Packs: the starter bundle survives the way through the ledger byte fo
   }
 }
 
-TEST_CASE("Packs: every group has the members that its source counts") {
+TEST_CASE("Packs: every policy and every group has a test") {
   const auto bundle = StarterBundle("DE");
   REQUIRE(bundle.ok());
-  // The sizes stated with the sources: 27 + 3; 13 besides the three under conditions; 8 with HK and
-  // MO named; EAR groups D:1 24, D:4 22, D:5 22, A:5 37, A:6 8; the scope of the chip rule is 46
-  // places with Hong Kong read as China, which makes it one more here, where it is named.
-  const std::map<std::string, std::size_t> sizes = {
-      {"eea", 30},    {"eu-adequate", 13}, {"us-coc", 8},           {"us-embargo", 4},
-      {"ear-d1", 24}, {"ear-d4", 22},      {"ear-d5", 22},          {"ear-a5", 37},
-      {"ear-a6", 8},  {"hk-mo", 2},        {"ear-d5-or-macau", 24}, {"ear-chip-scope", 47}};
-  CHECK((*bundle)->compiled().groups.size() == sizes.size());
-  for (const Group& group : (*bundle)->compiled().groups) {
-    CAPTURE(group.name);
-    REQUIRE(sizes.count(group.name) == 1);
-    CHECK(group.whole.count() == sizes.at(group.name));
+  std::set<std::string> tested;
+  std::set<int> groups;
+  std::size_t cases = 0;
+  for (const TestSuite& suite : (*bundle)->compiled().suites) {
+    tested.insert(suite.policies.begin(), suite.policies.end());
+    cases += suite.cases.size();
+    for (const GroupTest& test : suite.groups) {
+      groups.insert(test.group);
+    }
   }
+  CHECK(tested.size() == (*bundle)->PolicyNames().size());
+  CHECK(groups.size() == (*bundle)->compiled().groups.size());
+  CHECK(cases >= 637);
+}
+
+TEST_CASE("Packs: every rule is expected by some case") {
+  const auto bundle = StarterBundle("DE");
+  REQUIRE(bundle.ok());
+  const auto report = RunTests(**bundle);
+  REQUIRE(report.ok());
+  std::set<std::string> seen;  // as failure, warning or grant
+  for (const TestOutcome& outcome : report->outcomes) {
+    for (const auto* list : {&outcome.decision.failures(), &outcome.decision.warnings()}) {
+      for (const v1::Failure& failure : *list) {
+        const std::string reason = failure.reason();
+        seen.insert(reason.substr(0, reason.find('.')));
+      }
+    }
+    seen.insert(outcome.decision.rules().begin(), outcome.decision.rules().end());
+  }
+  for (const Policy& policy : (*bundle)->compiled().policies) {
+    for (const Rule& rule : policy.rules) {
+      CAPTURE(rule.reason);
+      CHECK(seen.count(rule.reason) == 1);
+    }
+  }
+}
+
+TEST_CASE("Packs: each has its digest, dates and a title") {
+  REQUIRE(Packs().size() >= 25);
+  for (const Pack& pack : Packs()) {
+    CAPTURE(pack.name);
+    CHECK(pack.files.size() == 2);
+    CHECK_FALSE(pack.title.empty());
+    CHECK((pack.kind == "groups" || !pack.review_by.empty()));
+    CHECK(FindPack(pack.name) == &pack);
+  }
+  CHECK(FindPack("nothing") == nullptr);
+}
+
+TEST_CASE("Packs: a lock is read back as it was written, and by hand it is none") {
+  const Pack* pack = FindPack("sg-pdpa");
+  REQUIRE(pack != nullptr);
+  const PackLock lock = {{"sg-pdpa", {pack->sha256, {{"sg-pdpa.yaml", pack->sha256}}}}};
+  const std::string text = PackLockToText(lock);
+  const auto again = PackLockFromText(text);
+  REQUIRE(again.ok());
+  CHECK(again->at("sg-pdpa").sha256 == pack->sha256);
+  CHECK(again->at("sg-pdpa").files.size() == 1);
+  CHECK_FALSE(PackLockFromText(text + " ").ok());
+  CHECK_FALSE(PackLockFromText("{}").ok());
+  CHECK_FALSE(PackLockFromText(R"({"format":"carnet-packs/1","packs":{"a":{}}})").ok());
 }
 
 TEST_CASE("Packs: the policies of the digits example hold all their cases") {

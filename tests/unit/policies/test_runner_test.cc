@@ -109,5 +109,59 @@ TEST_CASE("Test runner: the test-only regime allows everything and covers everyb
   }
 }
 
+TEST_CASE("Test runner: a warning that comes although it should not is told") {
+  const TestReport report =
+      Run("  - {name: a, expect: allow, not_warns: g/no-kenya}\n"
+          "  - {name: b, expect: allow, set: {to.jurisdiction: KE}, not_warns: g/no-kenya}\n");
+  REQUIRE(report.outcomes.size() == 2);
+  CHECK(report.outcomes[0].passed);
+  CHECK(report.outcomes[1].problems ==
+        std::vector<std::string>{"did not expect a warning by g/no-kenya"});
+}
+
+TEST_CASE("Test runner: a group holds the members that a test names, and no other country") {
+  const auto outcomes = [](const std::string& group) {
+    const auto bundle = BundleFromFiles(
+        {{"house.yaml", House()},
+         {"groups.yaml",
+          "groups:\n  g: {members: [DE, UA-43], conditional: [{code: US, when: "
+          "{recipient.certifications: {has: eu-us-dpf}}}]}\n"},
+         {"tests.yaml", absl::StrCat("tests: t\ngroups:\n  - {group: g, ", group, "}\n")}});
+    INFO(bundle.status().ToString());
+    REQUIRE(bundle.ok());
+    const auto report = RunTests(**bundle);
+    REQUIRE(report.ok());
+    std::vector<std::string> failed;
+    for (const TestOutcome& outcome : report->outcomes) {
+      if (!outcome.passed) {
+        failed.push_back(absl::StrCat(outcome.name, ": ", absl::StrJoin(outcome.problems, "; ")));
+      }
+    }
+    return failed;
+  };
+  CHECK(outcomes("members: [DE, UA-43], perhaps: [US]").empty());
+  CHECK(outcomes("members: [DE, UA-43]") ==
+        std::vector<std::string>{"group g holds no other place: it holds US"});
+  CHECK(outcomes("members: [DE], perhaps: [US]") ==
+        std::vector<std::string>{"group g holds no other place: it holds UA-43"});
+  CHECK(outcomes("members: [DE, FR, UA-43, US]") ==
+        std::vector<std::string>{"group g holds France (FR): it does not hold it",
+                                 "group g holds United States (US): it may hold it"});
+}
+
+TEST_CASE("Test runner: a test of a group that is none, or of no places, does not load") {
+  const auto load = [](const std::string& group) {
+    return BundleFromFiles({{"house.yaml", House()},
+                            {"groups.yaml", "groups:\n  germany: {members: [DE]}\n"},
+                            {"tests.yaml", absl::StrCat("tests: t\ngroups:\n  - ", group, "\n")}})
+        .status();
+  };
+  CHECK_THAT(std::string(load("{group: germani, members: [DE]}").message()),
+             Catch::Contains("no group is called 'germani'; did you mean 'germany'?"));
+  CHECK_THAT(std::string(load("{group: germany, members: [UK]}").message()),
+             Catch::Contains("'UK' is not a country's code"));
+  CHECK_FALSE(load("{group: germany}").ok());
+}
+
 }  // namespace
 }  // namespace carnet::policies
