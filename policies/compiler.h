@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "policies/compiled.h"
 #include "policies/condition_parser.h"
@@ -37,6 +38,10 @@ void CompileItems(const PolicyScope& scope, MapReader& reader, Rule* rule);
 // `from` and `need` of `reader`.
 Approvers CompileApprovers(MapReader& reader);
 void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* policy);
+
+// The keys of a rule with this effect, and of an item of this phase.
+std::vector<std::string> RuleKeys(Effect effect);
+std::vector<std::string> ItemKeys(Phase phase);
 
 // The regime that allows everything; only tests can ask for it.
 Policy BaseAllow();

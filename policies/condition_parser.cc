@@ -40,32 +40,6 @@ constexpr OperatorName kOperators[] = {
     {"owned_by", Operator::kOwnedBy},
 };
 
-std::vector<std::string> OperatorsOf(FactType type) {
-  switch (type) {
-    case FactType::kYesNo:
-      return {"is", "is_not"};
-    case FactType::kWord:
-    case FactType::kName:
-    case FactType::kChip:
-    case FactType::kJurisdiction:
-      return {"is", "is_not", "in", "not_in"};
-    case FactType::kRank:
-      return {"is", "is_not", "in", "not_in", "at_least", "at_most", "more_than"};
-    case FactType::kNumber:
-      return {"is", "is_not", "at_least", "at_most", "more_than"};
-    case FactType::kWords:
-    case FactType::kJurisdictions:
-      return {"has", "any_in", "all_in"};
-    case FactType::kOwners:
-      return {"owned_by"};
-    case FactType::kTime:
-      return {"before", "after"};
-    case FactType::kApprovals:
-      return {};
-  }
-  return {};
-}
-
 bool TakesOne(Operator op) {
   return op == Operator::kIs || op == Operator::kIsNot || op == Operator::kHas;
 }
@@ -421,6 +395,32 @@ std::uint32_t BitsOf(const Condition& atom) {
 }
 
 }  // namespace
+
+std::vector<std::string> OperatorsOf(FactType type) {
+  switch (type) {
+    case FactType::kYesNo:
+      return {"is", "is_not"};
+    case FactType::kWord:
+    case FactType::kName:
+    case FactType::kChip:
+    case FactType::kJurisdiction:
+      return {"is", "is_not", "in", "not_in"};
+    case FactType::kRank:
+      return {"is", "is_not", "in", "not_in", "at_least", "at_most", "more_than"};
+    case FactType::kNumber:
+      return {"is", "is_not", "at_least", "at_most", "more_than"};
+    case FactType::kWords:
+    case FactType::kJurisdictions:
+      return {"has", "any_in", "all_in"};
+    case FactType::kOwners:
+      return {"owned_by"};
+    case FactType::kTime:
+      return {"before", "after"};
+    case FactType::kApprovals:
+      return {};
+  }
+  return {};
+}
 
 PlaceSet ParsePlaces(const ConditionScope& scope, const yaml::Node& node) {
   PlaceSet places;

@@ -27,6 +27,9 @@ struct ConditionScope {
   absl::TimeZone zone = absl::UTCTimeZone();
 };
 
+// What facts of this type can be asked.
+std::vector<std::string> OperatorsOf(FactType type);
+
 // A block: a map of facts, `any` and `terms`, all of which must be true. Mistakes go to the scope's
 // diagnostics.
 Condition ParseCondition(const ConditionScope& scope, const yaml::Node& node);

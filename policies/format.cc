@@ -98,25 +98,40 @@ class Scanner {
                         absl::StripTrailingAsciiWhitespace(line.substr(at)));
   }
 
+  // After a mark one blank, inside brackets none; blanks inside a text are its own.
   void Blank(absl::string_view line, std::size_t at) {
-    const bool first = !out_.empty() && !IsSpace(out_.back());
-    const bool opened = !out_.empty() && (out_.back() == '[' || out_.back() == '{') && depth_ > 0;
+    const std::size_t before = out_.find_last_not_of(' ');
     const std::size_t next = line.find_first_not_of(" \t", at);
-    const bool closes = depth_ > 0 && next != absl::string_view::npos &&
-                        (line[next] == ']' || line[next] == '}' || line[next] == ',');
-    if (first && !opened && !closes) {
+    if (before == std::string::npos || next == absl::string_view::npos) {
+      return;
+    }
+    const char last = out_[before];
+    const bool opened = depth_ > 0 && (last == '[' || last == '{');
+    const bool closes = depth_ > 0 && (line[next] == ']' || line[next] == '}' || line[next] == ',');
+    const bool again = (last == ':' || (depth_ > 0 && last == ',')) && out_.size() > before + 1;
+    if (!opened && !closes && !again) {
       out_.push_back(' ');
     }
   }
 
+  // Whether a value or key can begin here; elsewhere quotes and brackets are plain text.
+  bool BeginsValue(absl::string_view line, std::size_t at) const {
+    const std::size_t before = line.find_last_not_of(" \t", at == 0 ? 0 : at - 1);
+    if (at == 0 || before == absl::string_view::npos) {
+      return true;
+    }
+    const char last = line[before];
+    return depth_ > 0 ? last == '[' || last == '{' || last == ',' || last == ':'
+                      : last == ':' && before + 1 < at;
+  }
+
   void Plain(absl::string_view line, std::size_t at) {
     const char c = line[at];
-    const bool begins = at == 0 || IsSpace(line[at - 1]) || line[at - 1] == '[' ||
-                        line[at - 1] == '{' || line[at - 1] == ',';
+    const bool begins = BeginsValue(line, at);
     if ((c == '"' || c == '\'') && begins) {
       quote_ = c;
       quote_at_ = out_.size();
-    } else if ((c == '[' || c == '{') && (begins || depth_ > 0)) {
+    } else if ((c == '[' || c == '{') && begins) {
       ++depth_;
     } else if ((c == ']' || c == '}') && depth_ > 0) {
       --depth_;
@@ -156,6 +171,7 @@ class Formatter {
       absl::ConsumeSuffix(&line, "\r");
       Add(line);
     }
+    FlushComments(0);
     while (!out_.empty() && out_.back() == '\n') {
       out_.pop_back();
     }
@@ -175,6 +191,10 @@ class Formatter {
       absl::StrAppend(&out_, scanner_.Rewrite(line), "\n");
       return;
     }
+    if (empty && !pending_.empty()) {
+      pending_.emplace_back();
+      return;
+    }
     if (empty) {
       AddEmpty();
       return;
@@ -185,6 +205,18 @@ class Formatter {
       return;
     }
     AddLine(line.substr(indent), indent);
+  }
+
+  // Comments belong to what follows and stand where it stands.
+  void FlushComments(std::size_t column) {
+    for (const std::string& comment : pending_) {
+      if (comment.empty()) {
+        AddEmpty();
+      } else {
+        absl::StrAppend(&out_, std::string(column, ' '), comment, "\n");
+      }
+    }
+    pending_.clear();
   }
 
   void AddEmpty() {
@@ -222,15 +254,12 @@ class Formatter {
   }
 
   void AddLine(absl::string_view content, std::size_t indent) {
-    if (content[0] == '#') {  // belongs to what follows; it is placed with the level it stands at
-      std::size_t column = 0;
-      for (const Level& level : levels_) {
-        column = level.before <= indent ? level.after : column;
-      }
-      absl::StrAppend(&out_, std::string(column, ' '), scanner_.Rewrite(content), "\n");
+    if (content[0] == '#') {
+      pending_.push_back(scanner_.Rewrite(content));
       return;
     }
     const std::size_t column = Place(indent, absl::StartsWith(content, "- "));
+    FlushComments(column);
     std::string lead(column, ' ');
     flow_column_ = column;
     while (absl::StartsWith(content, "- ")) {
@@ -250,6 +279,7 @@ class Formatter {
   Scanner scanner_;
   std::string out_;
   std::vector<Level> levels_;
+  std::vector<std::string> pending_;  // comments and, as empty ones, the lines between them
   std::size_t flow_column_ = 0;
   bool block_ = false;
   std::size_t block_column_ = 0;

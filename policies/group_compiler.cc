@@ -8,6 +8,7 @@
 #include "policies/compiler.h"
 #include "policies/dates.h"
 #include "policies/jurisdictions.h"
+#include "policies/keys.h"
 #include "policies/loader.h"
 
 namespace carnet::policies {
@@ -124,8 +125,7 @@ Group CompileGroup(const ConditionScope& scope, const Names& names, const yaml::
   Group group;
   group.name = entry.key;
   MapReader reader(*scope.diagnostics, scope.file, entry.value, absl::StrCat("group ", entry.key),
-                   {"members", "conditional", "expression", "title", "source", "as_of", "review_by",
-                    "note", "unconfirmed"});
+                   keys::Group());
   if (!IsId(entry.key)) {
     reader.Fail(entry.value, absl::StrCat("a group is called '", entry.key, "'"),
                 "expected letters, digits, '-' and '_'");
@@ -248,8 +248,7 @@ void CompileAliases(MapReader& reader, CompiledBundle* bundle) {
 
 void CompileGroups(const Document& document, Diagnostics& diagnostics, CompiledBundle* bundle,
                    Names* group_names) {
-  MapReader reader(diagnostics, document.file, document.root, "the groups file",
-                   {"home", "groups", "aliases", "note"});
+  MapReader reader(diagnostics, document.file, document.root, "the groups file", keys::Groups());
   bundle->home = reader.Text("home", kTextBytesMax);
   if (!bundle->home.empty()) {
     if (const absl::Status checked = CheckJurisdiction(bundle->home); !checked.ok()) {

@@ -8,6 +8,7 @@
 #include "policies/compiler.h"
 #include "policies/condition.h"
 #include "policies/jurisdictions.h"
+#include "policies/keys.h"
 
 namespace carnet::policies {
 namespace {
@@ -55,7 +56,7 @@ std::vector<std::string> ReadCodes(MapReader& reader, absl::string_view key) {
 void CompileGroupTests(const CompiledBundle& bundle, MapReader& suite, TestSuite* compiled) {
   for (const yaml::Node& node : suite.List("groups")) {
     MapReader reader(suite.diagnostics(), suite.file(), node, "a test of a group",
-                     {"group", "members", "perhaps", "note"});
+                     keys::GroupTest());
     const std::string name = reader.RequireId("group");
     const auto found = std::find_if(bundle.groups.begin(), bundle.groups.end(),
                                     [&name](const Group& group) { return group.name == name; });

@@ -57,17 +57,6 @@ void CompileDuty(MapReader& reader, Item* item) {
   item->within = *span;
 }
 
-std::vector<std::string> KeysOf(Phase phase) {
-  switch (phase) {
-    case Phase::kPost:
-      return {"id", "phase", "fix", "note", "duty", "of", "within"};
-    case Phase::kApproval:
-      return {"id", "phase", "fix", "note", "from", "need"};
-    default:
-      return {"id", "phase", "fix", "note", "check"};
-  }
-}
-
 // Which phase, before the other keys are read; a mistake in it is told by the reader.
 Phase PhaseOf(const yaml::Node& node) {
   const yaml::Node* phase = node.is_map() ? node.Find("phase") : nullptr;
@@ -96,7 +85,7 @@ Item CompileItem(const PolicyScope& scope, MapReader& rule_reader, const yaml::N
   Item item;
   item.phase = PhaseOf(node);
   MapReader reader(rule_reader.diagnostics(), rule_reader.file(), node, "a requirement",
-                   KeysOf(item.phase));
+                   ItemKeys(item.phase));
   item.id = reader.RequireId("id");
   item.fix = reader.Text("fix", kTextBytesMax);
   reader.Word("phase", {"pre", "runtime", "post", "approval"});
@@ -114,6 +103,17 @@ Item CompileItem(const PolicyScope& scope, MapReader& rule_reader, const yaml::N
 }
 
 }  // namespace
+
+std::vector<std::string> ItemKeys(Phase phase) {
+  switch (phase) {
+    case Phase::kPost:
+      return {"id", "phase", "fix", "note", "duty", "of", "within"};
+    case Phase::kApproval:
+      return {"id", "phase", "fix", "note", "from", "need"};
+    default:
+      return {"id", "phase", "fix", "note", "check"};
+  }
+}
 
 Approvers CompileApprovers(MapReader& reader) {
   Approvers approvers;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "policies/compiler.h"
 #include "policies/dates.h"
+#include "policies/keys.h"
 #include "policies/loader.h"
 
 namespace carnet::policies {
@@ -188,10 +189,7 @@ void CheckName(MapReader& reader, const std::string& name) {
 Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
                      const Names& group_names, Diagnostics& diagnostics) {
   Policy policy;
-  MapReader reader(diagnostics, document.file, document.root, "a policy",
-                   {"policy", "kind", "title", "covers", "approvals", "effective", "facts_as_of",
-                    "review", "mode", "zone", "aliases", "applies_when", "unless", "terms", "rules",
-                    "exceptions", "sources", "note", "unconfirmed"});
+  MapReader reader(diagnostics, document.file, document.root, "a policy", keys::Policy());
   policy.name = reader.RequireId("policy");
   CheckName(reader, policy.name);
   reader.Require("kind");
@@ -252,8 +250,7 @@ Policy BaseAllow() {
 void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* policy) {
   std::set<std::string> ids;
   for (const yaml::Node& node : reader.List("exceptions")) {
-    MapReader entry(reader.diagnostics(), reader.file(), node, "an exception",
-                    {"id", "lifts", "only_when", "ticket", "valid", "approvals", "note"});
+    MapReader entry(reader.diagnostics(), reader.file(), node, "an exception", keys::Exception());
     Exception exception;
     exception.id = entry.RequireId("id");
     if (!ids.insert(exception.id).second) {

@@ -9,33 +9,13 @@
 #include "policies/compiler.h"
 #include "policies/counters.h"
 #include "policies/dates.h"
+#include "policies/keys.h"
 #include "policies/loader.h"
 
 namespace carnet::policies {
 namespace {
 
 constexpr double kPeopleMax = 1e12;
-
-std::vector<std::string> KeysOf(Effect effect) {
-  std::vector<std::string> keys = {"id",    "effect", "when",   "unless", "because",    "fix",
-                                   "cites", "mode",   "status", "note",   "unconfirmed"};
-  switch (effect) {
-    case Effect::kAllow:
-    case Effect::kRequire:
-      keys.emplace_back("require");
-      break;
-    case Effect::kDeny:
-      keys.emplace_back("floor");
-      break;
-    case Effect::kDeclassify:
-      keys.emplace_back("removes");
-      break;
-    case Effect::kLimit:
-      keys.insert(keys.end(), {"count", "window", "ceiling"});
-      break;
-  }
-  return keys;
-}
 
 std::optional<Effect> ReadEffect(const PolicyScope& scope, const yaml::Node& node) {
   const ConditionScope& at = scope.conditions;
@@ -86,9 +66,7 @@ void CompileStatus(const PolicyScope& scope, MapReader& reader, Rule* rule) {
   if (status->is_scalar()) {
     word = reader.Word("status", {"in_force", "not_enforced", "proposed"});
   } else {
-    MapReader entry(
-        reader.diagnostics(), reader.file(), *status, "'status'",
-        {"in_force", "in_force_from", "stayed_until", "not_enforced", "proposed", "note"});
+    MapReader entry(reader.diagnostics(), reader.file(), *status, "'status'", keys::Status());
     entry.Text("note", kTextBytesMax);
     int given = 0;
     for (const char* key :
@@ -217,7 +195,7 @@ Rule CompileRule(const PolicyScope& scope, const Policy& policy, const yaml::Nod
   Rule rule;
   rule.effect = effect;
   MapReader reader(*scope.conditions.diagnostics, scope.conditions.file, node, "a rule",
-                   KeysOf(effect));
+                   RuleKeys(effect));
   rule.id = reader.RequireId("id");
   rule.reason = absl::StrCat(policy.name, "/", rule.id);
   rule.because = reader.Text("because", kTextBytesMax);
@@ -258,6 +236,26 @@ Rule CompileRule(const PolicyScope& scope, const Policy& policy, const yaml::Nod
 }
 
 }  // namespace
+
+std::vector<std::string> RuleKeys(Effect effect) {
+  std::vector<std::string> all = keys::AnyRule();
+  switch (effect) {
+    case Effect::kAllow:
+    case Effect::kRequire:
+      all.emplace_back("require");
+      break;
+    case Effect::kDeny:
+      all.emplace_back("floor");
+      break;
+    case Effect::kDeclassify:
+      all.emplace_back("removes");
+      break;
+    case Effect::kLimit:
+      all.insert(all.end(), {"count", "window", "ceiling"});
+      break;
+  }
+  return all;
+}
 
 void CompileRules(const PolicyScope& scope, MapReader& reader, Policy* policy) {
   const yaml::Node* rules = reader.Require("rules");

@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "policies/compiler.h"
 #include "policies/dates.h"
+#include "policies/keys.h"
 #include "policies/loader.h"
 
 namespace carnet::policies {
@@ -140,9 +141,7 @@ struct SuiteScope {
 
 TestCase CompileCase(const SuiteScope& scope, MapReader& suite, const yaml::Node& node) {
   TestCase test;
-  MapReader reader(suite.diagnostics(), suite.file(), node, "a case",
-                   {"name", "set", "situation", "at", "expect", "reason", "not_reason", "missing",
-                    "warns", "not_warns", "exception", "duty", "note"});
+  MapReader reader(suite.diagnostics(), suite.file(), node, "a case", keys::Case());
   test.name = reader.RequireText("name", kTextBytesMax);
   test.place = absl::StrCat(suite.file(), ":", node.position.line, ":", node.position.column);
   test.facts = *scope.base;
@@ -210,9 +209,7 @@ void CompileBaseAllow(MapReader& suite, TestSuite* compiled) {
 TestSuite CompileTests(const Document& document, const CompiledBundle& bundle,
                        Diagnostics& diagnostics) {
   TestSuite suite;
-  MapReader reader(diagnostics, document.file, document.root, "a test file",
-                   {"tests", "at", "bundle", "base", "counters", "base-allow", "situations",
-                    "cases", "groups", "note"});
+  MapReader reader(diagnostics, document.file, document.root, "a test file", keys::Tests());
   suite.name = reader.RequireId("tests");
   const yaml::Node& listed =
       reader.Find("bundle") == nullptr ? document.root : *reader.Find("bundle");

@@ -1,4 +1,4 @@
-// `carnet policy init|fmt|diff`: writing policies.
+// `carnet policy init|fmt|diff|schema`: writing policies.
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -28,6 +28,7 @@
 #include "policies/format.h"
 #include "policies/jurisdictions.h"
 #include "policies/loader.h"
+#include "policies/schema.h"
 #include "policies/test_runner.h"
 
 namespace carnet::cli {
@@ -362,6 +363,11 @@ absl::StatusOr<int> Diff(CommandContext& context, const EditOptions& options) {
   return kGood;
 }
 
+absl::StatusOr<int> Schema(CommandContext& context) {
+  *context.out << policies::PolicySchema().dump(context.json ? -1 : 2) << '\n';
+  return kGood;
+}
+
 }  // namespace
 
 void RegisterPolicyEditCommands(CLI::App& policy, CommandContext& context) {
@@ -383,6 +389,8 @@ void RegisterPolicyEditCommands(CLI::App& policy, CommandContext& context) {
                               [&context, options] { return Diff(context, *options); });
   diff->add_option("before", options->before, "Folder, or JSON of a bundle")->required();
   diff->add_option("after", options->after, "Folder, or JSON of a bundle")->required();
+  AddCommand(policy, context, "schema", "JSON Schema of policy files, for editors",
+             [&context] { return Schema(context); });
   diff->add_option("--at", options->at, "Time at which flows are tried; default: now");
 }
 

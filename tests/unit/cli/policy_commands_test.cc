@@ -243,6 +243,10 @@ TEST_CASE("carnet policy fmt: files are put in order, or only named") {
   CHECK(Run("policy fmt " + folder.path()).code == kUsage);
 }
 
+TEST_CASE("carnet policy schema: prints JSON") {
+  CHECK(nlohmann::json::parse(Run("policy schema").out)["$defs"].contains("condition"));
+}
+
 TEST_CASE("carnet policy diff: gains and losses in words") {
   const Folder folder;
   const std::string to = folder.path() + "/rules";

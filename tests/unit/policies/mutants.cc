@@ -101,7 +101,12 @@ class Mutants {
     for (std::size_t i = 0; i < items.size(); ++i) {
       const std::string item = absl::StrCat(name, ".", items[i]["id"].get<std::string>());
       AddErase(absl::StrCat(item, ": dropped"), at / "require", std::to_string(i));
-      AddCondition(items[i]["check"], at / "require" / i / "check", absl::StrCat(item, ": check"));
+      const json::json_pointer where = at / "require" / i;
+      if (items[i].contains("check")) {
+        AddCondition(items[i]["check"], where / "check", absl::StrCat(item, ": check"));
+      } else if (items[i].contains("need")) {
+        AddLiterals({{"from", items[i]["from"]}, {"need", items[i]["need"]}}, where, item);
+      }
     }
   }
 
