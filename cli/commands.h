@@ -61,6 +61,7 @@ void RegisterRegionCommands(CLI::App& app, CommandContext& context);
 void RegisterUserCommands(CLI::App& app, CommandContext& context);
 void RegisterUserAdminCommands(CLI::App& app, CommandContext& context);
 void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context);
+void RegisterPolicyRecordCommands(CLI::App& app, CommandContext& context);
 void RegisterOperatorCommands(CLI::App& app, CommandContext& context);
 void RegisterLedgerCommands(CLI::App& app, CommandContext& context);
 void RegisterManifestCommands(CLI::App& app, CommandContext& context);

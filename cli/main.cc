@@ -46,6 +46,7 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterUserAdminCommands(app, context);
   carnet::cli::RegisterPolicyLifeCommands(app, context);
   carnet::cli::RegisterOperatorCommands(app, context);
+  carnet::cli::RegisterPolicyRecordCommands(app, context);
   carnet::cli::RegisterLedgerCommands(app, context);
   carnet::cli::RegisterManifestCommands(app, context);
   carnet::cli::RegisterTrainerCommands(app, context);

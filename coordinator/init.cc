@@ -23,6 +23,7 @@
 #include "exchange/join_token.h"
 #include "ledger/log.h"
 #include "ledger/record.h"
+#include "policies/counters.h"
 #include "policies/jurisdictions.h"
 #include "policies/loader.h"
 #include "policies/packs.h"
@@ -120,6 +121,13 @@ absl::Status ValidateDatasets(const v1::FederationConfig& federation) {
       }
       for (const std::string& code : shard.subjects_in()) {
         CARNET_RETURN_IF_ERROR(CheckJurisdiction(absl::StrCat(field, ".subjects_in"), code));
+      }
+      for (const auto& [counted, people] : shard.people()) {
+        if (counted.find(policies::kCounterWindowMark) != std::string::npos ||
+            !policies::ParseCounter(absl::StrCat("people.", counted)).ok()) {
+          return Bad(absl::StrCat(field, ".people"),
+                     "people by country and category: {US.health: 12000}");
+        }
       }
     }
   }

@@ -27,6 +27,7 @@ absl::StatusOr<v1::ShardRegistration> Registration(const std::string& name,
   *registration.mutable_labels()->mutable_subjects_in() = shard.subjects_in();
   *registration.mutable_labels()->mutable_categories() =
       shard.categories().empty() ? dataset.labels().categories() : shard.categories();
+  *registration.mutable_labels()->mutable_people() = shard.people();
   registration.set_stored_in(shard.stored_in().empty() ? "home" : shard.stored_in());
   registration.set_rows(shard.rows());
   if (!shard.sha256().empty()) {

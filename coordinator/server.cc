@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/status.h"
+#include "coordinator/duty_alarm.h"
 #include "coordinator/effects/effects.h"
 #include "coordinator/http/enrolment.h"
 #include "coordinator/http/tiles.h"
@@ -115,6 +116,7 @@ class Coordinator {
   Rng& rng_;
   v1::CoordinatorConfig config_;
   Metrics metrics_;
+  DutyAlarm duty_alarm_;
 
   std::unique_ptr<ledger::Log> log_;
   std::optional<crypto::KeyFiles> keys_;
@@ -282,6 +284,7 @@ absl::Status Coordinator::StartServices() {
   engine_->AddCommitListener([this](const State& state, std::uint64_t durable_size) {
     peers_.Update(state);
     metrics_.Set(metric::kLedgerSize, static_cast<double>(durable_size));
+    duty_alarm_.Look(state, metrics_);
     DropUnwantedSpools(state);
     if (publisher_ != nullptr) {
       publisher_->NewHead();

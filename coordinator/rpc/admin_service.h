@@ -62,6 +62,19 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* GetRecord(grpc::CallbackServerContext* context,
                                       const v1::GetRecordRequest* request,
                                       v1::GetRecordResponse* response) override;
+  // admin_policy.cc
+  grpc::ServerUnaryReactor* OpenCounter(grpc::CallbackServerContext* context,
+                                        const v1::OpenCounterRequest* request,
+                                        v1::OpenCounterResponse* response) override;
+  grpc::ServerUnaryReactor* ListCounters(grpc::CallbackServerContext* context,
+                                         const v1::ListCountersRequest* request,
+                                         v1::ListCountersResponse* response) override;
+  grpc::ServerUnaryReactor* MeetDuty(grpc::CallbackServerContext* context,
+                                     const v1::MeetDutyRequest* request,
+                                     v1::MeetDutyResponse* response) override;
+  grpc::ServerUnaryReactor* ListDuties(grpc::CallbackServerContext* context,
+                                       const v1::ListDutiesRequest* request,
+                                       v1::ListDutiesResponse* response) override;
 
  private:
   // Submits what `make` makes for an enrolled user; `fill` as in SubmitAndFinish.

@@ -1,6 +1,11 @@
 #include "coordinator/rpc/admin_status.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "coordinator/core/counters.h"
 
 namespace carnet::coordinator {
 
@@ -63,6 +68,50 @@ void SortDeniedFirst(google::protobuf::RepeatedPtrField<v1::Decision>* decisions
                      return (a->verdict() != v1::VERDICT_ALLOW) >
                             (b->verdict() != v1::VERDICT_ALLOW);
                    });
+}
+
+void FillCounters(const State& state, absl::Time now, v1::ListCountersResponse* response) {
+  std::map<std::string, policies::Counter> counters;
+  for (const auto& [name, opening] : state.openings) {
+    if (const auto counter = policies::ParseCounter(name); counter.ok()) {
+      counters.emplace(counter->Path(), *counter);
+    }
+  }
+  std::set<std::string> in_bundle;
+  for (const policies::Counter& counter : state.bundle->counters()) {
+    counters.emplace(counter.Path(), counter);
+    in_bundle.insert(counter.Path());
+  }
+  for (const auto& [path, counter] : counters) {
+    v1::CounterStatus* status = response->add_counters();
+    status->set_counter(path);
+    status->set_in_bundle(in_bundle.count(path) != 0);
+    const std::optional<std::uint64_t> people = CountPeople(state, counter, {}, now);
+    status->set_known(people.has_value());
+    status->set_people(people.value_or(0));
+    if (const auto opening = state.openings.find(counter.Name()); opening != state.openings.end()) {
+      status->set_opened_with(opening->second.people());
+      *status->mutable_as_of() = opening->second.as_of();
+    }
+  }
+}
+
+void FillDuties(const State& state, v1::ListDutiesResponse* response) {
+  for (const auto& [id, duty] : state.duties) {
+    v1::DutyStatus* status = response->add_duties();
+    *status->mutable_due() = duty.terms;
+    status->set_index(duty.index);
+    status->set_met(duty.met.has_value());
+    status->set_met_index(duty.met.value_or(0));
+    status->set_late(duty.late.has_value());
+    status->set_late_index(duty.late.value_or(0));
+  }
+  const auto order = [](const v1::DutyStatus& status) {
+    return std::make_tuple(status.met(), status.due().due().seconds(), status.index());
+  };
+  std::sort(
+      response->mutable_duties()->begin(), response->mutable_duties()->end(),
+      [&order](const v1::DutyStatus& a, const v1::DutyStatus& b) { return order(a) < order(b); });
 }
 
 }  // namespace carnet::coordinator
