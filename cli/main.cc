@@ -47,6 +47,7 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterPolicyLifeCommands(app, context);
   carnet::cli::RegisterOperatorCommands(app, context);
   carnet::cli::RegisterPolicyRecordCommands(app, context);
+  carnet::cli::RegisterKeyCommands(app, context);
   carnet::cli::RegisterLedgerCommands(app, context);
   carnet::cli::RegisterManifestCommands(app, context);
   carnet::cli::RegisterTrainerCommands(app, context);

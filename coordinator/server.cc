@@ -120,7 +120,7 @@ class Coordinator {
 
   std::unique_ptr<ledger::Log> log_;
   std::optional<crypto::KeyFiles> keys_;
-  std::optional<crypto::Ed25519KeyPair> statement_key_;
+  StatementKeys statement_keys_;
   std::optional<crypto::CertificateAuthority> authority_;
   std::unique_ptr<Blobs> blobs_;
   std::unique_ptr<Uploads> uploads_;
@@ -198,12 +198,15 @@ absl::Status Coordinator::OpenState() {
   genesis_leaf_ = opened.leaf_hash;
   CARNET_RETURN_IF_ERROR(OpenPublisher());
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
-                          keys_->Read(kStatementKeyId, crypto::KeyKind::kEd25519));
-  CARNET_ASSIGN_OR_RETURN(statement_key_, crypto::Ed25519KeyPair::FromSeed(seed));
-  if (AsText(statement_key_->public_key()) != genesis_.statement_public_key()) {
-    return absl::FailedPreconditionError(
-        "keys/statement.key is not the key that the genesis record names");
+                          keys_->Read(state.KeyIdOf(kStatementKeyId), crypto::KeyKind::kEd25519));
+  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement_key,
+                          crypto::Ed25519KeyPair::FromSeed(seed));
+  if (AsText(statement_key.public_key()) != state.StatementKey()) {
+    return WithOperatorDetail(
+        absl::FailedPreconditionError("the statement key is not the one that the ledger names"),
+        absl::StrCat("keys/", state.KeyIdOf(kStatementKeyId), ".key"));
   }
+  statement_keys_.Add(std::move(statement_key));
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes ca_key,
                           keys_->Read(kCaKeyId, crypto::KeyKind::kP256));
   CARNET_ASSIGN_OR_RETURN(const Bytes ca_pem, ReadFile(dir_.ca_certificate(), kPemBytesMax));
@@ -224,13 +227,14 @@ absl::Status Coordinator::OpenState() {
   EffectsOptions effects_options;
   effects_options.aggregation_threads =
       config_.aggregation_threads() > 0 ? static_cast<int>(config_.aggregation_threads()) : Cores();
+  effects_options.vault = dir_.vault();
   effects_ = std::make_unique<FileEffects>(effects_options, *blobs_, *keys_, rng_, *storage_,
                                            *aggregation_);
   EngineOptions engine_options;
   engine_options.heartbeat = Or(config_.heartbeat(), engine_options.heartbeat);
   engine_options.poll_max = Or(config_.task_poll_max(), engine_options.poll_max);
   engine_options.start_grace = Or(config_.start_grace(), engine_options.start_grace);
-  engine_ = std::make_unique<Engine>(engine_options, std::move(state), *log_, *statement_key_,
+  engine_ = std::make_unique<Engine>(engine_options, std::move(state), *log_, statement_keys_,
                                      clock_, rng_, *commit_, [this](int, absl::Status why) {
                                        const MutexLock lock(mutex_);
                                        fatal_.Update(why);
@@ -274,6 +278,7 @@ absl::Status Coordinator::StartServices() {
                                                   .log = *log_,
                                                   .blobs = *blobs_,
                                                   .keys = *keys_,
+                                                  .statement_keys = statement_keys_,
                                                   .peers = peers_,
                                                   .storage = *storage_,
                                                   .bulk = *bulk_,
@@ -288,6 +293,10 @@ absl::Status Coordinator::StartServices() {
     DropUnwantedSpools(state);
     if (publisher_ != nullptr) {
       publisher_->NewHead();
+    }
+    if (const Rotation* rotation = state.FindRotation(kStatementKeyId);
+        rotation != nullptr && state.keys.at(rotation->old_key_id).phase == KeyPhase::kDestroyed) {
+      statement_keys_.Forget(rotation->terms.old_public_key());
     }
   });
   for (const auto& [staging_id, sealed] : uploaded_shards_) {

@@ -25,6 +25,9 @@
   X(KeyCreated, kCoordinator)            \
   X(KeyDestructionOrdered, kCoordinator) \
   X(KeyDestroyed, kCoordinator)          \
+  X(KeyRotated, kCoordinator)            \
+  X(Erasure, kCoordinator)               \
+  X(ErasureDone, kCoordinator)           \
   X(JobSubmitted, kUser)                 \
   X(JobStarted, kCoordinator)            \
   X(JobCompleted, kCoordinator)          \

@@ -139,6 +139,12 @@ Subjects Derive(const v1::KeyDestructionOrdered& keys) {
 Subjects Derive(const v1::KeyDestroyed& keys) {
   return KeyIds(keys.key_ids());
 }
+Subjects Derive(const v1::KeyRotated& rotated) {
+  return OneHashed("public-key", rotated.new_public_key());
+}
+Subjects Derive(const v1::ErasureDone& done) {
+  return OneHashed("vault-id", done.vault_id());
+}
 Subjects Derive(const v1::JobSubmitted& job) {
   CARNET_ASSIGN_OR_RETURN(const Digest digest, HashOfJson(job.spec()));
   if (AsText(digest) != job.spec_sha256()) {

@@ -231,6 +231,8 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
     request.set_current_task(session_.current_task());
     request.set_draining(session_.draining());
     request.set_progress(progress_.load());
+    request.set_rotations_known(
+        static_cast<std::uint32_t>(member_.enrolled.identity.keys->rotations()));
     *request.mutable_claims() = {member_.claims.begin(), member_.claims.end()};
     // Nothing is left to wait for: this one only says goodbye.
     const bool farewell = session_.draining() && session_.idle();
@@ -255,6 +257,11 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return OnPollError(advanced.status());
     }
     head = *advanced;
+    if (const absl::Status followed =
+            FollowRotations(response.rotations(), head, &*member_.enrolled.identity.keys);
+        !followed.ok()) {
+      return OnPollError(followed);
+    }
   }
   last_poll_ = absl::StatusCode::kOk;
   if (std::exchange(failed_polls_, 0) > 0) {

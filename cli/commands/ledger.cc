@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/config_loader.h"
@@ -14,6 +15,7 @@
 #include "cli/commands/ledger_export.h"
 #include "cli/commands/ledger_proof.h"
 #include "cli/commands/ledger_source.h"
+#include "cli/erased_view.h"
 #include "cli/output.h"
 #include "ledger/bundle.h"
 #include "ledger/export.h"
@@ -57,7 +59,8 @@ nlohmann::json ToJson(const LogVerdict& verdict) {
                          {"tiles_checked", verdict.report.tiles_checked},
                          {"statements_checked", verdict.report.statements_checked},
                          {"heads_checked", verdict.report.old_heads_checked},
-                         {"operator_only", verdict.report.operator_only}};
+                         {"operator_only", verdict.report.operator_only},
+                         {"erased", ErasedJson(verdict.report.erased)}};
   if (verdict.failure) {
     json["failure"] = std::string(verdict.failure->status.message());
     if (verdict.failure->index) {
@@ -83,6 +86,9 @@ int Conclude(const CommandContext& context, const LogVerdict& verdict) {
     out << "checked " << report.entries_checked << " entries, " << report.tiles_checked
         << " tiles, " << report.statements_checked << " statements, " << report.old_heads_checked
         << " earlier heads\n";
+    for (const ledger::verifier::Erased& erased : report.erased) {
+      out << ErasedText(erased) << '\n';
+    }
   }
   if (!verdict.failure) {
     if (!context.json) {
@@ -150,6 +156,22 @@ absl::StatusOr<int> Fsck(const LedgerOptions& options, CommandContext& context) 
   return Conclude(context, ledger::verifier::VerifyWholeLog(*source, policy, heads));
 }
 
+// What was erased of the record at `index`. Only records of people have values in the vault.
+absl::StatusOr<std::vector<ledger::verifier::Erased>> ErasedOf(const ledger::LogView& log,
+                                                               std::uint64_t index) {
+  std::vector<ledger::verifier::Erased> erased;
+  CARNET_RETURN_IF_ERROR(log.ForEachRecord(
+      index, [&](std::uint64_t at, const v1::SignedRecord& record) -> absl::Status {
+        if (!absl::StrContains(record.statement(), "urn:carnet:erasure")) {
+          return absl::OkStatus();
+        }
+        CARNET_ASSIGN_OR_RETURN(const auto verified, ledger::verifier::VerifyRecord(record));
+        return ledger::verifier::TakeErasure(at, verified, erased);
+      }));
+  std::erase_if(erased, [index](const auto& item) { return item.index != index; });
+  return erased;
+}
+
 absl::StatusOr<int> Show(const LedgerOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
   if (options.vkey || options.head) {
@@ -163,11 +185,16 @@ absl::StatusOr<int> Show(const LedgerOptions& options, CommandContext& context) 
   }
   CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenRecord(record));
   const nlohmann::json statement = nlohmann::json::parse(record.statement());
+  std::vector<ledger::verifier::Erased> erased;
+  if (opened.As<v1::UserEnrolled>() != nullptr) {
+    CARNET_ASSIGN_OR_RETURN(erased, ErasedOf(*log, options.index));
+  }
   if (context.json) {
     *context.out << nlohmann::json{{"index", options.index},
                                    {"type", opened.type},
                                    {"signer", HexEncode(opened.signer)},
                                    {"leaf_hash", HexEncode(opened.leaf_hash)},
+                                   {"erased", ErasedJson(erased)},
                                    {"statement", statement}}
                         .dump()
                  << '\n';
@@ -175,8 +202,11 @@ absl::StatusOr<int> Show(const LedgerOptions& options, CommandContext& context) 
   }
   *context.out << "record  " << options.index << ", " << opened.type << "\nsigner  "
                << HexEncode(opened.signer) << " (signature verifies)\nleaf    "
-               << HexEncode(opened.leaf_hash) << '\n'
-               << statement.dump(2) << '\n';
+               << HexEncode(opened.leaf_hash) << '\n';
+  for (const ledger::verifier::Erased& item : erased) {
+    *context.out << ErasedText(item) << '\n';
+  }
+  *context.out << statement.dump(2) << '\n';
   return kGood;
 }
 

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/status.h"
 #include "cli/commands.h"
+#include "cli/erased_view.h"
 #include "cli/output.h"
 #include "exchange/data_digest.h"
 #include "ledger/verifier/trust_policy.h"
@@ -96,6 +97,7 @@ nlohmann::json ToJson(const ManifestReport& report) {
         {"root", HexEncode(report.head.root)},
         {"cosigned", std::move(cosigned)}}},
       {"records", report.records},
+      {"erased", ErasedJson(report.erased)},
       {"checks", ChecksToJson(report)},
       {"caveats", report.caveats}};
 }
@@ -139,6 +141,9 @@ void PrintFacts(std::ostream& out, const ManifestReport& report) {
     for (const auto& [witness, time] : report.cosigned) {
       out << "        cosigned by " << witness << " at " << FormatTimestamp(time) << '\n';
     }
+  }
+  for (const ledger::verifier::Erased& erased : report.erased) {
+    out << "        " << ErasedText(erased) << '\n';
   }
 }
 

@@ -134,6 +134,20 @@ struct MeetObligation {
   std::string obligation_id;
   Bytes document_sha256;
 };
+// The new key is a durable file when this comes.
+struct RotateKey {
+  std::string user_id;
+  v1::KeyRotated rotated;  // all but common and rotated_by
+};
+// The value is in the vault when this comes.
+struct EraseValue {
+  std::string user_id;
+  std::uint64_t index = 0;  // of the record that the value belongs to
+  Bytes leaf_sha256;        // that record's leaf
+  std::string field;
+  std::string vault_id;
+  v1::ErasureReason reason = v1::ERASURE_REASON_UNSPECIFIED;
+};
 
 // ---- asked by workers ----
 struct EnrollWorker {
@@ -253,6 +267,9 @@ struct OrderKeyDestruction {
 struct KeysDestroyed {
   std::vector<std::string> key_ids;
 };
+struct ValueErased {
+  std::string vault_id;
+};
 struct AbandonStaging {
   std::string staging_id;
   std::string reason;
@@ -269,7 +286,7 @@ using CommandBody =
                  OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
                  AbandonStaging, InviteUser, EnrollUser, RecordApproval, GrantRole, RevokeRole,
                  RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
-                 MeetObligation, RecordLateDuties>;
+                 MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased>;
 
 struct Command {
   CommandBody body;

@@ -108,6 +108,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const KeysDestroyed& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenCounter& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const MeetObligation& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordLateDuties& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RotateKey& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const EraseValue& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const ValueErased& command);
 
 // ---- shared by several ----
 

@@ -37,6 +37,9 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::StagingAbandoned&
 absl::Status Fold(State& state, std::uint64_t index, const v1::KeyCreated& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::KeyDestructionOrdered& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::KeyDestroyed& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::KeyRotated& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::Erasure& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ErasureDone& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::JobSubmitted& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::JobStarted& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::JobCompleted& record);

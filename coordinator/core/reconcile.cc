@@ -29,6 +29,8 @@ class Reconciler {
       }
     }
     ReconcileKeys();
+    ReconcileRotations();
+    ReconcileErasures();
     ReconcileStagings();
     ReconcileLeases();
     ReconcilePolicies();
@@ -194,6 +196,24 @@ class Reconciler {
       // The key of the effect names its first key: later orders wait for the next turn.
       const std::string name = absl::StrCat("destroy/", ordered.front());
       Want(name, DestroyKeys{std::move(ordered)});
+    }
+  }
+
+  // A key that gave way to another goes.
+  void ReconcileRotations() {
+    for (const Rotation& rotation : state_.rotations) {
+      if (state_.keys.at(rotation.old_key_id).phase == KeyPhase::kLive) {
+        Want(absl::StrCat("retire/", rotation.old_key_id),
+             RunCommand{OrderKeyDestruction{{rotation.old_key_id}, "rotated"}});
+      }
+    }
+  }
+
+  void ReconcileErasures() {
+    for (const auto& [id, order] : state_.erasures) {
+      if (!order.done) {
+        Want(absl::StrCat("erase/", id), DestroyValue{id});
+      }
     }
   }
 

@@ -37,13 +37,17 @@ struct AggregateRound {
 struct DestroyKeys {
   std::vector<std::string> key_ids;
 };
+// Destroy a value of the vault whose erasure is ordered; then ValueErased.
+struct DestroyValue {
+  std::string vault_id;
+};
 // Nothing outside is needed: decide this now.
 struct RunCommand {
   CommandBody body;
 };
 
-using EffectBody =
-    std::variant<PrepareRound, PrepareEvaluation, AggregateRound, DestroyKeys, RunCommand>;
+using EffectBody = std::variant<PrepareRound, PrepareEvaluation, AggregateRound, DestroyKeys,
+                                DestroyValue, RunCommand>;
 
 struct Effect {
   std::string key;  // names the effect; one of a name runs at a time

@@ -1,5 +1,6 @@
 #include "coordinator/core/state.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,23 @@ const Worker* State::FindWorker(const std::string& id) const {
 const Job* State::FindJob(const std::string& id) const {
   const auto it = jobs.find(id);
   return it == jobs.end() ? nullptr : &it->second;
+}
+
+const Rotation* State::FindRotation(const std::string& kind) const {
+  const auto it = std::find_if(rotations.rbegin(), rotations.rend(), [&](const Rotation& rotation) {
+    return rotation.terms.kind() == kind;
+  });
+  return it == rotations.rend() ? nullptr : &*it;
+}
+
+std::string State::KeyIdOf(const std::string& kind) const {
+  const Rotation* rotation = FindRotation(kind);
+  return rotation == nullptr ? kind : rotation->terms.key_id();
+}
+
+const std::string& State::StatementKey() const {
+  const Rotation* rotation = FindRotation("statement");
+  return rotation == nullptr ? genesis.statement_public_key() : rotation->terms.new_public_key();
 }
 
 std::string State::OperatorOf(const std::string& region) const {

@@ -100,6 +100,20 @@ struct Key {
   KeyPhase phase = KeyPhase::kLive;
 };
 
+// A long-lived key (statement, log or ca) that gave way to another.
+struct Rotation {
+  v1::KeyRotated terms;
+  std::uint64_t index = 0;
+  std::string old_key_id;  // the old key's file
+};
+
+// A value of the vault that is to be destroyed, or is.
+struct ErasureOrder {
+  v1::Erasure ordered;
+  std::uint64_t index = 0;
+  bool done = false;
+};
+
 struct Contribution {
   std::uint64_t index = 0;
   std::string sealed_sha256;
@@ -208,6 +222,8 @@ struct State {
   std::map<std::string, Worker> workers;
   std::map<std::string, Shard> shards;  // by dataset/shard
   std::map<std::string, Key> keys;
+  std::vector<Rotation> rotations;               // in their order
+  std::map<std::string, ErasureOrder> erasures;  // by vault id
   std::map<std::string, Job> jobs;
   std::map<std::string, Staging> stagings;
   std::map<std::string, Lineage> model_lineage;         // model digest (raw) -> labels
@@ -221,6 +237,12 @@ struct State {
 
   const Worker* FindWorker(const std::string& id) const;
   const Job* FindJob(const std::string& id) const;
+  // The newest rotation of `kind`; null: the founding key is in force.
+  const Rotation* FindRotation(const std::string& kind) const;
+  // The file of the key of `kind` in force: the founding one is named after its kind.
+  std::string KeyIdOf(const std::string& kind) const;
+  // Public half of the key that signs the next coordinator record.
+  const std::string& StatementKey() const;
   // The supplier that runs a region: its own, or the home organisation's name.
   std::string OperatorOf(const std::string& region) const;
 };

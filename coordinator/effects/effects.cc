@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -56,6 +57,8 @@ void FileEffects::Start(const Effect& effect, const State& state, Done done) {
     StartAggregate(effect.key, *aggregate, state, std::move(done));
   } else if (const auto* destroy = std::get_if<DestroyKeys>(&effect.body); destroy != nullptr) {
     StartDestroyKeys(*destroy, state, std::move(done));
+  } else if (const auto* erase = std::get_if<DestroyValue>(&effect.body); erase != nullptr) {
+    StartDestroyValue(*erase, std::move(done));
   } else {
     CARNET_CHECK(false);  // The engine runs commands itself.
   }
@@ -221,6 +224,17 @@ void FileEffects::StartDestroyKeys(const DestroyKeys& effect, const State& state
           }
           return {KeysDestroyed{ids}};
         });
+}
+
+void FileEffects::StartDestroyValue(const DestroyValue& effect, Done done) {
+  RunOn(storage_, std::move(done), [this, effect]() -> std::vector<CommandBody> {
+    if (const absl::Status status = OverwriteAndRemove(options_.vault / effect.vault_id);
+        !status.ok()) {
+      Log(LogLevel::kError, "vault.not_erased", {{"value", effect.vault_id}, {"why", status}});
+      return {};
+    }
+    return {ValueErased{effect.vault_id}};
+  });
 }
 
 void FileEffects::Discard(const CommandBody& command) {

@@ -5,6 +5,7 @@
 #define CARNET_COORDINATOR_EFFECTS_EFFECTS_H_
 
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@ namespace carnet::coordinator {
 
 struct EffectsOptions {
   int aggregation_threads = 1;
+  std::filesystem::path vault;  // one file a value
 };
 
 // Everything passed in outlives it, and it outlives the engine. Executors run its work; Start
@@ -43,6 +45,7 @@ class FileEffects final : public Effects {
   void StartAggregate(const std::string& key, const AggregateRound& effect, const State& state,
                       Done done);
   void StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done);
+  void StartDestroyValue(const DestroyValue& effect, Done done);
   void RunOn(BoundedExecutor& executor, Done done,
              absl::AnyInvocable<std::vector<CommandBody>()> work);
 

@@ -33,12 +33,11 @@ void SetLive(CommandBody* body, const LiveWorkers& live) {
 
 }  // namespace
 
-Engine::Engine(EngineOptions options, State state, ledger::Log& log,
-               const crypto::Ed25519KeyPair& statement_key, Clock& clock, Rng& rng,
-               BoundedExecutor& storage, Fatal fatal)
+Engine::Engine(EngineOptions options, State state, ledger::Log& log, const StatementKeys& keys,
+               Clock& clock, Rng& rng, BoundedExecutor& storage, Fatal fatal)
     : options_(options),
       log_(log),
-      statement_key_(statement_key),
+      keys_(keys),
       clock_(clock),
       rng_(rng),
       storage_(storage),
@@ -180,7 +179,9 @@ absl::Status Engine::Enqueue(std::vector<NewRecord> records) {
       CARNET_ASSIGN_OR_RETURN(
           std::string statement,
           ledger::MakeStatement(ledger::MessageOf(record.predicate), record.subjects));
-      signed_record = ledger::SignRecord(std::move(statement), statement_key_);
+      // The key in force before this record: one that rotates it is the old key's last word.
+      CARNET_ASSIGN_OR_RETURN(signed_record,
+                              keys_.Sign(std::move(statement), state_.StatementKey()));
     }
     CARNET_RETURN_IF_ERROR(Apply(state_, state_.size, record.predicate));
     batch_.push_back(std::move(signed_record));

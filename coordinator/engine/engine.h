@@ -35,7 +35,7 @@
 #include "coordinator/core/reconcile.h"
 #include "coordinator/core/state.h"
 #include "coordinator/core/tasks.h"
-#include "crypto/ed25519.h"
+#include "coordinator/engine/statement_keys.h"
 #include "ledger/log.h"
 
 namespace carnet::coordinator {
@@ -80,9 +80,12 @@ struct Poll {
   bool draining = false;
   std::vector<v1::ShardClaim> claims;
   double progress = 0;
+  std::size_t rotations_known = 0;
 };
 struct PollAnswer {
   std::optional<OpenTask> task;  // durable; nothing: nothing new to do
+  std::vector<std::uint64_t>
+      rotations;  // indexes of the key-rotated beyond those it knows; durable
   bool cancel_current = false;
   std::uint64_t size = 0;
 };
@@ -99,10 +102,10 @@ class Engine {
   // `fatal` is called once, on any thread, when the process must end: exit code and a sentence.
   using Fatal = std::function<void(int exit_code, absl::Status why)>;
 
-  // log, clock, rng, effects and storage outlive the engine. `state` is the fold of `log`.
-  Engine(EngineOptions options, State state, ledger::Log& log,
-         const crypto::Ed25519KeyPair& statement_key, Clock& clock, Rng& rng,
-         BoundedExecutor& storage, Fatal fatal);
+  // log, keys, clock, rng, effects and storage outlive the engine. `state` is the fold of `log`;
+  // `keys` holds the statement key that it names.
+  Engine(EngineOptions options, State state, ledger::Log& log, const StatementKeys& keys,
+         Clock& clock, Rng& rng, BoundedExecutor& storage, Fatal fatal);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -177,6 +180,7 @@ class Engine {
     absl::Duration expires;
     std::string current_task;
     bool draining = false;
+    std::size_t rotations_known = 0;
   };
   struct Gated {
     std::uint64_t size;
@@ -207,7 +211,7 @@ class Engine {
 
   const EngineOptions options_;
   ledger::Log& log_;
-  const crypto::Ed25519KeyPair& statement_key_;
+  const StatementKeys& keys_;
   Clock& clock_;
   Rng& rng_;
   BoundedExecutor& storage_;

@@ -54,10 +54,11 @@ void Engine::PollTask(Poll poll, absl::AnyInvocable<void(absl::StatusOr<PollAnsw
       ScheduleReconcile();
     }
     if (const auto previous = waiters_.find(poll.worker_id); previous != waiters_.end()) {
-      previous->second.callback(PollAnswer{std::nullopt, false, durable_size_});
+      previous->second.callback(PollAnswer{std::nullopt, {}, false, durable_size_});
     }
-    waiters_[poll.worker_id] = Waiter{std::move(callback), now + options_.poll_max,
-                                      std::move(poll.current_task), poll.draining};
+    waiters_[poll.worker_id] =
+        Waiter{std::move(callback), now + options_.poll_max, std::move(poll.current_task),
+               poll.draining, poll.rotations_known};
     AnswerWaiters();
   });
 }
@@ -89,6 +90,11 @@ void Engine::AnswerWaiters() {
   for (auto it = waiters_.begin(); it != waiters_.end();) {
     PollAnswer answer;
     answer.size = durable_size_;
+    for (std::size_t i = it->second.rotations_known; i < state_.rotations.size(); ++i) {
+      if (state_.rotations[i].index < durable_size_) {
+        answer.rotations.push_back(state_.rotations[i].index);
+      }
+    }
     const Worker* worker = state_.FindWorker(it->first);
     if (worker == nullptr || worker->revoked) {
       it->second.callback(absl::PermissionDeniedError("revoked"));

@@ -158,10 +158,20 @@ void Enrolment::OnEnroll(HttpRequest http, HttpServer::Done done) {
 }
 
 absl::StatusOr<v1::EnrollResponse> Enrolment::Answer(std::uint64_t index, const Bytes& spki) {
+  // Before the head is taken, so that it covers them.
+  std::vector<std::uint64_t> rotations;
+  CARNET_RETURN_IF_ERROR(services_.engine.ReadBlocking([&](const State& state, absl::Time) {
+    for (const Rotation& rotation : state.rotations) {
+      rotations.push_back(rotation.index);
+    }
+  }));
   const ledger::SignedHead head = services_.log.Head();
   v1::EnrollResponse response;
   CARNET_ASSIGN_OR_RETURN(*response.mutable_genesis(), ProveUnder(services_.log, 0, head));
   CARNET_ASSIGN_OR_RETURN(*response.mutable_enrolled(), ProveUnder(services_.log, index, head));
+  for (const std::uint64_t rotation : rotations) {
+    CARNET_ASSIGN_OR_RETURN(*response.add_rotations(), ProveUnder(services_.log, rotation, head));
+  }
   response.set_head(head.note);
   CARNET_ASSIGN_OR_RETURN(const ledger::Record record,
                           ledger::OpenRecord(response.enrolled().record()));

@@ -8,6 +8,7 @@
 #include "base/timestamp.h"
 #include "coordinator/rpc/admin_status.h"
 #include "coordinator/rpc/jobs_status.h"
+#include "coordinator/rpc/key_admin.h"
 #include "crypto/hash.h"
 #include "exchange/join_token.h"
 #include "ledger/record.h"
@@ -325,6 +326,39 @@ grpc::ServerUnaryReactor* AdminService::GetRecord(grpc::CallbackServerContext* c
     response->set_head(proven.head.note);
     return absl::OkStatus();
   });
+  return reactor;
+}
+
+absl::StatusOr<UserPeer> AdminService::CallerOf(grpc::CallbackServerContext* context,
+                                                const std::string& request_id,
+                                                grpc::ServerUnaryReactor* reactor) const {
+  absl::StatusOr<UserPeer> user = services_.peers.User(*context);
+  if (const absl::Status status = CheckRequestId(request_id); user.ok() && !status.ok()) {
+    user = status;
+  }
+  if (!user.ok()) {
+    reactor->Finish(ToGrpcStatus(user.status()));
+  }
+  return user;
+}
+
+grpc::ServerUnaryReactor* AdminService::RotateKey(grpc::CallbackServerContext* context,
+                                                  const v1::RotateKeyRequest* request,
+                                                  v1::RotateKeyResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (const auto user = CallerOf(context, request->request_id(), reactor); user.ok()) {
+    RotateKeyFor(services_, user->user_id, request, response, reactor);
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminService::Erase(grpc::CallbackServerContext* context,
+                                              const v1::EraseRequest* request,
+                                              v1::EraseResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (const auto user = CallerOf(context, request->request_id(), reactor); user.ok()) {
+    EraseFor(services_, user->user_id, request, response, reactor);
+  }
   return reactor;
 }
 

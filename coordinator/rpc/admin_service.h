@@ -75,6 +75,12 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* ListDuties(grpc::CallbackServerContext* context,
                                        const v1::ListDutiesRequest* request,
                                        v1::ListDutiesResponse* response) override;
+  grpc::ServerUnaryReactor* RotateKey(grpc::CallbackServerContext* context,
+                                      const v1::RotateKeyRequest* request,
+                                      v1::RotateKeyResponse* response) override;
+  grpc::ServerUnaryReactor* Erase(grpc::CallbackServerContext* context,
+                                  const v1::EraseRequest* request,
+                                  v1::EraseResponse* response) override;
 
  private:
   // Submits what `make` makes for an enrolled user; `fill` as in SubmitAndFinish.
@@ -88,6 +94,11 @@ class AdminService final : public v1::Admin::CallbackService {
   absl::Status FillStaging(std::uint64_t index, v1::StageDataResponse* response) const;
   absl::Status FillRefusals(std::vector<std::uint64_t> indexes, const std::string& job_id,
                             v1::ListRefusalsResponse* response) const;
+
+  // The caller, if he may call and `request_id` is one; else finishes `reactor`.
+  absl::StatusOr<UserPeer> CallerOf(grpc::CallbackServerContext* context,
+                                    const std::string& request_id,
+                                    grpc::ServerUnaryReactor* reactor) const;
 
   const Services& services_;
   const JoinFacts facts_;

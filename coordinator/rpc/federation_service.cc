@@ -19,7 +19,8 @@ constexpr std::size_t kHeadBytesMax = std::size_t{16} * 1024;
 
 // The answer to a poll, proofs included. Blocks on the log.
 absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, const v1::Seen& seen,
-                        const PollAnswer& answer, v1::NextTaskResponse* response) {
+                        const std::vector<std::uint64_t>& rotations, const PollAnswer& answer,
+                        v1::NextTaskResponse* response) {
   const ledger::SignedHead head = services.log.Head();
   response->set_head(head.note);
   if (seen.size() > 0 && seen.size() < head.head.size) {
@@ -29,6 +30,9 @@ absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, cons
   if (const absl::StatusOr<ledger::SignedHead> published = services.log.PublishedHead();
       published.ok()) {
     response->set_published_head(published->note);
+  }
+  for (const std::uint64_t index : rotations) {
+    CARNET_ASSIGN_OR_RETURN(*response->add_rotations(), ProveUnder(services.log, index, head));
   }
   response->set_cancel_current(answer.cancel_current);
   if (answer.task.has_value()) {
@@ -112,6 +116,7 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
   poll.draining = request.draining();
   poll.progress = request.progress();
   poll.claims.assign(request.claims().begin(), request.claims().end());
+  poll.rotations_known = request.rotations_known();
   services_.engine.PollTask(std::move(poll), [this, worker, seen = request.seen(), response,
                                               reactor](absl::StatusOr<PollAnswer> answer) {
     if (!answer.ok()) {
@@ -124,7 +129,7 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
     }
     FinishOn(services_.storage, reactor,
              [this, worker, seen, answer = *std::move(answer), response] {
-               return FillAnswer(services_, worker, seen, answer, response);
+               return FillAnswer(services_, worker, seen, answer.rotations, answer, response);
              });
   });
 }

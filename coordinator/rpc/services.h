@@ -67,6 +67,7 @@ struct Services {
   ledger::Log& log;
   Blobs& blobs;
   const crypto::KeyFiles& keys;
+  StatementKeys& statement_keys;
   PeerDirectory& peers;
   BoundedExecutor& storage;  // short reads and writes
   BoundedExecutor& bulk;     // chunks of transfers

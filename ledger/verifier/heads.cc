@@ -1,6 +1,7 @@
 #include "ledger/verifier/heads.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -118,6 +119,17 @@ std::optional<std::uint64_t> Decimal(absl::string_view text) {
   return value <= kSizeMax ? std::optional(value) : std::nullopt;
 }
 
+// Which of the log's keys a signature line names; null: none.
+const VerifierKey* KeyOf(absl::string_view name, std::uint32_t id, const VerifierKey& log) {
+  if (name == log.name && id == log.id) {
+    return &log;
+  }
+  const auto successor =
+      std::find_if(log.successors.begin(), log.successors.end(),
+                   [&](const VerifierKey& key) { return name == key.name && id == key.id; });
+  return successor == log.successors.end() ? nullptr : &*successor;
+}
+
 absl::StatusOr<TreeHead> ParseBody(absl::string_view text) {
   // Extension lines would be signed by the log and audited by nobody: refused.
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
@@ -164,21 +176,29 @@ absl::StatusOr<VerifierKey> ParseVerifierKey(absl::string_view vkey) {
   return parsed;
 }
 
+absl::StatusOr<TreeHead> ReadUnverifiedHead(absl::string_view note) {
+  CARNET_ASSIGN_OR_RETURN(const Note parsed, SplitNote(note));
+  return ParseBody(parsed.text);
+}
+
 absl::StatusOr<VerifiedHead> VerifyHead(absl::string_view note, const VerifierKey& log) {
   CARNET_ASSIGN_OR_RETURN(const Note parsed, SplitNote(note));
-  std::size_t signatures = 0;
+  std::set<std::uint32_t> signed_by;
   for (const Line& line : parsed.lines) {
-    if (line.name != log.name || line.id != log.id) {
+    const VerifierKey* key = KeyOf(line.name, line.id, log);
+    if (key == nullptr) {
       continue;
     }
-    ++signatures;
-    if (log.type != kNoteType ||
-        !crypto::Ed25519Verify(log.public_key, AsBytes(parsed.text), line.signature)) {
+    if (key->type != kNoteType ||
+        !crypto::Ed25519Verify(key->public_key, AsBytes(parsed.text), line.signature)) {
       return BadEvidence("head: the log's signature does not verify");
     }
+    if (!signed_by.insert(line.id).second) {
+      return BadEvidence("head: signed twice by one key of the log");
+    }
   }
-  if (signatures != 1) {
-    return BadEvidence("head: not signed, exactly once, by the log's key");
+  if (signed_by.empty()) {
+    return BadEvidence("head: not signed by the log's key");
   }
   CARNET_ASSIGN_OR_RETURN(TreeHead tree, ParseBody(parsed.text));
   if (tree.origin != log.name) {

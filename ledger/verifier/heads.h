@@ -23,6 +23,9 @@ struct VerifierKey {
   std::uint8_t type = 1;
   crypto::Ed25519PublicKey public_key{};
   std::uint32_t id = 0;
+  // Of a log: the keys that it was handed over to, oldest first (key_history.h). A head counts when
+  // any of them signed it.
+  std::vector<VerifierKey> successors = {};
 };
 // Error INVALID_ARGUMENT.
 absl::StatusOr<VerifierKey> ParseVerifierKey(absl::string_view vkey);
@@ -34,6 +37,10 @@ struct TreeHead {
   bool operator==(const TreeHead&) const = default;
 };
 
+// What an unverified note says of itself: for looking around before there is a key. Error
+// UNAUTHENTICATED: malformed.
+absl::StatusOr<TreeHead> ReadUnverifiedHead(absl::string_view note);
+
 // A head whose log signature verified.
 struct VerifiedHead {
   TreeHead tree;
@@ -41,7 +48,7 @@ struct VerifiedHead {
 };
 
 // Error UNAUTHENTICATED: malformed, another origin than the key's name, no valid signature of
-// `log`, or a second one.
+// `log` or its successors, one that does not verify, or two of one key.
 absl::StatusOr<VerifiedHead> VerifyHead(absl::string_view note, const VerifierKey& log);
 
 // The time at which `witness` (type 4) cosigned the head. Errors: NOT_FOUND it did not;

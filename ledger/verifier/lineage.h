@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "carnet/v1/records.pb.h"
+#include "ledger/verifier/key_history.h"
 #include "ledger/verifier/manifest.h"
 #include "ledger/verifier/record.h"
 
@@ -42,9 +43,15 @@ struct Members {
 };
 Members EnrolledMembers(const RecordMap& records);
 
-// Every record is signed by whom its type demands: the statement key of genesis, the submitter, or
-// the worker, enrolled before and not revoked before.
-std::optional<Finding> CheckSigners(const RecordMap& records, const v1::Genesis& genesis,
+// Whether the coordinator signs records of this type.
+bool IsCoordinators(const VerifiedRecord& record);
+
+// The keys that genesis and the key-rotated records name. Sets `keys` unless something is wrong.
+std::optional<Finding> FollowKeys(const RecordMap& records, std::optional<KeyHistory>& keys);
+
+// Every record is signed by whom its type demands: the statement key in force at its index, the
+// submitter, or the worker, enrolled before and not revoked before.
+std::optional<Finding> CheckSigners(const RecordMap& records, const KeyHistory& keys,
                                     const Members& members);
 
 // Walks the rounds of `job_id` from the base model until `model_sha256`, and fills the parts of

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "carnet/v1/records.pb.h"
@@ -54,6 +55,7 @@ class ManifestCheck {
   }
 
   bool CheckModelFile(const Digest& model_file_sha256);
+  TrustPolicy FollowedPolicy() const;
   bool CheckHead();
   bool CheckRecords();
   bool CheckGenesis();
@@ -78,8 +80,29 @@ bool ManifestCheck::CheckModelFile(const Digest& model_file_sha256) {
   return Pass("model file");
 }
 
+// The policy, with each log's keys that its own key handed over to by a record of the manifest.
+// That these records are in the log is checked with all others, under the head that this makes
+// believable.
+TrustPolicy ManifestCheck::FollowedPolicy() const {
+  TrustPolicy policy = policy_;
+  for (const v1::ProvenRecord& proven : manifest_.records) {
+    if (!absl::StrContains(proven.record().statement(), "urn:carnet:key-rotated:v1")) {
+      continue;
+    }
+    const absl::StatusOr<VerifiedRecord> record = VerifyRecord(proven.record());
+    for (VerifierKey& log : policy.logs) {
+      if (absl::StatusOr<VerifierKey> followed =
+              record.ok() ? FollowLogKey(log, *record) : record.status();
+          followed.ok()) {
+        log = *std::move(followed);
+      }
+    }
+  }
+  return policy;
+}
+
 bool ManifestCheck::CheckHead() {
-  absl::StatusOr<TrustedHead> head = VerifyTrustedHead(manifest_.head, policy_);
+  absl::StatusOr<TrustedHead> head = VerifyTrustedHead(manifest_.head, FollowedPolicy());
   if (!head.ok()) {
     return Fail("head", "a head signed by the log of the trust policy", head.status());
   }
@@ -103,6 +126,9 @@ bool ManifestCheck::CheckRecords() {
             VerifyInclusionProof(record->leaf_hash, proven.proof(), report_.head);
         !included.ok()) {
       return Fail("records", "a record of the log", included, index);
+    }
+    if (const absl::Status taken = TakeErasure(index, *record, report_.erased); !taken.ok()) {
+      return Fail("records", "an erasure that follows its order", taken, index);
     }
     records_.emplace(index, *std::move(record));
   }
@@ -201,7 +227,9 @@ void ManifestCheck::Run(const Digest& model_file_sha256, ByteView manifest_file)
     return;
   }
   const Members members = EnrolledMembers(records_);
-  if (!Decide("signers", CheckSigners(records_, *genesis_, members)) || !CheckSeen() ||
+  std::optional<KeyHistory> keys;
+  if (!Decide("keys", FollowKeys(records_, keys)) ||
+      !Decide("signers", CheckSigners(records_, *keys, members)) || !CheckSeen() ||
       !Decide("lineage", CheckLineage(records_, *genesis_, members, manifest_.job_id,
                                       manifest_.model_sha256, report_))) {
     return;

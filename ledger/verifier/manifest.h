@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "carnet/v1/ledger.pb.h"
+#include "ledger/verifier/erasures.h"
 #include "ledger/verifier/record.h"
 #include "ledger/verifier/trust_policy.h"
 
@@ -79,6 +80,7 @@ struct ManifestReport {
   TreeHead head;
   std::vector<std::pair<std::string, absl::Time>> cosigned;
   std::uint64_t records = 0;
+  std::vector<Erased> erased;  // what the vault no longer holds of these records
 
   std::vector<Check> checks;         // the last one failed unless the verdict is kGood
   std::vector<std::string> caveats;  // what the verdict does not say

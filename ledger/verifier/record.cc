@@ -60,6 +60,8 @@ const std::map<std::string, SubjectRule>& SubjectRules() {
       {"key-created", {Rule::kHashOfField, {"key_id"}}},
       {"key-destruction-ordered", {Rule::kHashOfEach, {"key_ids"}}},
       {"key-destroyed", {Rule::kHashOfEach, {"key_ids"}}},
+      {"key-rotated", {Rule::kHashOfField, {"new_public_key"}}},
+      {"erasure-done", {Rule::kHashOfField, {"vault_id"}}},
       {"job-submitted", {Rule::kDigestField, {"spec_sha256"}}},
       {"round-opened", {Rule::kDigestField, {"model_sha256"}}},
       {"contribution", {Rule::kDigestField, {"sealed_sha256"}}},

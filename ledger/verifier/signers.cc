@@ -72,7 +72,37 @@ Members EnrolledMembers(const RecordMap& records) {
   return members;
 }
 
-std::optional<Finding> CheckSigners(const RecordMap& records, const v1::Genesis& genesis,
+bool IsCoordinators(const VerifiedRecord& record) {
+  return record.As<v1::JobSubmitted>() == nullptr && record.As<v1::Contribution>() == nullptr &&
+         record.As<v1::Evaluation>() == nullptr;
+}
+
+std::optional<Finding> FollowKeys(const RecordMap& records, std::optional<KeyHistory>& keys) {
+  const auto first = records.find(0);
+  if (first == records.end()) {
+    return Finding{.expected = "record 0", .actual = "not there", .index = 0, .missing = true};
+  }
+  absl::StatusOr<KeyHistory> history = KeyHistory::Create(first->second);
+  if (!history.ok()) {
+    return Finding{.expected = "a genesis that names its signer",
+                   .actual = std::string(history.status().message()),
+                   .index = 0};
+  }
+  for (const auto& [index, record] : records) {
+    if (record.As<v1::KeyRotated>() == nullptr) {
+      continue;
+    }
+    if (const absl::Status added = history->Add(index, record); !added.ok()) {
+      return Finding{.expected = "a handover from the key in force",
+                     .actual = std::string(added.message()),
+                     .index = index};
+    }
+  }
+  keys = *std::move(history);
+  return std::nullopt;
+}
+
+std::optional<Finding> CheckSigners(const RecordMap& records, const KeyHistory& keys,
                                     const Members& members) {
   for (const auto& [index, record] : records) {
     std::optional<Finding> finding;
@@ -87,7 +117,7 @@ std::optional<Finding> CheckSigners(const RecordMap& records, const v1::Genesis&
     } else if (const auto* evaluation = record.As<v1::Evaluation>(); evaluation != nullptr) {
       finding = ExpectMember(index, record, members.workers, evaluation->worker_id());
     } else {
-      finding = Expect(index, record, "the coordinator", AsBytes(genesis.statement_public_key()));
+      finding = Expect(index, record, "the coordinator", keys.StatementKeyAt(index));
     }
     if (finding) {
       return finding;

@@ -36,6 +36,8 @@ class Parser {
   TrustPolicy policy_;
   std::set<std::string> names_;    // of witnesses and groups
   std::set<std::string> grouped_;  // members of some group
+  std::set<std::pair<std::string, std::uint32_t>> log_keys_;
+  std::size_t log_lines_ = 0;
   bool has_genesis_ = false;
 };
 
@@ -47,8 +49,8 @@ absl::Status Parser::AddName(const std::string& name) {
   if (name == kNone || !names_.insert(name).second) {
     return Expected("a name that is not taken");
   }
-  return names_.size() + policy_.logs.size() > kTrustPolicyNamesMax ? Expected("at most 128 names")
-                                                                    : absl::OkStatus();
+  return names_.size() + log_lines_ > kTrustPolicyNamesMax ? Expected("at most 128 names")
+                                                           : absl::OkStatus();
 }
 
 absl::Status Parser::TakeComment(const Fields& fields) {
@@ -67,8 +69,14 @@ absl::Status Parser::TakeComment(const Fields& fields) {
 absl::Status Parser::TakeLog(const Fields& fields) {
   const absl::StatusOr<VerifierKey> key = ParseVerifierKey(fields.size() > 1 ? fields[1] : "");
   if (fields.size() > 3 || !key.ok() || key->type != kNoteType ||
-      policy_.FindLog(key->name) != nullptr || policy_.logs.size() == kTrustPolicyNamesMax) {
-    return Expected("log <vkey> [url], each log once,");
+      ++log_lines_ > kTrustPolicyNamesMax || !log_keys_.insert({key->name, key->id}).second) {
+    return Expected("log <vkey> [url], each key once,");
+  }
+  for (VerifierKey& log : policy_.logs) {
+    if (log.name == key->name) {
+      log.successors.push_back(*key);
+      return absl::OkStatus();
+    }
   }
   policy_.logs.push_back(*key);
   return absl::OkStatus();

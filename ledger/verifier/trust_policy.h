@@ -30,7 +30,9 @@ struct TrustPolicy {
     std::size_t needed = 0;
     std::vector<std::string> members;  // witnesses and groups named before
   };
-  std::vector<VerifierKey> logs;  // at least one
+  // At least one. A log whose key was rotated has a line for each key: the first one here, the
+  // others as its successors.
+  std::vector<VerifierKey> logs;
   std::vector<Witness> witnesses;
   std::vector<Group> groups;
   std::string quorum;  // a name, or "none"

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "carnet/v1/ledger.pb.h"
+#include "ledger/verifier/erasures.h"
 #include "ledger/verifier/heads.h"
 #include "ledger/verifier/trust_policy.h"
 
@@ -35,6 +36,7 @@ struct LogReport {
   std::uint64_t tiles_checked = 0;
   std::uint64_t statements_checked = 0;  // 0: the source holds none
   std::uint64_t old_heads_checked = 0;
+  std::vector<Erased> erased;  // by the index of the order; empty where there are no statements
 };
 
 // A failure, and where.

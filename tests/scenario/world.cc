@@ -278,6 +278,8 @@ Agenda World::Settle() {
             aggregate->job_id, aggregate->round, aggregate->attempt, Random(32), 1000, {}};
       } else if (auto* destroy = std::get_if<DestroyKeys>(&effect.body); destroy != nullptr) {
         next = KeysDestroyed{destroy->key_ids};
+      } else if (auto* erase = std::get_if<DestroyValue>(&effect.body); erase != nullptr) {
+        next = ValueErased{erase->vault_id};
       }
       const auto done = Do(next);
       INFO(effect.key << ": " << done.status().ToString());

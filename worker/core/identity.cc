@@ -41,11 +41,12 @@ absl::StatusOr<ledger::verifier::VerifiedRecord> CheckGenesis(
 
 absl::Status CheckEnrolled(const FederationFacts& facts, const OwnPublicKeys& keys,
                            const v1::EnrollResponse& answer, const ledger::verifier::TreeHead& head,
-                           const crypto::Ed25519PublicKey& coordinator_key, Identity* identity) {
+                           Identity* identity) {
   CARNET_ASSIGN_OR_RETURN(const auto record,
                           ledger::verifier::VerifyProvenRecord(answer.enrolled(), head));
   const auto* enrolled = record.As<v1::WorkerEnrolled>();
-  if (enrolled == nullptr || !SameBytes(coordinator_key, AsText(record.public_key))) {
+  if (enrolled == nullptr ||
+      record.public_key != identity->keys->StatementKeyAt(answer.enrolled().proof().index())) {
     return Untrusted("worker-enrolled is not a record of the coordinator");
   }
   const Digest tls_spki_sha256 = crypto::Sha256(keys.tls_spki);
@@ -64,6 +65,20 @@ absl::Status CheckEnrolled(const FederationFacts& facts, const OwnPublicKeys& ke
 }
 
 }  // namespace
+
+absl::Status FollowRotations(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations,
+                             const ledger::verifier::TreeHead& head,
+                             ledger::verifier::KeyHistory* keys) {
+  for (const v1::ProvenRecord& proven : rotations) {
+    const std::uint64_t index = proven.proof().index();
+    if (index <= keys->last_index()) {
+      continue;
+    }
+    CARNET_ASSIGN_OR_RETURN(const auto record, ledger::verifier::VerifyProvenRecord(proven, head));
+    CARNET_RETURN_IF_ERROR(keys->Add(index, record));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys& keys,
                               const v1::EnrollResponse& answer, absl::Time at) {
@@ -95,11 +110,9 @@ absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const O
   CARNET_ASSIGN_OR_RETURN(const auto genesis, CheckGenesis(facts, answer, head.tree));
   const auto* genesis_predicate = genesis.As<v1::Genesis>();
   identity.home_jurisdiction = genesis_predicate->home_jurisdiction();
-  CARNET_ASSIGN_OR_RETURN(
-      identity.coordinator_key,
-      crypto::ToEd25519PublicKey(AsBytes(genesis_predicate->statement_public_key())));
-  CARNET_RETURN_IF_ERROR(
-      CheckEnrolled(facts, keys, answer, head.tree, identity.coordinator_key, &identity));
+  CARNET_ASSIGN_OR_RETURN(identity.keys, ledger::verifier::KeyHistory::Create(genesis));
+  CARNET_RETURN_IF_ERROR(FollowRotations(answer.rotations(), head.tree, &*identity.keys));
+  CARNET_RETURN_IF_ERROR(CheckEnrolled(facts, keys, answer, head.tree, &identity));
   CARNET_RETURN_IF_ERROR(CheckCertificate(facts, keys, answer, at));
   return identity;
 }

@@ -4,6 +4,7 @@
 #ifndef CARNET_WORKER_CORE_IDENTITY_H_
 #define CARNET_WORKER_CORE_IDENTITY_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "crypto/spiffe.h"
 #include "crypto/x25519.h"
 #include "ledger/verifier/heads.h"
+#include "ledger/verifier/key_history.h"
 
 namespace carnet::worker {
 
@@ -43,20 +45,30 @@ struct Identity {
   crypto::SpiffeId spiffe_id;
   std::string supplier;  // as in the record: empty for the home organisation
   std::string home_jurisdiction;
-  crypto::Ed25519PublicKey coordinator_key{};  // signs every coordinator record
   ledger::verifier::VerifierKey log;
+  // Who signs the coordinator's records; always set by EstablishIdentity. Grows while the worker
+  // runs, on the thread that checks tasks; nobody else reads it.
+  std::optional<ledger::verifier::KeyHistory> keys;
 
   explicit Identity(crypto::SpiffeId id) : spiffe_id(std::move(id)) {}
 };
 
 // Checks the answer to Enroll, or the stored one: the head is the log's; genesis is its record 0
 // with the token's leaf hash, and names this log, trust domain and CA; worker-enrolled is signed by
-// the coordinator and names this worker and its three keys; the certificate is the CA's, for this
+// the coordinator's key of that time (key-rotated records come along) and names this worker and its
+// three keys; the certificate is the CA's, for this
 // worker's key and SPIFFE id. `at` is when the certificate must hold; absl::InfinitePast(): not
 // looked at (a stored one may be due for renewal). Errors: UNAUTHENTICATED, saying what does not
 // hold; do not retry.
 absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const OwnPublicKeys& keys,
                                            const v1::EnrollResponse& answer, absl::Time at);
+
+// Follows the key-rotated records that came with a poll, in their order; those that it knows are
+// passed over. head: verified, and an extension of every head that this worker saw. Error
+// UNAUTHENTICATED: one is not proven, or no handover from the key in force.
+absl::Status FollowRotations(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations,
+                             const ledger::verifier::TreeHead& head,
+                             ledger::verifier::KeyHistory* keys);
 
 // The certificate part alone, for renewals.
 absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys& keys,

@@ -85,9 +85,8 @@ class Checker {
 
 absl::StatusOr<VerifiedRecord> Checker::CoordinatorRecord(const v1::ProvenRecord& proven) const {
   CARNET_ASSIGN_OR_RETURN(auto record, ledger::verifier::VerifyProvenRecord(proven, head_));
-  if (record.public_key.size() != identity_.coordinator_key.size() ||
-      !std::equal(record.public_key.begin(), record.public_key.end(),
-                  identity_.coordinator_key.begin())) {
+  if (!identity_.keys.has_value() ||
+      record.public_key != identity_.keys->StatementKeyAt(proven.proof().index())) {
     return Refuse(kArtifact, "a record is not signed by the coordinator");
   }
   return record;

@@ -230,6 +230,21 @@ void SmallFederation::Round(Loss loss) {
   Append(aggregate, Signer::kCoordinator);
 }
 
+std::uint64_t SmallFederation::RotateStatementKey(std::uint8_t seed) {
+  crypto::Ed25519KeyPair fresh = KeyOfSeed(seed);
+  v1::KeyRotated rotated;
+  rotated.set_kind("statement");
+  rotated.set_key_id("k-aaaaaaaaaaaaaaaa");
+  rotated.set_old_public_key(ToString(coordinator_.public_key()));
+  rotated.set_new_public_key(ToString(fresh.public_key()));
+  rotated.set_new_key_signature(ToString(fresh.Sign(AsBytes(absl::StrCat(
+      "carnet/key-rotated/v1\nstatement\n", kOrigin, "\n", Base64Encode(coordinator_.public_key()),
+      "\n", Base64Encode(fresh.public_key()), "\n")))));
+  const std::uint64_t index = Append(rotated, Signer::kCoordinator);
+  coordinator_ = std::move(fresh);
+  return index;
+}
+
 ledger::ManifestOrder SmallFederation::Order() const {
   ledger::ManifestOrder order{.job_id = job_id_, .model_sha256 = model_, .indexes = {}};
   for (std::uint64_t index = 0; index < log_->Size(); ++index) {

@@ -49,6 +49,8 @@ class SmallFederation {
   // round-opened, two contributions, round-closed, aggregate; with a loss, the second contribution
   // is rejected between the last two. The next round each time.
   void Round(Loss loss = Loss::kNone);
+  // key-rotated: the coordinator's statements after it are signed by the pair of `seed`.
+  std::uint64_t RotateStatementKey(std::uint8_t seed);
   // Closes the log; the files stay.
   void Close() { log_.reset(); }
 

@@ -1,0 +1,113 @@
+// `carnet key rotate`, and `carnet ledger erase`: acts of administrators that cannot be taken back.
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "base/status.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+
+namespace carnet::cli {
+namespace {
+
+struct KeyOptions {
+  std::string state;
+  std::string kind;
+  std::uint64_t index = 0;
+  std::string field = "name";
+  std::string reason;
+};
+
+const std::map<std::string, v1::ErasureReason>& Reasons() {
+  static const auto* const reasons = new std::map<std::string, v1::ErasureReason>{
+      {"subject-request", v1::ERASURE_REASON_SUBJECT_REQUEST},
+      {"retention-ended", v1::ERASURE_REASON_RETENTION_ENDED},
+      {"ordered-by-court", v1::ERASURE_REASON_ORDERED_BY_COURT},
+      {"entered-by-mistake", v1::ERASURE_REASON_ENTERED_BY_MISTAKE}};
+  return *reasons;
+}
+
+absl::StatusOr<int> Rotate(const KeyOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
+  v1::RotateKeyRequest request;
+  request.set_request_id(client->NewRequestId());
+  request.set_kind(options.kind);
+  CARNET_ASSIGN_OR_RETURN(const v1::RotateKeyResponse response,
+                          client->Call(client->admin(), &v1::Admin::Stub::RotateKey, request));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client->CheckReceipt(response.receipt()));
+  CARNET_ASSIGN_OR_RETURN(const auto record, client->FetchRecord(index));
+  const auto* rotated = record.As<v1::KeyRotated>();
+  if (rotated == nullptr || rotated->kind() != options.kind) {
+    return absl::UnauthenticatedError("the coordinator answered with another record");
+  }
+  if (context.json) {
+    *context.out
+        << nlohmann::json{{"index", index},
+                          {"kind", rotated->kind()},
+                          {"old_public_key", HexEncode(AsBytes(rotated->old_public_key()))},
+                          {"new_public_key", HexEncode(AsBytes(rotated->new_public_key()))},
+                          {"key_id", rotated->key_id()}}
+               .dump()
+        << '\n';
+    return kGood;
+  }
+  *context.out << "the " << rotated->kind() << " key was rotated (record " << index << ")\n  old  "
+               << HexEncode(AsBytes(rotated->old_public_key()))
+               << ", its destruction is ordered\n  new  "
+               << HexEncode(AsBytes(rotated->new_public_key())) << ", keys/" << rotated->key_id()
+               << ".key: it belongs into the backup of the state folder\n";
+  return kGood;
+}
+
+absl::StatusOr<int> Erase(const KeyOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
+  v1::EraseRequest request;
+  request.set_request_id(client->NewRequestId());
+  request.set_index(options.index);
+  request.set_field(options.field);
+  request.set_reason(Reasons().at(options.reason));
+  CARNET_ASSIGN_OR_RETURN(const v1::EraseResponse response,
+                          client->Call(client->admin(), &v1::Admin::Stub::Erase, request));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client->CheckReceipt(response.receipt()));
+  if (context.json) {
+    *context.out << nlohmann::json{{"index", index}, {"erases", options.index}}.dump() << '\n';
+  } else {
+    *context.out << "field " << options.field << " of record " << options.index
+                 << " is erased under record " << index
+                 << "\n  the record itself stays; backups and snapshots of the state folder may "
+                    "still hold the value\n";
+  }
+  return kGood;
+}
+
+void AddState(CLI::App* command, const std::shared_ptr<KeyOptions>& options) {
+  command->add_option("--state", options->state,
+                      "The coordinator's state folder; default: the context in CARNET_CONTEXT");
+}
+
+}  // namespace
+
+void RegisterKeyCommands(CLI::App& app, CommandContext& context) {
+  const auto options = std::make_shared<KeyOptions>();
+  CLI::App* key = AddNoun(app, "key", "The coordinator's own keys");
+  CLI::App* rotate = AddCommand(*key, context, "rotate", "Put a new key in the place of one",
+                                [options, &context] { return Rotate(*options, context); });
+  rotate->add_option("KIND", options->kind, "statement")
+      ->required()
+      ->check(CLI::IsMember({"statement"}));
+  AddState(rotate, options);
+  CLI::App* ledger = AddNoun(app, "ledger", "The log: verify, read, hand out");
+  CLI::App* erase =
+      AddCommand(*ledger, context, "erase", "Destroy what the vault holds for a record",
+                 [options, &context] { return Erase(*options, context); });
+  erase->add_option("INDEX", options->index, "The record's index")->required();
+  erase->add_option("--field", options->field, "What to erase: name")
+      ->check(CLI::IsMember({"name"}));
+  erase->add_option("--reason", options->reason, "Why; goes on record")
+      ->required()
+      ->check(CLI::IsMember(Reasons()));
+  AddState(erase, options);
+}
+
+}  // namespace carnet::cli
