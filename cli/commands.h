@@ -61,6 +61,7 @@ void RegisterUserCommands(CLI::App& app, CommandContext& context);
 void RegisterOperatorCommands(CLI::App& app, CommandContext& context);
 void RegisterLedgerCommands(CLI::App& app, CommandContext& context);
 void RegisterManifestCommands(CLI::App& app, CommandContext& context);
+void RegisterAuditCommands(CLI::App& app, CommandContext& context);
 
 }  // namespace carnet::cli
 

@@ -66,7 +66,7 @@ TEST_CASE("Archive: a log in one file verifies as the log itself, statements inc
 }
 
 TEST_CASE("Archive: the same log gives the same bytes, and nothing else stays beside the file") {
-  const Exported exported(2);
+  Exported exported(2);
   const std::filesystem::path again = exported.dir.path() / "again.carnet-audit";
   REQUIRE(ExportArchive(exported.federation.log(), again, {}).ok());
   CHECK(*ReadFile(again, std::size_t{1} << 24) == exported.bytes);
