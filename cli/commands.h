@@ -66,6 +66,7 @@ void RegisterKeyCommands(CLI::App& app, CommandContext& context);
 void RegisterOperatorCommands(CLI::App& app, CommandContext& context);
 void RegisterLedgerCommands(CLI::App& app, CommandContext& context);
 void RegisterManifestCommands(CLI::App& app, CommandContext& context);
+void RegisterAuditCommands(CLI::App& app, CommandContext& context);
 
 }  // namespace carnet::cli
 

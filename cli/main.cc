@@ -50,6 +50,7 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterKeyCommands(app, context);
   carnet::cli::RegisterLedgerCommands(app, context);
   carnet::cli::RegisterManifestCommands(app, context);
+  carnet::cli::RegisterAuditCommands(app, context);
   carnet::cli::RegisterTrainerCommands(app, context);
   carnet::cli::RegisterConfigCommands(app, context);
   carnet::cli::RegisterPolicyCommands(app, context);

@@ -161,6 +161,9 @@ absl::Status CheckMetrics(const v1::JobSpec& spec) {
     if (spec.evaluate().at() != "home") {
       return NotYet("evaluate.at", "any place but home");
     }
+    if (spec.evaluate().every() < 1) {
+      return Bad("evaluate.every", "at least 1; `carnet job submit` writes the default");
+    }
   }
   if (spec.has_stop()) {
     if (!spec.has_evaluate() || names.count(spec.stop().metric()) == 0) {

@@ -92,8 +92,9 @@ absl::StatusOr<v1::SignedRecord> RecordOf(const std::string& entry, std::string 
 // One pass over the log, from the first bundle to the last.
 class LogCheck {
  public:
-  LogCheck(LogSource& source, const TrustPolicy& policy, LogVerdict& verdict)
-      : source_(source), policy_(policy), verdict_(verdict) {}
+  LogCheck(LogSource& source, const TrustPolicy& policy, const RecordTaker& take,
+           LogVerdict& verdict)
+      : source_(source), policy_(policy), take_(take), verdict_(verdict) {}
 
   absl::Status Run(const std::vector<std::string>& old_heads);
 
@@ -131,6 +132,7 @@ class LogCheck {
 
   LogSource& source_;
   TrustPolicy policy_;
+  const RecordTaker& take_;
   LogVerdict& verdict_;
   std::optional<KeyHistory> keys_;
   std::uint64_t size_ = 0;
@@ -311,6 +313,9 @@ absl::Status LogCheck::CheckStatements(std::uint64_t index,
       return Fail(std::move(follows), position);
     }
     ++verdict_.report.statements_checked;
+    if (take_) {
+      take_(verdict_.report.head, *verified);
+    }
   }
   return absl::OkStatus();
 }
@@ -362,9 +367,9 @@ absl::Status LogCheck::Run(const std::vector<std::string>& old_heads) {
 }  // namespace
 
 LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
-                          const std::vector<std::string>& old_heads) {
+                          const std::vector<std::string>& old_heads, const RecordTaker& take) {
   LogVerdict verdict;
-  LogCheck check(source, policy, verdict);
+  LogCheck check(source, policy, take, verdict);
   if (absl::Status status = check.Run(old_heads); !status.ok()) {
     verdict.failure = LogFailure{.status = std::move(status), .index = check.index()};
   }

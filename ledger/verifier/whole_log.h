@@ -4,6 +4,7 @@
 #define CARNET_LEDGER_VERIFIER_WHOLE_LOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "carnet/v1/ledger.pb.h"
 #include "ledger/verifier/erasures.h"
 #include "ledger/verifier/heads.h"
+#include "ledger/verifier/record.h"
 #include "ledger/verifier/trust_policy.h"
 
 namespace carnet::ledger::verifier {
@@ -50,10 +52,14 @@ struct LogVerdict {
   std::optional<LogFailure> failure;  // none: everything holds
 };
 
+// Takes each record, in order, once its statement was checked against its entry; whether the
+// entries give the head's root is known at the end only.
+using RecordTaker = std::function<void(const TreeHead& head, const VerifiedRecord& record)>;
+
 // old_heads: notes of the same log from earlier; each must be a prefix (else DATA_LOSS: the log
-// signed both).
+// signed both). take: may be empty; called only where the source holds statements.
 LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
-                          const std::vector<std::string>& old_heads);
+                          const std::vector<std::string>& old_heads, const RecordTaker& take = {});
 
 }  // namespace carnet::ledger::verifier
 

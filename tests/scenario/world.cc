@@ -12,6 +12,7 @@
 #include "coordinator/core/job_spec.h"
 #include "crypto/hash.h"
 #include "ledger/note.h"
+#include "ledger/verifier/merkle.h"
 #include "policies/loader.h"
 #include "tests/testing/source_dir.h"
 
@@ -87,14 +88,30 @@ Bytes World::Random(std::size_t size_bytes) {
   return Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size_bytes));
 }
 
-void World::Store(const ledger::Predicate& predicate,
+void World::FillCommon(v1::Common* common) {
+  common->set_nonce(ToString(Random(32)));
+  *common->mutable_at() = ToTimestamp(now_);
+}
+
+void World::Forge(const ledger::Predicate& predicate, const crypto::Ed25519KeyPair& key,
                   const std::vector<ledger::Subject>& subjects) {
   const absl::StatusOr<std::string> statement =
       ledger::MakeStatement(ledger::MessageOf(predicate), subjects);
   INFO(statement.status().ToString());
   REQUIRE(statement.ok());
-  const absl::StatusOr<ledger::Record> record =
-      ledger::OpenRecord(ledger::SignRecord(*statement, statement_key_));
+  signed_log_.push_back(ledger::SignRecord(*statement, key));
+}
+
+void World::Store(ledger::Predicate predicate, const std::vector<ledger::Subject>& subjects) {
+  if (doctor_) {
+    doctor_(predicate);
+  }
+  const absl::StatusOr<std::string> statement =
+      ledger::MakeStatement(ledger::MessageOf(predicate), subjects);
+  INFO(statement.status().ToString());
+  REQUIRE(statement.ok());
+  signed_log_.push_back(ledger::SignRecord(*statement, statement_key_));
+  const absl::StatusOr<ledger::Record> record = ledger::OpenRecord(signed_log_.back());
   INFO(record.status().ToString());
   REQUIRE(record.ok());
   const absl::Status applied = Apply(state_, state_.size, record->predicate);
@@ -105,8 +122,7 @@ void World::Store(const ledger::Predicate& predicate,
 
 void World::Found(const std::vector<std::string>& policies) {
   const auto store = [&](auto message) {
-    message.mutable_common()->set_nonce(ToString(Random(32)));
-    *message.mutable_common()->mutable_at() = ToTimestamp(now_);
+    FillCommon(message.mutable_common());
     Store(message, {});
   };
   const std::shared_ptr<const policies::Bundle> bundle = DemoBundle(now_, policies);
@@ -228,6 +244,7 @@ absl::StatusOr<Decided> World::Do(CommandBody body, const std::string& request_i
       REQUIRE(opened.ok());
       REQUIRE(Apply(state_, state_.size, opened->predicate).ok());
       log_.push_back(*opened);
+      signed_log_.push_back(*record.signed_record);
     } else {
       Store(record.predicate, record.subjects);
     }
@@ -391,8 +408,12 @@ SubmitContribution World::Contribute(const std::string& job, const std::string& 
   (*record.mutable_metrics())["loss"] = 0.5;
   record.set_trainer_digest(ToString(DigestOf("trainer")));
   record.mutable_seen()->set_origin("test.acme.example/log");
-  record.mutable_seen()->set_size(1);
-  record.mutable_seen()->set_root(ToString(DigestOf("root")));
+  ledger::verifier::RootBuilder seen;
+  for (const ledger::Record& entry : log_) {
+    seen.Add(entry.leaf_hash);
+  }
+  record.mutable_seen()->set_size(seen.size());
+  record.mutable_seen()->set_root(ToString(seen.Root()));
   command.record = ledger::SignRecord(*ledger::MakeStatement(record), from.key);
   command.signed_by_worker = true;
   command.seen_in_log = true;

@@ -4,7 +4,9 @@
 #ifndef CARNET_TESTS_SCENARIO_WORLD_H_
 #define CARNET_TESTS_SCENARIO_WORLD_H_
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -74,16 +76,29 @@ class World {
   // The fold of all records so far, from nothing.
   State Refold() const;
 
+  // ---- a coordinator that lies ----
+  const std::vector<v1::SignedRecord>& signed_log() const { return signed_log_; }
+  const crypto::Ed25519KeyPair& statement_key() const { return statement_key_; }
+  // Changes each of the coordinator's records before it is signed.
+  void SetDoctor(std::function<void(ledger::Predicate&)> doctor) { doctor_ = std::move(doctor); }
+  // Appends a record to the signed log that Decide never made and that no state here knows of.
+  void Forge(const ledger::Predicate& predicate, const crypto::Ed25519KeyPair& key,
+             const std::vector<ledger::Subject>& subjects = {});
+  // A fresh nonce and the time.
+  void FillCommon(v1::Common* common);
+
  private:
   void Found(const std::vector<std::string>& policies);
   void Enroll(const std::string& slot, const std::string& region);
-  void Store(const ledger::Predicate& predicate, const std::vector<ledger::Subject>& subjects);
+  void Store(ledger::Predicate predicate, const std::vector<ledger::Subject>& subjects);
 
   std::uint64_t seed_;
   std::uint64_t draws_ = 0;
   absl::Time now_;
   State state_;
   std::vector<ledger::Record> log_;
+  std::vector<v1::SignedRecord> signed_log_;
+  std::function<void(ledger::Predicate&)> doctor_;
   crypto::Ed25519KeyPair statement_key_;
   crypto::Ed25519KeyPair user_key_;
   std::vector<std::pair<std::string, TestWorker>> workers_;

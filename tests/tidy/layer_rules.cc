@@ -48,9 +48,9 @@ const std::vector<Wall>& Walls() {
 }
 
 const std::vector<std::string>& PureFolders() {
-  static const auto* const kPure =
-      new std::vector<std::string>{"coordinator/core/", "worker/core/",
-                                   "crypto/secure_aggregation/", "policies/", kVerifierPrefix};
+  static const auto* const kPure = new std::vector<std::string>{
+      "coordinator/audit/",         "coordinator/core/", "worker/core/",
+      "crypto/secure_aggregation/", "policies/",         kVerifierPrefix};
   return *kPure;
 }
 

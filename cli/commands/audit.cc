@@ -1,0 +1,176 @@
+// `carnet audit`: a whole log replayed, every policy decision taken again, offline.
+#include "coordinator/audit/audit.h"
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/bytes.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "coordinator/audit/render.h"
+#include "ledger/archive.h"
+#include "ledger/readers/archive_source.h"
+#include "ledger/readers/state_source.h"
+#include "ledger/verifier/trust_policy.h"
+#include "ledger/view.h"
+
+namespace carnet::cli {
+namespace {
+
+namespace audit = coordinator::audit;
+using ledger::verifier::LogSource;
+using ledger::verifier::TrustPolicy;
+
+constexpr std::uint64_t kProgressRecords = 1000;
+constexpr mode_t kReportMode = 0644;
+
+struct AuditOptions {
+  std::string state;
+  std::string bundle;
+  std::string job;
+  std::string trust;
+  std::string html;
+  std::string out;
+  std::vector<std::string> since;
+};
+
+absl::StatusOr<TrustPolicy> ReadTrust(const std::string& path) {
+  CARNET_ASSIGN_OR_RETURN(const Bytes text, ReadFile(path, ledger::verifier::kTrustPolicyBytesMax));
+  return ledger::verifier::ParseTrustPolicy(AsText(text));
+}
+
+absl::StatusOr<std::vector<std::string>> ReadHeads(const std::vector<std::string>& paths) {
+  std::vector<std::string> heads;
+  for (const std::string& path : paths) {
+    CARNET_ASSIGN_OR_RETURN(const Bytes note, ReadFile(path, ledger::verifier::kHeadBytesMax));
+    heads.push_back(ToString(note));
+  }
+  return heads;
+}
+
+// heads: that came with the source.
+absl::StatusOr<audit::Report> RunAudit(LogSource& source, const AuditOptions& options,
+                                       const std::string& job,
+                                       const std::vector<std::string>& heads,
+                                       const CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, ReadTrust(options.trust));
+  audit::Options settings;
+  settings.now = absl::Now();
+  settings.job = job;
+  CARNET_ASSIGN_OR_RETURN(settings.old_heads, ReadHeads(options.since));
+  settings.old_heads.insert(settings.old_heads.end(), heads.begin(), heads.end());
+  ProgressLine line(context);
+  settings.progress = [&line](std::uint64_t done, std::uint64_t total) {
+    if (line.active() && done % kProgressRecords == 0) {
+      line.Show(absl::StrCat("audited ", done, " of ", total, " records"));
+    }
+  };
+  return audit::Audit(source, policy, settings);
+}
+
+absl::Status WriteReports(const AuditOptions& options, const audit::Report& report,
+                          const CommandContext& context) {
+  for (const auto& [path, text] :
+       {std::pair<std::string, std::string>{options.out, audit::ToText(report)},
+        {options.html, audit::ToHtml(report)}}) {
+    if (!path.empty()) {
+      CARNET_RETURN_IF_ERROR(WriteFileAtomic(path, AsBytes(text), kReportMode));
+      *context.err << "wrote " << path << '\n';
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<audit::Report> AuditSource(const AuditOptions& options,
+                                          const CommandContext& context) {
+  if (!options.state.empty()) {
+    CARNET_ASSIGN_OR_RETURN(const auto source, ledger::StateSource::Open(options.state));
+    return RunAudit(*source, options, options.job, {}, context);
+  }
+  CARNET_ASSIGN_OR_RETURN(const auto source, ledger::ArchiveSource::Open(options.bundle));
+  return RunAudit(*source, options, options.job.empty() ? source->job() : options.job,
+                  source->heads(), context);
+}
+
+absl::StatusOr<int> Run(const AuditOptions& options, CommandContext& context) {
+  if (options.state.empty() == options.bundle.empty() || options.trust.empty()) {
+    return WithRemedy(
+        absl::InvalidArgumentError("audit: --trust is needed, and one of --state and --bundle"),
+        "carnet audit --help");
+  }
+  CARNET_ASSIGN_OR_RETURN(const audit::Report report, AuditSource(options, context));
+  CARNET_RETURN_IF_ERROR(WriteReports(options, report, context));
+  if (context.json) {
+    *context.out << audit::ToJsonText(report) << '\n';
+  } else if (options.out.empty()) {
+    *context.out << audit::ToText(report);
+  } else {
+    *context.out << audit::NameOf(report.verdict) << '\n';
+  }
+  // The verdicts are the exit codes.
+  return static_cast<int>(report.verdict);
+}
+
+absl::StatusOr<int> Export(const AuditOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  ledger::ArchiveOptions archive;
+  archive.job = options.job;
+  CARNET_ASSIGN_OR_RETURN(archive.heads, ReadHeads(options.since));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size,
+                          ledger::ExportArchive(*log, options.out, archive));
+  if (context.json) {
+    *context.out << nlohmann::json{{"file", options.out}, {"size", size}}.dump() << '\n';
+    return kGood;
+  }
+  *context.err << "wrote " << options.out << ": " << size << " records"
+               << (options.job.empty() ? ""
+                                       : ", every one up to the head: decisions about the job "
+                                         "depend on the whole state")
+               << "\n  it holds every statement, and no key and nothing of the vault\n";
+  return kGood;
+}
+
+void AddExport(CLI::App& parent, CommandContext& context) {
+  const auto options = std::make_shared<AuditOptions>();
+  CLI::App* command = AddCommand(parent, context, "export",
+                                 "Write the log into one file for `carnet audit --bundle`",
+                                 [options, &context] { return Export(*options, context); });
+  command
+      ->add_option("--state", options->state, "The coordinator's state folder; it may be running")
+      ->required();
+  command->add_option("--out", options->out, "The file, X.carnet-audit")->required();
+  command->add_option("--job", options->job, "The job that it is about");
+  command->add_option("--since", options->since,
+                      "A head of this log from earlier, to go with it; may be repeated");
+}
+
+}  // namespace
+
+void RegisterAuditCommands(CLI::App& app, CommandContext& context) {
+  const auto options = std::make_shared<AuditOptions>();
+  CLI::App* const command = AddCommand(
+      app, context, "audit", "Replay a log and take every policy decision again, offline",
+      [options, &context, &app]() -> absl::StatusOr<int> {
+        // Asked for `audit export`: that command runs by itself.
+        const bool nested = !app.get_subcommand("audit")->get_subcommands().empty();
+        return nested ? absl::StatusOr<int>(kGood) : Run(*options, context);
+      });
+  command->add_option("--state", options->state,
+                      "The coordinator's state folder, or a copy; it may be running");
+  command->add_option("--bundle", options->bundle, "A file from `carnet audit export` instead");
+  command->add_option("--job", options->job, "Name this job in the report, and no other");
+  command->add_option("--trust", options->trust, "trust.policy, from somewhere else than the log");
+  command->add_option("--since", options->since,
+                      "A head of this log from earlier; may be repeated");
+  command->add_option("--html", options->html, "Write the report as a page to this file");
+  command->add_option("--out", options->out, "Write the report as text to this file");
+  AddExport(*command, context);
+}
+
+}  // namespace carnet::cli

@@ -1,0 +1,68 @@
+// What must hold before a record is folded: the legal transitions, one overload a record type.
+// Written from docs/verifying.md and not from Decide, so that a fault of the one is seen by the
+// other. Internal to the audit; pure.
+#ifndef CARNET_COORDINATOR_AUDIT_CHECKS_H_
+#define CARNET_COORDINATOR_AUDIT_CHECKS_H_
+
+#include <set>
+#include <string>
+
+#include "coordinator/audit/step.h"
+#include "ledger/record_types.h"
+
+namespace carnet::coordinator::audit {
+
+// Adds a finding for every rule that the record breaks.
+void Check(const Step& step, const v1::Genesis& record);
+void Check(const Step& step, const v1::UserEnrolled& record);
+void Check(const Step& step, const v1::SupplierRegistered& record);
+void Check(const Step& step, const v1::RegionRegistered& record);
+void Check(const Step& step, const v1::EvidenceRecorded& record);
+void Check(const Step& step, const v1::EvidenceExpired& record);
+void Check(const Step& step, const v1::WorkerInvited& record);
+void Check(const Step& step, const v1::WorkerEnrolled& record);
+void Check(const Step& step, const v1::WorkerRevoked& record);
+void Check(const Step& step, const v1::DatasetRegistered& record);
+void Check(const Step& step, const v1::ShardStaged& record);
+void Check(const Step& step, const v1::StagingOrdered& record);
+void Check(const Step& step, const v1::StagingAbandoned& record);
+void Check(const Step& step, const v1::KeyCreated& record);
+void Check(const Step& step, const v1::KeyDestructionOrdered& record);
+void Check(const Step& step, const v1::KeyDestroyed& record);
+void Check(const Step& step, const v1::JobSubmitted& record);
+void Check(const Step& step, const v1::JobStarted& record);
+void Check(const Step& step, const v1::JobCompleted& record);
+void Check(const Step& step, const v1::JobStopped& record);
+void Check(const Step& step, const v1::RoundOpened& record);
+void Check(const Step& step, const v1::Contribution& record);
+void Check(const Step& step, const v1::ContributionRejected& record);
+void Check(const Step& step, const v1::RoundClosed& record);
+void Check(const Step& step, const v1::RoundAbandoned& record);
+void Check(const Step& step, const v1::Aggregate& record);
+void Check(const Step& step, const v1::EvaluationOpened& record);
+void Check(const Step& step, const v1::Evaluation& record);
+void Check(const Step& step, const v1::EvaluationAbandoned& record);
+void Check(const Step& step, const v1::TaskFailed& record);
+void Check(const Step& step, const v1::Refusal& record);
+void Check(const Step& step, const v1::ClockAccepted& record);
+
+// ---- shared by several ----
+
+// The job, if it is on record and has not ended; else a finding and null.
+const Job* RunningJobOf(const Step& step, const std::string& job_id, const char* check);
+// The open round of that number and attempt; else a finding and null.
+const Round* OpenRoundOf(const Step& step, const Job& job, std::uint32_t round,
+                         std::uint32_t attempt, const char* check);
+// Null: not a member.
+const v1::RoundMember* MemberOf(const Round& round, const std::string& worker_id);
+// The worker, if it is enrolled and not revoked; else a finding and null.
+const Worker* LiveWorkerOf(const Step& step, const std::string& worker_id, const char* check);
+// A finding unless the user is enrolled with one of the roles.
+void ExpectRole(const Step& step, const std::string& user_id, const std::set<std::string>& roles);
+// "nothing" for no bytes.
+std::string Hex(const std::string& bytes);
+std::string Hex(const Bytes& bytes);
+
+}  // namespace carnet::coordinator::audit
+
+#endif  // CARNET_COORDINATOR_AUDIT_CHECKS_H_

@@ -1,0 +1,252 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/timestamp.h"
+#include "coordinator/audit/checks.h"
+#include "crypto/spiffe.h"
+#include "policies/facts.h"
+
+namespace carnet::coordinator::audit {
+namespace {
+
+constexpr absl::Duration kInvitationMax = absl::Hours(24);
+
+bool KnowsOrganisation(const State& state, const std::string& name) {
+  return name == state.genesis.organisation() || state.suppliers.count(name) != 0;
+}
+
+// A worker at a site where no record put the shard: it is stored there, or was staged there.
+bool ArrivedLawfully(const State& state, const Shard& shard, const std::string& key,
+                     const Worker& worker) {
+  const std::string& region = worker.terms.region();
+  if (shard.terms.stored_in() == region) {
+    return true;
+  }
+  return std::any_of(state.stagings.begin(), state.stagings.end(), [&](const auto& entry) {
+    const v1::StagingOrdered& ordered = entry.second.ordered;
+    const Worker* to = state.FindWorker(ordered.to_worker_id());
+    return entry.second.phase == StagingPhase::kStaged && to != nullptr &&
+           to->terms.region() == region && ShardKey(ordered.dataset(), ordered.shard()) == key;
+  });
+}
+
+void CheckClaim(const Step& step, const v1::ShardStaged& record, const Shard& shard,
+                const Worker& worker) {
+  const std::string key = ShardKey(record.dataset(), record.shard());
+  if (!ArrivedLawfully(step.state(), shard, key, worker)) {
+    step.Add(Severity::kGap, "shard-arrival",
+             absl::StrCat("a staging that brought ", key, " from ", shard.terms.stored_in(),
+                          " to region ", worker.terms.region()),
+             absl::StrCat("worker ", record.worker_id(), " says that it holds it"));
+  }
+}
+
+void CheckArrival(const Step& step, const v1::ShardStaged& record, const Shard& shard) {
+  const auto staging = step.state().stagings.find(record.staging_id());
+  if (!step.Expect(staging != step.state().stagings.end(), "staging",
+                   absl::StrCat("staging-ordered of ", record.staging_id()), "none before")) {
+    return;
+  }
+  const v1::StagingOrdered& ordered = staging->second.ordered;
+  step.Expect(staging->second.phase != StagingPhase::kAbandoned, "staging", "a staging under way",
+              "one that was abandoned");
+  step.Expect(ordered.to_worker_id() == record.worker_id() &&
+                  ordered.dataset() == record.dataset() && ordered.shard() == record.shard(),
+              "staging",
+              absl::StrCat(ordered.dataset(), "/", ordered.shard(), " at ", ordered.to_worker_id()),
+              absl::StrCat(record.dataset(), "/", record.shard(), " at ", record.worker_id()));
+  step.Expect(shard.sha256 == ToBytes(record.sha256()), "staging",
+              absl::StrCat("the registered shard, ", Hex(shard.sha256)), Hex(record.sha256()));
+}
+
+}  // namespace
+
+void Check(const Step& step, const v1::Genesis& record) {
+  step.Expect(step.index() == 0, "genesis", "one genesis, as record 0", "another one");
+  step.Expect(!record.home_jurisdiction().empty() && !record.organisation().empty(), "genesis",
+              "a home jurisdiction and an organisation", "an empty field");
+}
+
+void Check(const Step& step, const v1::UserEnrolled& record) {
+  const State& state = step.state();
+  step.Expect(state.users.count(record.user_id()) == 0, "enrolment",
+              absl::StrCat("one enrolment of ", record.user_id()), "a second one");
+  for (const auto& [id, user] : state.users) {
+    step.Expect(user.public_key != ToBytes(record.public_key()), "enrolment",
+                "a key of the person's own", absl::StrCat("the key of ", id));
+  }
+}
+
+void Check(const Step&, const v1::SupplierRegistered&) {}
+
+void Check(const Step& step, const v1::RegionRegistered& record) {
+  const std::string& supplier = record.terms().supplier();
+  step.Expect(record.region() != "home", "region", "home as genesis says it", "another home");
+  step.Expect(supplier.empty() || KnowsOrganisation(step.state(), supplier), "reference",
+              "a registered supplier", absl::StrCat("supplier ", supplier));
+  step.Expect(!record.terms().jurisdictions().empty(), "region", "the jurisdictions of the region",
+              "none");
+}
+
+void Check(const Step& step, const v1::EvidenceRecorded& record) {
+  const State& state = step.state();
+  step.Expect(state.evidence.count(record.evidence_id()) == 0, "evidence",
+              absl::StrCat("one item ", record.evidence_id()), "a second one");
+  const auto& kinds = policies::EvidenceKinds();
+  const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const auto& candidate) {
+    return record.kind() == candidate.name;
+  });
+  if (step.Expect(kind != kinds.end(), "evidence", "a kind of docs/facts.md", record.kind())) {
+    ExpectRole(step, record.accepted_by(), {kind->accepted_by});
+  }
+  step.Expect(KnowsOrganisation(state, record.recipient()), "reference",
+              "a registered supplier or the home organisation", record.recipient());
+  step.Expect(ToTime(record.valid_from()) < ToTime(record.valid_to()), "evidence",
+              "valid_to after valid_from", "not so");
+}
+
+void Check(const Step& step, const v1::EvidenceExpired& record) {
+  const auto item = step.state().evidence.find(record.evidence_id());
+  if (step.Expect(item != step.state().evidence.end(), "evidence",
+                  absl::StrCat("evidence-recorded of ", record.evidence_id()), "none before")) {
+    step.Expect(!item->second.withdrawn, "evidence", "an item in force", "one withdrawn before");
+  }
+}
+
+void Check(const Step& step, const v1::WorkerInvited& record) {
+  const State& state = step.state();
+  step.Expect(state.regions.count(record.region()) != 0, "reference", "a registered region",
+              record.region());
+  step.Expect(state.OperatorOf(record.region()) == record.supplier(), "enrolment",
+              absl::StrCat("supplier ", state.OperatorOf(record.region())),
+              absl::StrCat("supplier ", record.supplier()));
+  step.Expect(state.invitations.count(HexEncode(AsBytes(record.token_sha256()))) == 0, "enrolment",
+              "a fresh join token", "one on record before");
+  step.Expect(ToTime(record.expires()) <= ToTime(record.common().at()) + kInvitationMax,
+              "enrolment", "a join token of at most 24 h", "a longer one");
+}
+
+void Check(const Step& step, const v1::WorkerEnrolled& record) {
+  const State& state = step.state();
+  const auto invitation = state.invitations.find(HexEncode(AsBytes(record.token_sha256())));
+  if (!step.Expect(invitation != state.invitations.end(), "enrolment",
+                   "worker-invited with this token", "none before")) {
+    return;
+  }
+  const v1::WorkerInvited& terms = invitation->second.terms;
+  step.Expect(invitation->second.worker_id.empty(), "enrolment", "a join token used once",
+              absl::StrCat("used before by ", invitation->second.worker_id));
+  step.Expect(ToTime(record.common().at()) < ToTime(terms.expires()), "enrolment",
+              "a join token that has not expired", "an expired one");
+  step.Expect(state.workers.count(record.worker_id()) == 0, "enrolment",
+              absl::StrCat("one enrolment of ", record.worker_id()), "a second one");
+  const auto id = crypto::SpiffeId::Worker(state.genesis.trust_domain(), terms.region(),
+                                           terms.supplier(), terms.slot());
+  step.Expect(
+      id.ok() && id->ToString() == record.spiffe_id() && record.region() == terms.region() &&
+          record.supplier() == terms.supplier() && record.slot() == terms.slot(),
+      "enrolment",
+      absl::StrCat(terms.region(), "/", terms.supplier(), "/", terms.slot(), ", as invited"),
+      absl::StrCat(record.region(), "/", record.supplier(), "/", record.slot(), ", ",
+                   record.spiffe_id()));
+  for (const auto& [other_id, other] : state.workers) {
+    step.Expect(other.terms.statement_public_key() != record.statement_public_key(), "enrolment",
+                "a statement key of the worker's own", absl::StrCat("the key of ", other_id));
+    step.Expect(other.revoked || other.terms.spiffe_id() != record.spiffe_id(), "enrolment",
+                "one live worker in a slot", absl::StrCat(other_id, " is not revoked"));
+  }
+}
+
+void Check(const Step& step, const v1::WorkerRevoked& record) {
+  LiveWorkerOf(step, record.worker_id(), "revocation");
+}
+
+void Check(const Step& step, const v1::DatasetRegistered& record) {
+  for (const v1::ShardRegistration& shard : record.shards()) {
+    const std::string key = ShardKey(record.dataset(), shard.shard());
+    step.Expect(step.state().shards.count(key) == 0, "shard",
+                absl::StrCat("one registration of ", key), "a second one");
+    step.Expect(step.state().regions.count(shard.stored_in()) != 0, "reference",
+                "a registered region", absl::StrCat(key, " is stored in ", shard.stored_in()));
+  }
+}
+
+void Check(const Step& step, const v1::ShardStaged& record) {
+  const State& state = step.state();
+  const auto shard = state.shards.find(ShardKey(record.dataset(), record.shard()));
+  if (!step.Expect(shard != state.shards.end(), "reference", "a registered shard",
+                   absl::StrCat(record.dataset(), "/", record.shard()))) {
+    return;
+  }
+  const Worker* const worker = LiveWorkerOf(step, record.worker_id(), "shard");
+  if (worker == nullptr) {
+    return;
+  }
+  if (record.staging_id().empty()) {
+    CheckClaim(step, record, shard->second, *worker);
+  } else {
+    CheckArrival(step, record, shard->second);
+  }
+}
+
+void Check(const Step& step, const v1::StagingOrdered& record) {
+  const State& state = step.state();
+  step.Expect(state.stagings.count(record.staging_id()) == 0, "staging",
+              absl::StrCat("one order ", record.staging_id()), "a second one");
+  const auto shard = state.shards.find(ShardKey(record.dataset(), record.shard()));
+  const Worker* const from = LiveWorkerOf(step, record.from_worker_id(), "staging");
+  LiveWorkerOf(step, record.to_worker_id(), "staging");
+  if (!step.Expect(shard != state.shards.end(), "reference", "a registered shard",
+                   absl::StrCat(record.dataset(), "/", record.shard())) ||
+      from == nullptr) {
+    return;
+  }
+  const auto copy = shard->second.holders.find(record.from_worker_id());
+  step.Expect(copy != shard->second.holders.end() && copy->second == shard->second.sha256,
+              "staging", "a sender that holds the registered shard", record.from_worker_id());
+}
+
+void Check(const Step& step, const v1::StagingAbandoned& record) {
+  const auto staging = step.state().stagings.find(record.staging_id());
+  step.Expect(
+      staging != step.state().stagings.end() && staging->second.phase == StagingPhase::kOrdered,
+      "staging", "a staging under way", record.staging_id());
+}
+
+void Check(const Step& step, const v1::ClockAccepted& record) {
+  ExpectRole(step, record.accepted_by(), {"operator", "admin"});
+}
+
+// ---- shared by several ----
+
+const Worker* LiveWorkerOf(const Step& step, const std::string& worker_id, const char* check) {
+  const Worker* const worker = step.state().FindWorker(worker_id);
+  if (!step.Expect(worker != nullptr, check, "an enrolled worker", worker_id)) {
+    return nullptr;
+  }
+  const bool live = step.Expect(!worker->revoked, check, "a worker that is not revoked", worker_id);
+  return live ? worker : nullptr;
+}
+
+void ExpectRole(const Step& step, const std::string& user_id, const std::set<std::string>& roles) {
+  const auto user = step.state().users.find(user_id);
+  if (!step.Expect(user != step.state().users.end(), "role", "an enrolled person", user_id)) {
+    return;
+  }
+  const bool holds = std::any_of(roles.begin(), roles.end(), [&](const std::string& role) {
+    return user->second.roles.count(role) != 0;
+  });
+  step.Expect(holds, "role",
+              absl::StrCat(user_id, " with one of the roles ", absl::StrJoin(roles, ", ")),
+              absl::StrCat("the roles ", absl::StrJoin(user->second.roles, ", ")));
+}
+
+std::string Hex(const std::string& bytes) {
+  return bytes.empty() ? "nothing" : HexEncode(AsBytes(bytes));
+}
+std::string Hex(const Bytes& bytes) {
+  return bytes.empty() ? "nothing" : HexEncode(bytes);
+}
+
+}  // namespace carnet::coordinator::audit

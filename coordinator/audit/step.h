@@ -1,0 +1,59 @@
+// One record about to be folded, the state before it, and where findings go. Internal to the audit.
+#ifndef CARNET_COORDINATOR_AUDIT_STEP_H_
+#define CARNET_COORDINATOR_AUDIT_STEP_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "coordinator/audit/findings.h"
+#include "coordinator/core/state.h"
+
+namespace carnet::coordinator::audit {
+
+// What the replay remembers beside the state, because the state has no use for it.
+struct Memory {
+  // From here on only records came that no decision depends on: what was decided at this size or
+  // later had the same facts as the state before the next record.
+  std::uint64_t decisive_size = 0;
+  std::string last_request_id;                            // of the record before
+  std::set<std::pair<std::string, std::string>> refused;  // job, worker with a refusal on record
+  std::map<std::string, absl::Time> destruction_ordered;  // keys not yet destroyed
+};
+
+class Step {
+ public:
+  Step(const State& state, std::uint64_t index, Memory& memory, Numbers& numbers,
+       Findings& findings)
+      : state_(state), index_(index), memory_(memory), numbers_(numbers), findings_(findings) {}
+
+  const State& state() const { return state_; }
+  std::uint64_t index() const { return index_; }
+  Memory& memory() const { return memory_; }
+  Numbers& numbers() const { return numbers_; }
+
+  void Add(Severity severity, const char* check, std::string expected, std::string actual) const {
+    findings_.Add({severity, index_, check, std::move(expected), std::move(actual)});
+  }
+  // Bad evidence unless `holds`. Returns `holds`.
+  bool Expect(bool holds, const char* check, std::string expected, std::string actual) const {
+    if (!holds) {
+      Add(Severity::kBadEvidence, check, std::move(expected), std::move(actual));
+    }
+    return holds;
+  }
+
+ private:
+  const State& state_;
+  const std::uint64_t index_;
+  Memory& memory_;
+  Numbers& numbers_;
+  Findings& findings_;
+};
+
+}  // namespace carnet::coordinator::audit
+
+#endif  // CARNET_COORDINATOR_AUDIT_STEP_H_
