@@ -45,6 +45,22 @@ void Check(const Step& step, const v1::EvaluationAbandoned& record);
 void Check(const Step& step, const v1::TaskFailed& record);
 void Check(const Step& step, const v1::Refusal& record);
 void Check(const Step& step, const v1::ClockAccepted& record);
+void Check(const Step& step, const v1::UserInvited& record);
+void Check(const Step& step, const v1::UserRoleChanged& record);
+void Check(const Step& step, const v1::UserRevoked& record);
+void Check(const Step& step, const v1::Approval& record);
+void Check(const Step& step, const v1::PolicyProposed& record);
+void Check(const Step& step, const v1::PolicyExamined& record);
+void Check(const Step& step, const v1::PolicyActivated& record);
+void Check(const Step& step, const v1::PolicyWithdrawn& record);
+void Check(const Step& step, const v1::KeyRotated& record);
+void Check(const Step& step, const v1::Erasure& record);
+void Check(const Step& step, const v1::ErasureDone& record);
+void Check(const Step& step, const v1::CounterOpened& record);
+void Check(const Step& step, const v1::PeopleCounted& record);
+void Check(const Step& step, const v1::ObligationDue& record);
+void Check(const Step& step, const v1::ObligationMet& record);
+void Check(const Step& step, const v1::ObligationLate& record);
 
 // ---- shared by several ----
 

@@ -262,7 +262,7 @@ void Again(const Step& step, const v1::StagingOrdered& record) {
     return;
   }
   Redo(step, ToTime(record.basis().at()))
-      .Expect(StageDataFlows(state, shard->second, *from, *to), record.authorisations(),
+      .Expect(StageDataFlows(state, shard->first, *from, *to), record.authorisations(),
               record.staging_id());
 }
 
@@ -297,7 +297,7 @@ Flows StagingFlows(const State& state, const Worker& worker) {
     for (const auto& [holder, digest] : shard.holders) {
       const Worker* const from = state.FindWorker(holder);
       if (HasRegion(state, from) && holder != worker.terms.worker_id()) {
-        Append(flows, StageDataFlows(state, shard, *from, worker));
+        Append(flows, StageDataFlows(state, key, *from, worker));
       }
     }
   }
@@ -307,7 +307,7 @@ Flows StagingFlows(const State& state, const Worker& worker) {
     const auto shard = state.shards.find(ShardKey(ordered.dataset(), ordered.shard()));
     if (ordered.from_worker_id() == worker.terms.worker_id() && HasRegion(state, to) &&
         shard != state.shards.end()) {
-      Append(flows, StageDataFlows(state, shard->second, worker, *to));
+      Append(flows, StageDataFlows(state, shard->first, worker, *to));
     }
   }
   return flows;

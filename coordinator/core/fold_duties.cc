@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/duties.h"

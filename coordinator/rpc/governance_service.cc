@@ -231,7 +231,7 @@ void GovernanceService::Examine(const State& state, absl::Time now,
           reactor->Finish(ToGrpcStatus(report.status()));
           return;
         }
-        shared->examined.set_report_sha256(AsText(crypto::Sha256(AsBytes(*report))));
+        shared->examined.set_report_sha256(ToString(crypto::Sha256(AsBytes(*report))));
         shared->examined.set_report_json(*std::move(report));
         const std::string request_id = shared->proposed.common().request_id();
         SubmitAndFinish(services_, std::move(*shared), request_id, reactor,

@@ -19,7 +19,10 @@ const Job& JobOf(const World& world, const std::string& job_id) {
 
 State StateWithUser(const std::string& id, std::set<std::string> roles) {
   State state;
-  state.users[id] = User{id, {}, std::move(roles), 1};
+  User& user = state.users[id];
+  user.id = id;
+  user.roles = std::move(roles);
+  user.index = 1;
   return state;
 }
 
