@@ -99,6 +99,7 @@ class Coordinator {
  private:
   absl::Status LoadConfig();
   absl::Status OpenState();
+  void MakeEngine(State state);
   absl::Status OpenPublisher();
   absl::Status StartServices();
   absl::Status IssueServerCertificate();
@@ -217,7 +218,11 @@ absl::Status Coordinator::OpenState() {
       Uploads::Open(dir_.spool(),
                     config_.uploads_active_max() > 0 ? config_.uploads_active_max() : 16, *blobs_));
   CARNET_ASSIGN_OR_RETURN(uploaded_shards_, CheckAndSweep(state, *blobs_, *keys_));
+  MakeEngine(std::move(state));
+  return absl::OkStatus();
+}
 
+void Coordinator::MakeEngine(State state) {
   commit_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"commit", 1, 4});
   storage_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"storage", 2, 4096});
   bulk_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"bulk", 2, 1024});
@@ -241,7 +246,6 @@ absl::Status Coordinator::OpenState() {
                                        signals_.stop();
                                      });
   engine_->SetEffects(effects_.get());
-  return absl::OkStatus();
 }
 
 // Before anything is served, appended or swept: what the witnesses know may show that this state is

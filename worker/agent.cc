@@ -142,6 +142,9 @@ class Agent {
   // One poll and what follows from it; the pause before the next one.
   absl::StatusOr<absl::Duration> PollOnce(bool* stop);
   absl::Duration OnPollError(const absl::Status& status);
+  // Does the next step; how long to wait before the next poll.
+  absl::Duration Follow(const NextStep& next, const v1::Task& task,
+                        const ledger::verifier::TreeHead& head, bool* stop);
   void StartTask(const v1::Task& task, const ledger::verifier::TreeHead& head);
 
   Membership& member_;
@@ -273,10 +276,14 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
     response.clear_task();
     response.set_poll_again_millis(1000);
   }
-  const NextStep next = session_.OnResponse(response);
+  return Follow(session_.OnResponse(response), response.task(), head, stop);
+}
+
+absl::Duration Agent::Follow(const NextStep& next, const v1::Task& task,
+                             const ledger::verifier::TreeHead& head, bool* stop) {
   switch (next.step) {
     case Step::kStart:
-      StartTask(response.task(), head);
+      StartTask(task, head);
       break;
     case Step::kCancel:
       if (!submitting_.load()) {

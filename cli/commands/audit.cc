@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/bytes.h"
@@ -17,6 +18,7 @@
 #include "ledger/archive.h"
 #include "ledger/readers/archive_source.h"
 #include "ledger/readers/state_source.h"
+#include "ledger/record.h"
 #include "ledger/verifier/trust_policy.h"
 #include "ledger/view.h"
 
@@ -117,8 +119,27 @@ absl::StatusOr<int> Run(const AuditOptions& options, CommandContext& context) {
   return static_cast<int>(report.verdict);
 }
 
+// Error NOT_FOUND: no record submits that job.
+absl::Status CheckJob(const ledger::LogView& log, const std::string& job_id) {
+  bool found = job_id.empty();
+  CARNET_RETURN_IF_ERROR(
+      log.ForEachRecord(0, [&](std::uint64_t, const v1::SignedRecord& record) -> absl::Status {
+        // Only statements that name it are worth parsing.
+        if (!found && absl::StrContains(record.statement(), job_id)) {
+          CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenVerifiedRecord(record));
+          const auto* submitted = opened.As<v1::JobSubmitted>();
+          found = submitted != nullptr && submitted->job_id() == job_id;
+        }
+        return absl::OkStatus();
+      }));
+  return found ? absl::OkStatus()
+               : WithRemedy(absl::NotFoundError("the log has no such job"),
+                            "`carnet ledger search --type job-submitted` lists them");
+}
+
 absl::StatusOr<int> Export(const AuditOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
+  CARNET_RETURN_IF_ERROR(CheckJob(*log, options.job));
   ledger::ArchiveOptions archive;
   archive.job = options.job;
   CARNET_ASSIGN_OR_RETURN(archive.heads, ReadHeads(options.since));

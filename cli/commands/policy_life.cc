@@ -124,7 +124,7 @@ void PrintStatus(std::ostream& out, const v1::BundleStatus& status) {
   if (status.intent() == "bootstrap" && status.state() == "in-force") {
     out << "  approved by one person only, who founded the federation\n";
   }
-  if (status.state() == "proposed" && status.tighten_only()) {
+  if (status.tighten_only() && (status.state() == "proposed" || status.state() == "in-force")) {
     out << "  it only tightens: its author's signature is enough\n";
   }
   for (const v1::NeedStatus& need : status.needs()) {

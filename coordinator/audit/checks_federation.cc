@@ -60,6 +60,28 @@ void CheckArrival(const Step& step, const v1::ShardStaged& record, const Shard& 
               absl::StrCat("the registered shard, ", Hex(shard.sha256)), Hex(record.sha256()));
 }
 
+// Without an invitation: somebody whom genesis names, with that key and no more roles. A genesis
+// that names nobody vouches for whom `carnet init` enrolled right behind it.
+void CheckFounder(const Step& step, const v1::UserEnrolled& record) {
+  const auto& founders = step.state().genesis.first_holders();
+  if (founders.empty()) {
+    step.Expect(step.index() == step.state().users.size() + 1, "enrolment",
+                "an invitation, or a place right behind genesis", "neither");
+    return;
+  }
+  const auto founder = std::find_if(founders.begin(), founders.end(), [&](const auto& holder) {
+    return holder.user_id() == record.user_id() && holder.public_key() == record.public_key();
+  });
+  if (step.Expect(founder != founders.end(), "enrolment", "an invitation, or a name in genesis",
+                  "neither")) {
+    for (const std::string& role : record.roles()) {
+      const auto& roles = founder->roles();
+      step.Expect(std::find(roles.begin(), roles.end(), role) != roles.end(), "enrolment",
+                  "the roles that genesis says", role);
+    }
+  }
+}
+
 }  // namespace
 
 void Check(const Step& step, const v1::Genesis& record) {
@@ -76,6 +98,26 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
     step.Expect(user.public_key != ToBytes(record.public_key()), "enrolment",
                 "a key of the person's own", absl::StrCat("the key of ", id));
   }
+  if (record.token_sha256().empty()) {
+    CheckFounder(step, record);
+    return;
+  }
+  const auto invitation = state.user_invitations.find(HexEncode(AsBytes(record.token_sha256())));
+  if (!step.Expect(invitation != state.user_invitations.end(), "enrolment",
+                   "an invitation on record", "none before")) {
+    return;
+  }
+  const v1::UserInvited& terms = invitation->second.terms;
+  step.Expect(invitation->second.user_id.empty(), "enrolment", "an invitation used once",
+              absl::StrCat("the one of ", invitation->second.user_id));
+  step.Expect(ToTime(record.common().at()) < ToTime(terms.expires()), "enrolment",
+              "an invitation that has not expired", "one that has");
+  step.Expect(
+      record.user_id() == terms.user_id() &&
+          absl::StrJoin(record.roles(), ", ") == absl::StrJoin(terms.roles(), ", "),
+      "enrolment",
+      absl::StrCat(terms.user_id(), " with the roles ", absl::StrJoin(terms.roles(), ", ")),
+      absl::StrCat(record.user_id(), " with the roles ", absl::StrJoin(record.roles(), ", ")));
 }
 
 void Check(const Step&, const v1::SupplierRegistered&) {}

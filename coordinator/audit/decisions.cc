@@ -1,6 +1,7 @@
 #include "coordinator/audit/decisions.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -9,7 +10,10 @@
 #include "absl/strings/str_join.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
+#include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
+#include "coordinator/core/plan.h"
+#include "coordinator/core/reasons.h"
 #include "policies/evaluate.h"
 
 namespace carnet::coordinator::audit {
@@ -194,6 +198,37 @@ Flows MemberFlows(const State& state, const Job& job, const Worker& worker,
   return flows;
 }
 
+Flows WithVersions(Flows flows, const ShardVersions& besides) {
+  for (FlowContext& flow : flows) {
+    flow.versions.insert(besides.begin(), besides.end());
+  }
+  return flows;
+}
+
+// Whoever was allowed into the round, in the order of the decisions: by path. Those left out
+// because the round was full are among them, for their shards counted too.
+std::map<std::string, v1::RoundMember> AllowedInto(const State& state, const Job& job,
+                                                   const v1::RoundOpened& record) {
+  std::map<std::string, v1::RoundMember> allowed;
+  for (const v1::RoundMember& member : record.members()) {
+    if (const Worker* const worker = state.FindWorker(member.worker_id()); worker != nullptr) {
+      allowed.emplace(worker->path, member);
+    }
+  }
+  for (const v1::LeftOut& out : record.left_out()) {
+    const Worker* const worker = state.FindWorker(out.worker_id());
+    if (worker != nullptr && out.reason() == reasons::kOverTarget) {
+      v1::RoundMember member;
+      for (const std::string& name :
+           coordinator::ShardsOf(state, job.submitted.spec(), out.worker_id())) {
+        member.add_shards(name);
+      }
+      allowed.emplace(worker->path, std::move(member));
+    }
+  }
+  return allowed;
+}
+
 void Again(const Step& step, const v1::RoundOpened& record) {
   const State& state = step.state();
   const Job* const job = state.FindJob(record.job_id());
@@ -202,12 +237,16 @@ void Again(const Step& step, const v1::RoundOpened& record) {
     return;
   }
   const Redo redo(step, ToTime(record.basis().at()));
-  for (const v1::RoundMember& member : record.members()) {
+  ShardVersions besides;  // that those before may move
+  for (const auto& [path, member] : AllowedInto(state, *job, record)) {
     const Worker* const worker = state.FindWorker(member.worker_id());
     if (HasRegion(state, worker)) {
-      redo.Expect(MemberFlows(state, *job, *worker, member), member.authorisations(),
-                  member.worker_id());
+      redo.Expect(WithVersions(MemberFlows(state, *job, *worker, member), besides),
+                  member.authorisations(), member.worker_id());
     }
+    const ShardVersions own = VersionsOf(state, ShardsOf(member));
+    besides.insert(own.begin(), own.end());
+    besides.insert(job->versions.begin(), job->versions.end());
   }
 }
 
@@ -287,7 +326,29 @@ Flows JobFlows(const State& state, const Job& job, const Worker* worker) {
       all.add_shards(key);
     }
   }
-  return MemberFlows(state, job, *worker, all);
+  Flows flows = MemberFlows(state, job, *worker, all);
+  // The same with the shards that count: the member's, or the job's with those of earlier members.
+  v1::RoundMember own;
+  for (const std::string& name :
+       coordinator::ShardsOf(state, job.submitted.spec(), worker->terms.worker_id())) {
+    own.add_shards(name);
+  }
+  Append(flows, MemberFlows(state, job, *worker, own));
+  if (job.round.has_value()) {
+    if (const auto* member = MemberOf(*job.round, worker->terms.worker_id()); member != nullptr) {
+      Append(flows, MemberFlows(state, job, *worker, *member));
+    }
+  }
+  ShardVersions besides = job.versions;
+  for (const auto& [id, other] : state.workers) {
+    if (!other.revoked && other.path < worker->path) {
+      const ShardVersions theirs =
+          VersionsOf(state, coordinator::ShardsOf(state, job.submitted.spec(), id));
+      besides.insert(theirs.begin(), theirs.end());
+    }
+  }
+  Append(flows, WithVersions(MemberFlows(state, job, *worker, own), besides));
+  return flows;
 }
 
 // The same for a staging: the worker receives from a holder, or sends what was ordered.
@@ -346,6 +407,14 @@ void CompareRefusal(const Step& step, const Redo& redo, const v1::Decision& then
   redo.Same("decision-rules", flow, left.ShortDebugString(), right.ShortDebugString());
 }
 
+// A refusal does not say who was allowed before it; where counters count their shards too, its
+// facts cannot be made again.
+bool CountsUnknown(const State& state, const v1::Refusal& record, const v1::Decision& then,
+                   const v1::Decision& now) {
+  return !record.job_id().empty() && !record.worker_id().empty() &&
+         !state.bundle->counters().empty() && now.facts_sha256() != then.facts_sha256();
+}
+
 void Again(const Step& step, const v1::Refusal& record) {
   const State& state = step.state();
   const Job* const job = state.FindJob(record.job_id());
@@ -371,6 +440,12 @@ void Again(const Step& step, const v1::Refusal& record) {
     }
     if (step.Expect(now.has_value(), "decision-without-operation",
                     "a flow that this job or worker can have", FlowText(then.flow()))) {
+      if (CountsUnknown(state, record, then, *now)) {
+        step.Add(Severity::kNote, "decision-facts",
+                 "the shards of those who were allowed before, which counters count",
+                 "a refusal does not name them, so it was not decided again");
+        continue;
+      }
       CompareRefusal(step, redo, then, *now);
     }
   }
@@ -387,7 +462,8 @@ void DecideAgain(const Step& step, const ledger::Predicate& predicate) {
 
 bool IsIndecisive(const ledger::Predicate& predicate) {
   return std::holds_alternative<v1::Refusal>(predicate) ||
-         std::holds_alternative<v1::KeyCreated>(predicate);
+         std::holds_alternative<v1::KeyCreated>(predicate) ||
+         std::holds_alternative<v1::ObligationDue>(predicate);
 }
 
 }  // namespace carnet::coordinator::audit

@@ -40,7 +40,21 @@ void CheckAny(const Step& step, const Record& record) {
 bool IsCoordinators(const ledger::Predicate& predicate) {
   return !std::holds_alternative<v1::Contribution>(predicate) &&
          !std::holds_alternative<v1::Evaluation>(predicate) &&
-         !std::holds_alternative<v1::JobSubmitted>(predicate);
+         !std::holds_alternative<v1::JobSubmitted>(predicate) &&
+         !std::holds_alternative<v1::Approval>(predicate) &&
+         !std::holds_alternative<v1::PolicyProposed>(predicate);
+}
+
+// The person who signs a record of that type; null: it is no person's.
+const std::string* PersonOf(const ledger::Predicate& predicate) {
+  if (const auto* job = std::get_if<v1::JobSubmitted>(&predicate); job != nullptr) {
+    return &job->submitter();
+  }
+  if (const auto* approval = std::get_if<v1::Approval>(&predicate); approval != nullptr) {
+    return &approval->approver();
+  }
+  const auto* proposed = std::get_if<v1::PolicyProposed>(&predicate);
+  return proposed != nullptr ? &proposed->author() : nullptr;
 }
 
 std::string TimeText(absl::Time time) {
@@ -70,12 +84,12 @@ void Replay::CheckCommon(const Step& step, const ledger::Predicate& predicate) c
 void Replay::CheckSigner(const Step& step, const VerifiedRecord& record,
                          const ledger::Predicate& predicate) const {
   std::string who = "the coordinator";
-  Bytes key = ToBytes(state_.genesis.statement_public_key());
+  Bytes key = ToBytes(state_.StatementKey());
   if (const auto* genesis = std::get_if<v1::Genesis>(&predicate); genesis != nullptr) {
     key = ToBytes(genesis->statement_public_key());
-  } else if (const auto* job = std::get_if<v1::JobSubmitted>(&predicate); job != nullptr) {
-    const auto user = state_.users.find(job->submitter());
-    who = job->submitter();
+  } else if (const std::string* const person = PersonOf(predicate); person != nullptr) {
+    const auto user = state_.users.find(*person);
+    who = *person;
     key = user == state_.users.end() ? Bytes() : user->second.public_key;
   } else if (!IsCoordinators(predicate)) {
     const auto* contribution = std::get_if<v1::Contribution>(&predicate);
@@ -191,7 +205,8 @@ void Replay::FinishKeys() const {
     const bool in_use =
         job != nullptr && ((job->round.has_value() && same(job->round->opened)) ||
                            (job->evaluation.has_value() && same(job->evaluation->opened)));
-    if (key.phase == KeyPhase::kLive && !in_use) {
+    const bool in_force = state_.KeyIdOf(key.terms.purpose()) == id;
+    if (key.phase == KeyPhase::kLive && !in_use && !in_force) {
       add(Severity::kGap, "key-order",
           absl::StrCat("the destruction of ", id, ", whose ", key.terms.purpose(), " has ended"),
           "never ordered");

@@ -35,7 +35,9 @@ func section(data []byte, name string) (content, rest []byte, err error) {
 }
 
 func parse(data []byte) (evidence, error) {
-	rest, found := bytes.CutPrefix(data, []byte("carnet-fork/v1\nreason "))
+	prefix := []byte("carnet-fork/v1\nreason ")
+	found := bytes.HasPrefix(data, prefix) // Debian 12's Go has no bytes.CutPrefix
+	rest := bytes.TrimPrefix(data, prefix)
 	reason, rest, ended := bytes.Cut(rest, []byte("\n"))
 	if !found || !ended {
 		return evidence{}, errors.New("no fork evidence")

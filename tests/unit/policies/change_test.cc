@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "testing.h"
 
 namespace carnet::policies {
@@ -64,11 +65,12 @@ std::shared_ptr<const Bundle> Make(const Change& change) {
 TEST_CASE("Tighten-only: what is decided as tightening") {
   const Change base{"base"};
   const std::vector<Change> allowed = {
-      {"a deny more", kGroups, std::string(kRules) + "  - {id: z, effect: deny}\n"},
+      {"a deny more", kGroups, absl::StrCat(kRules, "  - {id: z, effect: deny}\n")},
       {"a require more", kGroups,
-       std::string(kRules) +
+       absl::StrCat(
+           kRules,
            "  - {id: z, effect: require, require: [{id: i, check: {secagg.k: {at_least: 2}}, fix: "
-           "More.}]}\n"},
+           "More.}]}\n")},
       {"a guardrail more",
        kGroups,
        kRules,
@@ -89,7 +91,7 @@ TEST_CASE("Tighten-only: what is decided as tightening") {
       {"a larger group that only denies", With(kGroups, "[KP, IR]", "[KP, IR, SY]")},
       {"a smaller group that allows, and is taken away from one that denies",
        With(kGroups, "[FR, NL]", "[FR]")},
-      {"a group that nobody uses", std::string(kGroups) + "  new: {title: New, members: [US]}\n"},
+      {"a group that nobody uses", absl::StrCat(kGroups, "  new: {title: New, members: [US]}\n")},
   };
   for (const Change& change : allowed) {
     INFO(change.what);
@@ -103,7 +105,7 @@ TEST_CASE("Tighten-only: what is not") {
   const Change base{"base"};
   const std::vector<Change> forbidden = {
       {"an allow more", kGroups, kRules,
-       std::string(kAllows) + "  - {id: z, effect: allow, when: {op: {is: train}}}\n"},
+       absl::StrCat(kAllows, "  - {id: z, effect: allow, when: {op: {is: train}}}\n")},
       {"a deny less", kGroups,
        With(kRules, "  - {id: no-bad, effect: deny, when: {to.jurisdiction: {in: group:bad}}}\n",
             "")},

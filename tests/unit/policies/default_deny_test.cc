@@ -56,8 +56,6 @@ TEST_CASE("Default deny: what nobody knows, and what no policy speaks for, is re
       {"nobody knows the categories that a limit asks for", "data.categories", R"("unknown")",
        "site/few"},
       {"nobody opened the counter", "data.categories", R"(["health"])", "site/few"},
-      {"nobody knows what kind of thing it is", "artifact.kind", R"("unknown")",
-       "no-policy-applies"},
       {"nobody knows the operation", "op", R"("unknown")", "site/partner.listed"},
   };
   for (const Doubt& doubt : doubts) {

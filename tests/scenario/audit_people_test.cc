@@ -1,0 +1,211 @@
+// A coordinator that invents approvals, roles or bundles, and the audit that finds it.
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "crypto/hash.h"
+#include "policies/evaluate.h"
+#include "scenario/audit_world.h"
+#include "scenario/policy_office.h"
+
+namespace carnet::coordinator {
+namespace {
+
+using audit::Report;
+using ledger::verifier::Verdict;
+using nlohmann::json;
+using policies::Bundle;
+
+// gdpr-chapter-v alone, which asks for 2 of dpo, legal.
+json Looser(const PolicyOffice& office) {
+  json bundle = office.Json();
+  PolicyOffice::Policy(bundle, "gdpr-chapter-v")["rules"].push_back(
+      {{"id", "pilot"}, {"effect", "allow"}, {"when", {{"to.jurisdiction", {{"is", "AE"}}}}}});
+  return bundle;
+}
+
+// The last record, which nobody decided, is found by that check.
+void ExpectForged(World& world, const ledger::Predicate& predicate,
+                  const crypto::Ed25519KeyPair& key, const std::string& check) {
+  world.Forge(predicate, key);
+  const Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  const audit::Finding* finding = FindingOf(report, check);
+  REQUIRE(finding != nullptr);
+  CHECK(finding->index == world.signed_log().size() - 1);
+}
+
+v1::PolicyActivated Activation(World& world, const Bundle& bundle) {
+  const Proposal& proposal = world.state().proposals.at(ToString(bundle.sha256()));
+  v1::PolicyActivated record;
+  world.FillCommon(record.mutable_common());
+  record.set_bundle_sha256(ToString(bundle.sha256()));
+  record.set_revision(bundle.revision());
+  record.set_parent_sha256(proposal.terms.parent_sha256());
+  record.set_evaluator(policies::kEvaluatorVersion);
+  *record.mutable_valid_from() = ToTimestamp(bundle.head().valid_from);
+  *record.mutable_valid_to() = ToTimestamp(bundle.head().valid_to);
+  record.set_report_sha256(proposal.examined.report_sha256());
+  record.set_proposed_index(proposal.index);
+  return record;
+}
+
+TEST_CASE("Audit: people, approvals, and a bundle that came into force are good evidence") {
+  World world = WorldWithEvidence(201);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"legal"});
+  const Person bea = office.Hire(4, {"dpo"});
+  const auto bundle = office.Next(Looser(office));
+  REQUIRE(office.Propose(bundle).ok());
+  REQUIRE(office.Approve(ann, "legal", *bundle).ok());
+  REQUIRE(office.Approve(bea, "dpo", *bundle).ok());
+  world.Settle();
+  REQUIRE(world.state().bundle->sha256() == bundle->sha256());
+  TrainWhole(world, 1);
+  const Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(report.verdict == Verdict::kGood);
+  CHECK(report.bundles.size() == 2);
+}
+
+TEST_CASE("Audit: an activation without its approvals is found") {
+  World world(202);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"legal"});
+  office.Hire(4, {"dpo"});
+  const auto bundle = office.Next(Looser(office));
+  REQUIRE(office.Propose(bundle).ok());
+  v1::PolicyActivated record;
+  SECTION("none at all") {
+    record = Activation(world, *bundle);
+  }
+  SECTION("one of two") {
+    REQUIRE(office.Approve(ann, "legal", *bundle).ok());
+    record = Activation(world, *bundle);
+    record.add_approvals(world.Find("approval").back());
+  }
+  SECTION("said to tighten only") {
+    record = Activation(world, *bundle);
+    record.set_tighten_only(true);
+  }
+  ExpectForged(world, record, world.statement_key(), "activation");
+}
+
+TEST_CASE("Audit: an examination that says too little of a change is found") {
+  World world(203);
+  PolicyOffice office(world);
+  office.Hire(3, {"legal"});
+  office.Hire(4, {"dpo"});
+  std::function<void(v1::PolicyExamined&)> change;
+  SECTION("tightens only") {
+    change = [](v1::PolicyExamined& examined) { examined.set_tighten_only(true); };
+  }
+  SECTION("asks for nobody") {
+    change = [](v1::PolicyExamined& examined) { examined.clear_needs(); };
+  }
+  SECTION("one person is enough") {
+    change = [](v1::PolicyExamined& examined) { examined.mutable_needs(0)->set_need(1); };
+  }
+  world.SetDoctor([change](ledger::Predicate& predicate) {
+    if (auto* examined = std::get_if<v1::PolicyExamined>(&predicate); examined != nullptr) {
+      change(*examined);
+    }
+  });
+  REQUIRE(office.Propose(office.Next(Looser(office))).ok());
+  const Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  const audit::Finding* finding = FindingOf(report, "examination");
+  REQUIRE(finding != nullptr);
+  CHECK(finding->index == world.Find("policy-examined").back());
+}
+
+TEST_CASE("Audit: an invented bundle, and one of a lower revision, are found") {
+  World world(204);
+  PolicyOffice office(world);
+  office.Hire(3, {"legal"});
+  office.Hire(4, {"dpo"});
+  const auto bundle = office.Next(Looser(office));
+  REQUIRE(office.Propose(bundle).ok());
+  v1::PolicyActivated record = Activation(world, *bundle);
+  SECTION("nobody proposed it") {
+    record.set_bundle_sha256(std::string(32, 'b'));
+    ExpectForged(world, record, world.statement_key(), "proposal");
+  }
+  SECTION("a lower revision") {
+    record.set_revision(1);
+    ExpectForged(world, record, world.statement_key(), "activation");
+  }
+  SECTION("another parent") {
+    record.set_parent_sha256(std::string(32, 'p'));
+    ExpectForged(world, record, world.statement_key(), "activation");
+  }
+  SECTION("proposed in the author's name") {
+    v1::PolicyProposed proposed =
+        office.Proposal(kOperator, world.user_key(), office.Next(office.Json())).proposed;
+    ExpectForged(world, proposed, world.statement_key(), "signer");
+  }
+}
+
+TEST_CASE("Audit: an approval in a person's name, by the author or by a stranger is found") {
+  World world(205);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"legal"});
+  const Person cleo = office.Hire(5, {"compliance"});
+  office.Hire(4, {"dpo"});
+  const auto bundle = office.Next(Looser(office));
+  REQUIRE(office.Propose(bundle).ok());
+  v1::Approval approval =
+      office.Draft(ann.id, kApprovalOfBundle, "legal", AsText(bundle->sha256()));
+  approval.set_report_sha256(ToString(crypto::Sha256(AsBytes("{}"))));
+  SECTION("signed by the coordinator") {
+    ExpectForged(world, approval, world.statement_key(), "signer");
+  }
+  SECTION("by the author") {
+    approval.set_approver(kOperator);
+    ExpectForged(world, approval, world.user_key(), "approval");
+  }
+  SECTION("in a role that he does not hold") {
+    approval.set_approver(cleo.id);
+    ExpectForged(world, approval, cleo.Key(), "approval");
+  }
+  SECTION("of another report") {
+    approval.set_report_sha256(std::string(32, 'r'));
+    ExpectForged(world, approval, ann.Key(), "approval");
+  }
+}
+
+TEST_CASE("Audit: a role from nowhere, and a person from nowhere, are found") {
+  World world(206);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"member"});
+  SECTION("a policy role without an approval") {
+    v1::UserRoleChanged record;
+    world.FillCommon(record.mutable_common());
+    record.set_user_id(ann.id);
+    record.set_public_key(ToString(world.state().users.at(ann.id).public_key));
+    record.add_granted("dpo");
+    record.set_changed_by(kOperator);
+    ExpectForged(world, record, world.statement_key(), "role-approval");
+  }
+  SECTION("an account role by somebody who is no admin") {
+    v1::UserRoleChanged record;
+    world.FillCommon(record.mutable_common());
+    record.set_user_id(ann.id);
+    record.set_public_key(ToString(world.state().users.at(ann.id).public_key));
+    record.add_granted("admin");
+    record.set_changed_by(ann.id);
+    ExpectForged(world, record, world.statement_key(), "role");
+  }
+  SECTION("an enrolment without an invitation") {
+    v1::UserEnrolled record;
+    world.FillCommon(record.mutable_common());
+    record.set_user_id("u-bbbbbbbbbbbbbbbb");
+    record.set_public_key(std::string(32, 'k'));
+    record.add_roles("dpo");
+    ExpectForged(world, record, world.statement_key(), "enrolment");
+  }
+}
+
+}  // namespace
+}  // namespace carnet::coordinator
