@@ -87,8 +87,9 @@ absl::StatusOr<v1::SignedRecord> RecordOf(const std::string& entry, std::string 
 // One pass over the log, from the first bundle to the last.
 class LogCheck {
  public:
-  LogCheck(LogSource& source, const TrustPolicy& policy, LogVerdict& verdict)
-      : source_(source), policy_(policy), verdict_(verdict) {}
+  LogCheck(LogSource& source, const TrustPolicy& policy, const RecordVisitor& visit,
+           LogVerdict& verdict)
+      : source_(source), policy_(policy), visit_(visit), verdict_(verdict) {}
 
   absl::Status Run(const std::vector<std::string>& old_heads);
 
@@ -121,6 +122,7 @@ class LogCheck {
 
   LogSource& source_;
   const TrustPolicy& policy_;
+  const RecordVisitor& visit_;
   LogVerdict& verdict_;
   std::uint64_t size_ = 0;
   RootBuilder root_;
@@ -244,6 +246,9 @@ absl::Status LogCheck::CheckStatements(std::uint64_t index,
       return Fail(BadEvidence("a statement is not the one of its entry"), position);
     }
     ++verdict_.report.statements_checked;
+    if (visit_) {
+      visit_(position, *verified, *record);
+    }
   }
   return absl::OkStatus();
 }
@@ -295,9 +300,9 @@ absl::Status LogCheck::Run(const std::vector<std::string>& old_heads) {
 }  // namespace
 
 LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
-                          const std::vector<std::string>& old_heads) {
+                          const std::vector<std::string>& old_heads, const RecordVisitor& visit) {
   LogVerdict verdict;
-  LogCheck check(source, policy, verdict);
+  LogCheck check(source, policy, visit, verdict);
   if (absl::Status status = check.Run(old_heads); !status.ok()) {
     verdict.failure = LogFailure{.status = std::move(status), .index = check.index()};
   }

@@ -4,6 +4,7 @@
 #define CARNET_LEDGER_VERIFIER_WHOLE_LOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/bytes.h"
 #include "carnet/v1/ledger.pb.h"
 #include "ledger/verifier/heads.h"
+#include "ledger/verifier/record.h"
 #include "ledger/verifier/trust_policy.h"
 
 namespace carnet::ledger::verifier {
@@ -48,10 +50,15 @@ struct LogVerdict {
   std::optional<LogFailure> failure;  // none: everything holds
 };
 
+// Gets each record whose statement the source holds, verified against its leaf, in order.
+using RecordVisitor =
+    std::function<void(std::uint64_t index, const VerifiedRecord&, const v1::SignedRecord&)>;
+
 // old_heads: notes of the same log from earlier; each must be a prefix (else DATA_LOSS: the log
-// signed both).
+// signed both). visit: may be empty; what it was told is believed only if nothing failed.
 LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
-                          const std::vector<std::string>& old_heads);
+                          const std::vector<std::string>& old_heads,
+                          const RecordVisitor& visit = {});
 
 }  // namespace carnet::ledger::verifier
 

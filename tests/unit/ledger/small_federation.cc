@@ -230,6 +230,10 @@ void SmallFederation::Round(Loss loss) {
   Append(aggregate, Signer::kCoordinator);
 }
 
+Digest SmallFederation::SpecDigest(const v1::JobSpec& spec) {
+  return CanonicalDigest(spec);
+}
+
 ledger::ManifestOrder SmallFederation::Order() const {
   ledger::ManifestOrder order{.job_id = job_id_, .model_sha256 = model_, .indexes = {}};
   for (std::uint64_t index = 0; index < log_->Size(); ++index) {

@@ -61,6 +61,8 @@ class SmallFederation {
   // An evidence record: small and of no consequence, for tests that need many.
   v1::SignedRecord Filler();
 
+  // Of the canonical JSON of a job's spec, as job-submitted names it.
+  static Digest SpecDigest(const v1::JobSpec& spec);
   Digest model() const { return model_; }  // the newest
   std::uint64_t size() const { return log_->Size(); }
   const std::string& job_id() const { return job_id_; }
