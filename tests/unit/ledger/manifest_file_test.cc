@@ -57,7 +57,7 @@ class Fixture {
       parts.leaves.emplace_back(index, ToString(hash));
     }
     for (const Digest& node : manifest.nodes) {
-      parts.nodes.push_back(ToString(node));
+      parts.nodes.emplace_back(AsText(node));
     }
     return parts;
   }

@@ -52,8 +52,11 @@ Bytes CarelessManifest(const SmallFederation& federation, const LogView& log) {
       seen.insert(contribution->seen().size());
     }
   }
-  for (const Digest& node : *ProveTogether(log, indexes, {seen.begin(), seen.end()}, size)) {
-    parts.nodes.push_back(ToString(node));
+  const absl::StatusOr<std::vector<Digest>> nodes =
+      ProveTogether(log, indexes, {seen.begin(), seen.end()}, size);
+  REQUIRE(nodes.ok());
+  for (const Digest& node : *nodes) {
+    parts.nodes.emplace_back(AsText(node));
   }
   return parts.Write();
 }
