@@ -106,7 +106,7 @@ TEST_CASE("Manifest: who, what, where, under which policy, index and head of a t
   CHECK(report.last_index == 14);
   CHECK(report.head.size == 15);
   CHECK(report.records == 15);
-  CHECK(report.checks.size() == 8);
+  CHECK(report.checks.size() == 9);
   CHECK(report.caveats.size() == 3);
   CHECK(report.caveats.front().find("operator only") == 0);
 }
