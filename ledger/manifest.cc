@@ -2,30 +2,23 @@
 
 #include <zstd.h>
 
-#include <nlohmann/json.hpp>
+#include <memory>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "ledger/shared_proof.h"
 
 namespace carnet::ledger {
 namespace {
 
 constexpr int kCompressionLevel = 9;
+constexpr char kMagic[] = "carnet-manifest/v1\n";
 
 struct CompressorDeleter {
   void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
 };
-
-template <typename Hashes>
-nlohmann::json HashList(const Hashes& hashes) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const std::string& hash : hashes) {
-    list.push_back(Base64Encode(AsBytes(hash)));
-  }
-  return list;
-}
 
 // The `seen` of a record; null: it has none.
 const v1::Seen* SeenOf(const Record& record) {
@@ -36,6 +29,13 @@ const v1::Seen* SeenOf(const Record& record) {
   return evaluation == nullptr ? nullptr : &evaluation->seen();
 }
 
+void PutNumber(std::uint64_t value, int bytes, std::string& out) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    out.push_back(static_cast<char>((value >> shift) & 0xff));
+  }
+}
+
+// A frame of one piece: its header states the size of what is in it.
 absl::StatusOr<Bytes> Pack(const std::string& text) {
   const std::unique_ptr<ZSTD_CCtx, CompressorDeleter> context(ZSTD_createCCtx());
   Bytes packed(ZSTD_compressBound(text.size()));
@@ -54,22 +54,28 @@ absl::StatusOr<Bytes> Pack(const std::string& text) {
   return packed;
 }
 
+absl::Status CheckSize(std::size_t bytes) {
+  return bytes > kManifestUnpackedBytesMax
+             ? absl::ResourceExhaustedError("manifest: over 512 MiB before compression")
+             : absl::OkStatus();
+}
+
 // Collects the parts under one head.
 class Builder {
  public:
   Builder(const LogView& log, SignedHead head) : log_(log), head_(std::move(head)) {}
 
   absl::Status AddRecord(std::uint64_t index);
-  absl::StatusOr<Bytes> Finish(const ManifestOrder& order);
+  absl::StatusOr<Bytes> Finish(const ManifestOrder& order) &&;
 
  private:
   absl::Status AddSeen(std::uint64_t index, const v1::Seen& seen);
 
   const LogView& log_;
   const SignedHead head_;
+  ManifestContents contents_;
   std::size_t bytes_ = 0;
-  nlohmann::json records_ = nlohmann::json::array();
-  nlohmann::json consistency_ = nlohmann::json::array();
+  std::vector<std::uint64_t> indexes_;
   std::set<std::uint64_t> seen_sizes_;
 };
 
@@ -79,19 +85,12 @@ absl::Status Builder::AddRecord(std::uint64_t index) {
         absl::OutOfRangeError("manifest: the published head does not cover all of it yet"),
         "try again when the witnesses have cosigned a newer head");
   }
-  CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord record, log_.ReadRecord(index));
-  CARNET_ASSIGN_OR_RETURN(const v1::InclusionProof proof,
-                          log_.InclusionProof(index, head_.head.size));
+  CARNET_ASSIGN_OR_RETURN(v1::SignedRecord record, log_.ReadRecord(index));
   CARNET_ASSIGN_OR_RETURN(const Record opened, OpenVerifiedRecord(record));
-  bytes_ += record.statement().size() * 2;  // escaped as JSON in JSON
-  if (bytes_ > kManifestJsonBytesMax) {
-    return absl::ResourceExhaustedError("manifest: over 256 MiB");
-  }
-  records_.push_back({{"index", index},
-                      {"statement", record.statement()},
-                      {"signature", Base64Encode(AsBytes(record.signature()))},
-                      {"public_key", Base64Encode(AsBytes(record.public_key()))},
-                      {"proof", HashList(proof.hashes())}});
+  bytes_ += record.ByteSizeLong();
+  CARNET_RETURN_IF_ERROR(CheckSize(bytes_));
+  indexes_.push_back(index);
+  contents_.records.emplace_back(index, std::move(record));
   const v1::Seen* seen = SeenOf(opened);
   return seen == nullptr ? absl::OkStatus() : AddSeen(index, *seen);
 }
@@ -106,38 +105,23 @@ absl::Status Builder::AddSeen(std::uint64_t index, const v1::Seen& seen) {
   if (AsText(root) != seen.root()) {
     return other;
   }
-  if (!seen_sizes_.insert(seen.size()).second) {
-    return absl::OkStatus();
-  }
-  CARNET_ASSIGN_OR_RETURN(const v1::ConsistencyProof proof,
-                          log_.ConsistencyProof(seen.size(), head_.head.size));
-  consistency_.push_back({{"size", seen.size()}, {"proof", HashList(proof.hashes())}});
+  seen_sizes_.insert(seen.size());
   return absl::OkStatus();
 }
 
-absl::StatusOr<Bytes> Builder::Finish(const ManifestOrder& order) {
-  const nlohmann::json manifest = {{"format", "carnet-manifest"},
-                                   {"version", 1},
-                                   {"form", "full"},
-                                   {"job", order.job_id},
-                                   {"model", HexEncode(order.model_sha256)},
-                                   {"head", head_.note},
-                                   {"size", head_.head.size},
-                                   {"records", std::move(records_)},
-                                   {"consistency", std::move(consistency_)}};
-  const std::string text = manifest.dump();
-  if (text.size() > kManifestJsonBytesMax) {
-    return absl::ResourceExhaustedError("manifest: over 256 MiB");
-  }
-  return Pack(text);
+absl::StatusOr<Bytes> Builder::Finish(const ManifestOrder& order) && {
+  CARNET_ASSIGN_OR_RETURN(
+      contents_.nodes,
+      ProveTogether(log_, indexes_, {seen_sizes_.begin(), seen_sizes_.end()}, head_.head.size));
+  contents_.job_id = order.job_id;
+  contents_.model_sha256 = order.model_sha256;
+  contents_.head = head_.note;
+  return PackManifest(contents_);
 }
 
 }  // namespace
 
 absl::StatusOr<Bytes> MakeManifest(const LogView& log, const ManifestOrder& order) {
-  if (order.job_id.empty()) {
-    return absl::InvalidArgumentError("manifest: no job");
-  }
   std::set<std::uint64_t> indexes(order.indexes.begin(), order.indexes.end());
   indexes.insert(0);
   if (indexes.size() > kManifestRecordsMax) {
@@ -148,7 +132,34 @@ absl::StatusOr<Bytes> MakeManifest(const LogView& log, const ManifestOrder& orde
   for (const std::uint64_t index : indexes) {
     CARNET_RETURN_IF_ERROR(builder.AddRecord(index));
   }
-  return builder.Finish(order);
+  return std::move(builder).Finish(order);
+}
+
+absl::StatusOr<Bytes> PackManifest(const ManifestContents& contents) {
+  if (contents.job_id.empty() || contents.job_id.find('\n') != std::string::npos) {
+    return absl::InvalidArgumentError("manifest: no job");
+  }
+  std::string text = absl::StrCat(kMagic, contents.compact ? "compact" : "full", "\n",
+                                  contents.job_id, "\n", HexEncode(contents.model_sha256), "\n");
+  PutNumber(contents.head.size(), 4, text);
+  text += contents.head;
+  PutNumber(contents.records.size(), 4, text);
+  for (const auto& [index, record] : contents.records) {
+    PutNumber(index, 8, text);
+    PutNumber(record.statement().size(), 4, text);
+    absl::StrAppend(&text, record.statement(), record.signature(), record.public_key());
+  }
+  PutNumber(contents.leaves.size(), 4, text);
+  for (const auto& [index, hash] : contents.leaves) {
+    PutNumber(index, 8, text);
+    text.append(AsText(hash).data(), kDigestBytes);
+  }
+  PutNumber(contents.nodes.size(), 4, text);
+  for (const Digest& node : contents.nodes) {
+    text.append(AsText(node).data(), kDigestBytes);
+  }
+  CARNET_RETURN_IF_ERROR(CheckSize(text.size()));
+  return Pack(text);
 }
 
 }  // namespace carnet::ledger

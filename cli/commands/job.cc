@@ -29,6 +29,7 @@ struct JobOptions {
   bool watch = false;
   std::uint32_t round = 0;
   std::string out;
+  bool compact = false;
 };
 
 std::map<std::string, double> ToMap(const google::protobuf::Map<std::string, double>& metrics) {
@@ -244,7 +245,7 @@ absl::StatusOr<int> Metrics(const JobOptions& options, CommandContext& context) 
 
 absl::StatusOr<int> Export(const JobOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
-  return ExportJob(*client, context, {options.job_id, options.round, options.out});
+  return ExportJob(*client, context, {options.job_id, options.round, options.out, options.compact});
 }
 
 }  // namespace
@@ -280,6 +281,8 @@ void RegisterJobCommands(CLI::App& app, CommandContext& context) {
   exported->add_option("--out", options->out, "Folder to write to")->required();
   exported->add_option("--round", options->round,
                        "Round whose model is meant; default: the newest");
+  exported->add_flag("--compact", options->compact,
+                     "A smaller manifest: contributions by their leaf hashes alone");
 }
 
 }  // namespace carnet::cli

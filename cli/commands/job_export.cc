@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "carnet/v1/records.pb.h"
+#include "cli/compact_manifest.h"
 #include "cli/output.h"
 #include "crypto/hash.h"
 #include "ledger/manifest.h"
@@ -125,13 +126,15 @@ absl::StatusOr<TrustFiles> MakeTrustFiles(Client& client) {
                     ledger::TrustedRootJson(log, ToTime(genesis->common().at()))};
 }
 
-absl::Status CheckManifest(const Digest& model, const Bytes& manifest, const std::string& policy) {
+// The size of the head that it is under.
+absl::StatusOr<std::uint64_t> CheckManifest(const Digest& model, const Bytes& manifest,
+                                            const std::string& policy) {
   CARNET_ASSIGN_OR_RETURN(const ledger::verifier::TrustPolicy trust,
                           ledger::verifier::ParseTrustPolicy(policy));
   const ledger::verifier::ManifestReport report =
       ledger::verifier::VerifyManifest(model, manifest, trust);
   if (report.verdict == ledger::verifier::Verdict::kGood) {
-    return absl::OkStatus();
+    return report.head.size;
   }
   std::string what = "the manifest does not verify";
   std::string where;
@@ -154,9 +157,13 @@ absl::StatusOr<int> ExportJob(Client& client, CommandContext& context,
   CARNET_RETURN_IF_ERROR(MakeDirs(options.out, 0755));
   CARNET_ASSIGN_OR_RETURN(const TrustFiles trust, MakeTrustFiles(client));
   CARNET_ASSIGN_OR_RETURN(PartialFile model, DownloadModel(client, context, options));
-  CARNET_ASSIGN_OR_RETURN(const Bytes manifest, DownloadManifest(client, options));
+  CARNET_ASSIGN_OR_RETURN(Bytes manifest, DownloadManifest(client, options));
   const Digest digest = model.Finish();
-  CARNET_RETURN_IF_ERROR(CheckManifest(digest, manifest, trust.policy));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, CheckManifest(digest, manifest, trust.policy));
+  if (options.compact) {
+    CARNET_ASSIGN_OR_RETURN(manifest, CompactManifest(manifest, size));
+    CARNET_RETURN_IF_ERROR(CheckManifest(digest, manifest, trust.policy).status());
+  }
   const std::filesystem::path& out = options.out;
   CARNET_RETURN_IF_ERROR(
       WriteFileAtomic(out / "trust.policy", AsBytes(trust.policy), kExportFileMode));

@@ -16,6 +16,7 @@ struct ExportOptions {
   std::string job_id;
   std::uint32_t round = 0;  // 0: the newest
   std::filesystem::path out;
+  bool compact = false;  // contributions by index and leaf hash, not by statement
 };
 
 // Writes model.safetensors, model.carnet, trust.policy and trusted-root.json into options.out, each

@@ -13,7 +13,9 @@
 #include "carnet/v1/config.pb.h"
 #include "cli/commands.h"
 #include "cli/commands/ledger_export.h"
+#include "cli/commands/ledger_place.h"
 #include "cli/commands/ledger_proof.h"
+#include "cli/commands/ledger_search.h"
 #include "cli/commands/ledger_source.h"
 #include "cli/erased_view.h"
 #include "cli/output.h"
@@ -22,7 +24,6 @@
 #include "ledger/log.h"
 #include "ledger/readers/state_source.h"
 #include "ledger/record.h"
-#include "ledger/sqlite_store.h"
 #include "ledger/trust.h"
 #include "ledger/verifier/whole_log.h"
 #include "ledger/view.h"
@@ -44,11 +45,6 @@ struct LedgerOptions {
   bool vkey = false;
   bool head = false;
 };
-
-absl::StatusOr<TrustPolicy> ReadTrust(const std::string& path) {
-  CARNET_ASSIGN_OR_RETURN(const Bytes text, ReadFile(path, ledger::verifier::kTrustPolicyBytesMax));
-  return ledger::verifier::ParseTrustPolicy(AsText(text));
-}
 
 nlohmann::json ToJson(const LogVerdict& verdict) {
   nlohmann::json json = {{"good", !verdict.failure},
@@ -109,7 +105,7 @@ int Conclude(const CommandContext& context, const LogVerdict& verdict) {
 }
 
 absl::StatusOr<int> VerifyLog(const LedgerOptions& options, CommandContext& context) {
-  CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, ReadTrust(options.trust));
+  CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, ReadTrustPolicy(options.trust));
   std::vector<std::string> heads;
   for (const std::string& path : options.since) {
     CARNET_ASSIGN_OR_RETURN(const Bytes note, ReadFile(path, ledger::verifier::kHeadBytesMax));
@@ -119,26 +115,10 @@ absl::StatusOr<int> VerifyLog(const LedgerOptions& options, CommandContext& cont
   return Conclude(context, ledger::verifier::VerifyWholeLog(*source, policy, heads));
 }
 
-// Without a trust policy a store is held against what it says of itself.
-absl::StatusOr<TrustPolicy> OwnPolicy(const std::string& state) {
-  CARNET_ASSIGN_OR_RETURN(
-      const ledger::ReadOnlyStore opened,
-      ledger::OpenSqliteStoreReadOnly(std::filesystem::path(state) / ledger::kStoreFileName));
-  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey key, ledger::ParseVkey(opened.identity.vkey));
-  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, opened.store->Size());
-  Digest genesis{};
-  if (size > 0) {
-    CARNET_ASSIGN_OR_RETURN(const std::vector<ledger::StoredRecord> first,
-                            opened.store->ReadRecords(0, 1));
-    genesis = ledger::LeafHash(AsBytes(first.front().entry));
-  }
-  return ledger::verifier::ParseTrustPolicy(ledger::TrustPolicyText(key, genesis));
-}
-
 absl::StatusOr<int> Fsck(const LedgerOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, options.trust.empty()
-                                                        ? OwnPolicy(options.state)
-                                                        : ReadTrust(options.trust));
+                                                        ? OwnTrustPolicy(options.state)
+                                                        : ReadTrustPolicy(options.trust));
   // The newest head in the second place must be a prefix of what is stored: a state that was rolled
   // back shows here.
   std::vector<std::string> heads;
@@ -311,6 +291,7 @@ void RegisterLedgerCommands(CLI::App& app, CommandContext& context) {
 
   AddLedgerExport(*noun, context);
   AddLedgerVerifyProof(*noun, context);
+  AddLedgerSearch(*noun, context);
 }
 
 }  // namespace carnet::cli

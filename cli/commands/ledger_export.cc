@@ -32,21 +32,6 @@ struct ExportOptions {
   std::vector<std::uint64_t> indexes;
 };
 
-// `record-000012.sigstore.json`, with the signer's key beside it in the index that bundles.json is.
-absl::Status WriteBundle(const v1::ProvenRecord& record, const ledger::SignedHead& head,
-                         const ledger::NoteKey& log, const std::filesystem::path& directory,
-                         nlohmann::json& list) {
-  CARNET_ASSIGN_OR_RETURN(const std::string bundle, ledger::SigstoreBundle(record, head, log));
-  CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenRecord(record.record()));
-  const std::string name = absl::StrFormat("record-%06d.sigstore.json", record.proof().index());
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(directory / name, AsBytes(bundle), kPublicFileMode));
-  list.push_back({{"file", name},
-                  {"index", record.proof().index()},
-                  {"type", opened.type},
-                  {"public_key", HexEncode(opened.signer)}});
-  return absl::OkStatus();
-}
-
 absl::Status BundlesOfState(const ExportOptions& options, nlohmann::json& list) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
   CARNET_ASSIGN_OR_RETURN(const ledger::SignedHead published, log->PublishedHead());
@@ -71,14 +56,16 @@ absl::Status BundlesOfManifest(const ExportOptions& options, nlohmann::json& lis
     return absl::NotFoundError("manifest: it holds no record");
   }
   CARNET_ASSIGN_OR_RETURN(const ledger::Record first,
-                          ledger::OpenRecord(manifest.records.front().record()));
+                          ledger::OpenRecord(manifest.records.front().record));
   const auto* genesis = first.As<v1::Genesis>();
   if (genesis == nullptr) {
     return absl::NotFoundError("manifest: it does not begin with genesis");
   }
   CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log, ledger::ParseVkey(genesis->log_vkey()));
   CARNET_ASSIGN_OR_RETURN(const ledger::Head head, ledger::ParseHead(manifest.head, log));
-  for (const v1::ProvenRecord& record : manifest.records) {
+  CARNET_ASSIGN_OR_RETURN(const std::vector<v1::ProvenRecord> records,
+                          ledger::verifier::ProveSingly(manifest, head.size));
+  for (const v1::ProvenRecord& record : records) {
     CARNET_RETURN_IF_ERROR(
         WriteBundle(record, {.head = head, .note = manifest.head}, log, options.bundles, list));
   }
@@ -137,8 +124,7 @@ absl::StatusOr<int> Export(const ExportOptions& options, CommandContext& context
     CARNET_RETURN_IF_ERROR(options.manifest.empty() ? BundlesOfState(options, list)
                                                     : BundlesOfManifest(options, list));
     result = {{"out", options.bundles}, {"records", list.size()}};
-    CARNET_RETURN_IF_ERROR(WriteFileAtomic(std::filesystem::path(options.bundles) / "bundles.json",
-                                           AsBytes(list.dump(1) + "\n"), kPublicFileMode));
+    CARNET_RETURN_IF_ERROR(WriteBundleList(list, options.bundles));
   }
   if (context.json) {
     *context.out << result.dump() << '\n';
@@ -150,6 +136,24 @@ absl::StatusOr<int> Export(const ExportOptions& options, CommandContext& context
 }
 
 }  // namespace
+
+absl::Status WriteBundle(const v1::ProvenRecord& record, const ledger::SignedHead& head,
+                         const ledger::NoteKey& log, const std::filesystem::path& directory,
+                         nlohmann::json& list) {
+  CARNET_ASSIGN_OR_RETURN(const std::string bundle, ledger::SigstoreBundle(record, head, log));
+  CARNET_ASSIGN_OR_RETURN(const ledger::Record opened, ledger::OpenRecord(record.record()));
+  const std::string name = absl::StrFormat("record-%06d.sigstore.json", record.proof().index());
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(directory / name, AsBytes(bundle), kPublicFileMode));
+  list.push_back({{"file", name},
+                  {"index", record.proof().index()},
+                  {"type", opened.type},
+                  {"public_key", HexEncode(opened.signer)}});
+  return absl::OkStatus();
+}
+
+absl::Status WriteBundleList(const nlohmann::json& list, const std::filesystem::path& directory) {
+  return WriteFileAtomic(directory / "bundles.json", AsBytes(list.dump(1) + "\n"), kPublicFileMode);
+}
 
 void AddLedgerExport(CLI::App& noun, CommandContext& context) {
   const auto options = std::make_shared<ExportOptions>();

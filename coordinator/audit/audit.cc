@@ -11,9 +11,8 @@ namespace {
 
 using ledger::verifier::LogFailure;
 using ledger::verifier::LogVerdict;
-using ledger::verifier::TreeHead;
+using ledger::verifier::TakenRecord;
 using ledger::verifier::Verdict;
-using ledger::verifier::VerifiedRecord;
 
 // The codes of ledger/verifier/errors.h.
 Severity SeverityOf(const absl::Status& status) {
@@ -82,10 +81,10 @@ Report Audit(ledger::verifier::LogSource& source, const ledger::verifier::TrustP
   report.newest = absl::InfinitePast();
   Findings findings;
   Replay replay(report.numbers, findings);
-  const auto take = [&](const TreeHead& head, const VerifiedRecord& record) {
-    replay.Add(record);
+  const auto take = [&](const TakenRecord& taken) {
+    replay.Add(taken.record);
     if (options.progress) {
-      options.progress(replay.records(), head.size);
+      options.progress(replay.records(), taken.head.size);
     }
   };
   const LogVerdict log = ledger::verifier::VerifyWholeLog(source, policy, options.old_heads, take);

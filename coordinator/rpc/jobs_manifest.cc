@@ -45,7 +45,8 @@ class LineageScan {
            record.As<v1::WorkerEnrolled>() != nullptr ||
            record.As<v1::WorkerRevoked>() != nullptr ||
            record.As<v1::DatasetRegistered>() != nullptr ||
-           record.As<v1::ShardStaged>() != nullptr || record.As<v1::StagingOrdered>() != nullptr;
+           record.As<v1::PolicyActivated>() != nullptr || record.As<v1::ShardStaged>() != nullptr ||
+           record.As<v1::StagingOrdered>() != nullptr;
   }
 
   template <typename Ids>

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "crypto/hash.h"
+#include "ledger/verifier/policy_history.h"
 
 namespace carnet::ledger::verifier {
 namespace {
@@ -28,12 +29,30 @@ Finding Missing(std::string expected, std::uint64_t index) {
           .missing = true};
 }
 
+const char* ModeWord(v1::PrivacyMode mode) {
+  switch (mode) {
+    case v1::PRIVACY_MODE_TRUSTED:
+      return "trusted";
+    case v1::PRIVACY_MODE_SECAGG:
+      return "secagg";
+    case v1::PRIVACY_MODE_SECAGG_HELPER:
+      return "secagg_helper";
+    default:
+      return "not stated";
+  }
+}
+
 // Walks the records of one job in their order.
 class Walk {
  public:
-  Walk(const RecordMap& records, const v1::Genesis& genesis, const Members& members,
+  Walk(const LineageRecords& records, const v1::Genesis& genesis, const Members& members,
        ManifestReport& report)
-      : records_(records), genesis_(genesis), members_(members), report_(report) {}
+      : records_(records.records),
+        leaves_(records.leaves),
+        genesis_(genesis),
+        policies_(genesis),
+        members_(members),
+        report_(report) {}
 
   MaybeFinding Run(const std::string& job_id, const std::string& model);
 
@@ -58,16 +77,26 @@ class Walk {
   MaybeFinding Combined(std::uint64_t index, const v1::Aggregate& aggregate);
   MaybeFinding Included(std::uint64_t index, std::uint64_t contribution_index,
                         std::uint64_t weight);
+  MaybeFinding IncludedLeaf(std::uint64_t index, std::uint64_t contribution_index,
+                            std::uint64_t weight);
   MaybeFinding CheckContribution(std::uint64_t index, const v1::Contribution& contribution,
                                  std::uint64_t weight);
+  MaybeFinding CheckMember(std::uint64_t index, const std::string& worker_id,
+                           std::uint64_t weight) const;
+  const v1::RoundMember* FindMember(const std::string& worker_id) const;
+  // Counts a contribution for its worker; the participant's part of the report.
+  Participant& Credit(const std::string& worker_id, const std::string& region,
+                      const std::string& supplier);
   MaybeFinding Evaluated(std::uint64_t index, const v1::Evaluation& evaluation) const;
-  MaybeFinding CheckBasis(std::uint64_t index, const v1::DecisionBasis& basis) const;
+  void NotePolicy(const v1::DecisionBasis& basis, std::uint32_t round);
   MaybeFinding Step(std::uint64_t index, const VerifiedRecord& record);
   // As the region was last registered.
   std::vector<std::string> JurisdictionsOf(const std::string& region) const;
 
   const RecordMap& records_;
+  const std::map<std::uint64_t, Digest>& leaves_;
   const v1::Genesis& genesis_;
+  PolicyHistory policies_;
   const Members& members_;
   ManifestReport& report_;
   const v1::JobSubmitted* job_ = nullptr;
@@ -101,20 +130,25 @@ MaybeFinding Walk::Job(std::uint64_t index, const v1::JobSubmitted& job) {
   report_.base_model_sha256 = *base;
   report_.submitter = job.submitter();
   report_.job_name = job.spec().job();
+  report_.privacy_loss = job.spec().privacy().has_differential_privacy()
+                             ? "asked for in the job, not accounted for in these records"
+                             : "none promised: no differential privacy";
   report_.last_index = index;
   return std::nullopt;
 }
 
-MaybeFinding Walk::CheckBasis(std::uint64_t index, const v1::DecisionBasis& basis) const {
-  if (basis.bundle_sha256() == genesis_.bundle_sha256() &&
-      basis.revision() == genesis_.bundle_revision()) {
-    return std::nullopt;
+void Walk::NotePolicy(const v1::DecisionBasis& basis, std::uint32_t round) {
+  const Digest bundle = ToDigest(AsBytes(basis.bundle_sha256())).value_or(Digest{});
+  for (PolicyUse& use : report_.policies) {
+    if (use.bundle_sha256 == bundle && use.revision == basis.revision()) {
+      use.last_round = round;
+      return;
+    }
   }
-  return Wrong(
-      index,
-      absl::StrCat("policy bundle ", Hex(genesis_.bundle_sha256()), " revision ",
-                   genesis_.bundle_revision()),
-      absl::StrCat("policy bundle ", Hex(basis.bundle_sha256()), " revision ", basis.revision()));
+  report_.policies.push_back({.bundle_sha256 = bundle,
+                              .revision = basis.revision(),
+                              .first_round = round,
+                              .last_round = round});
 }
 
 MaybeFinding Walk::Opened(std::uint64_t index, const v1::RoundOpened& opened) {
@@ -131,7 +165,12 @@ MaybeFinding Walk::Opened(std::uint64_t index, const v1::RoundOpened& opened) {
   }
   attempts_ = opened.attempt();
   open_ = Open{.index = index, .opened = &opened, .closed = nullptr, .lost = {}};
-  return CheckBasis(index, opened.basis());
+  if (MaybeFinding finding = policies_.Check(index, opened.basis()); finding) {
+    return finding;
+  }
+  NotePolicy(opened.basis(), opened.round());
+  report_.privacy_mode = ModeWord(opened.mode());
+  return std::nullopt;
 }
 
 MaybeFinding Walk::Closed(std::uint64_t index, const v1::RoundClosed& closed) {
@@ -139,7 +178,7 @@ MaybeFinding Walk::Closed(std::uint64_t index, const v1::RoundClosed& closed) {
     return Wrong(index, "the end of an open round", "a round that was not open");
   }
   open_->closed = &closed;
-  return CheckBasis(index, closed.basis());
+  return policies_.Check(index, closed.basis());
 }
 
 void Walk::Rejected(std::uint64_t index, const v1::ContributionRejected& rejected) {
@@ -154,17 +193,33 @@ void Walk::Rejected(std::uint64_t index, const v1::ContributionRejected& rejecte
   }
 }
 
+const v1::RoundMember* Walk::FindMember(const std::string& worker_id) const {
+  const auto& members = open_->opened->members();
+  const auto member =
+      std::find_if(members.begin(), members.end(), [&worker_id](const v1::RoundMember& candidate) {
+        return candidate.worker_id() == worker_id;
+      });
+  return member == members.end() ? nullptr : &*member;
+}
+
+MaybeFinding Walk::CheckMember(std::uint64_t index, const std::string& worker_id,
+                               std::uint64_t weight) const {
+  const v1::RoundMember* member = FindMember(worker_id);
+  if (member == nullptr) {
+    return Wrong(index, "a worker of the round's cohort", worker_id);
+  }
+  if (weight != member->weight()) {
+    return Wrong(index, absl::StrCat("weight ", member->weight()), absl::StrCat("weight ", weight));
+  }
+  if (member->shards_size() != member->shard_sha256_size()) {
+    return Wrong(open_->index, "a digest for each shard", "more or fewer");
+  }
+  return std::nullopt;
+}
+
 MaybeFinding Walk::CheckContribution(std::uint64_t index, const v1::Contribution& contribution,
                                      std::uint64_t weight) {
   const v1::RoundOpened& opened = *open_->opened;
-  const auto& members = opened.members();
-  const auto member = std::find_if(members.begin(), members.end(),
-                                   [&contribution](const v1::RoundMember& candidate) {
-                                     return candidate.worker_id() == contribution.worker_id();
-                                   });
-  if (member == members.end()) {
-    return Wrong(index, "a worker of the round's cohort", contribution.worker_id());
-  }
   if (contribution.round_opened_index() != open_->index || !OfRound(contribution) ||
       contribution.job_id() != opened.job_id()) {
     return Wrong(index, absl::StrCat("a contribution to the round opened at ", open_->index),
@@ -174,9 +229,10 @@ MaybeFinding Walk::CheckContribution(std::uint64_t index, const v1::Contribution
     return Wrong(index, absl::StrCat("base model ", Hex(current_)),
                  absl::StrCat("base model ", Hex(contribution.base_model_sha256())));
   }
-  if (weight != member->weight()) {
-    return Wrong(index, absl::StrCat("weight ", member->weight()), absl::StrCat("weight ", weight));
+  if (MaybeFinding finding = CheckMember(index, contribution.worker_id(), weight); finding) {
+    return finding;
   }
+  const v1::RoundMember* member = FindMember(contribution.worker_id());
   if (!std::equal(contribution.shard_sha256().begin(), contribution.shard_sha256().end(),
                   member->shard_sha256().begin(), member->shard_sha256().end())) {
     return Wrong(index, "the shards that the round gave to the worker", "other shards");
@@ -212,11 +268,59 @@ std::vector<std::string> Walk::JurisdictionsOf(const std::string& region) const 
   return jurisdictions;
 }
 
+Participant& Walk::Credit(const std::string& worker_id, const std::string& region,
+                          const std::string& supplier) {
+  Participant& participant = participants_[worker_id];
+  if (participant.worker_id.empty()) {
+    participant.worker_id = worker_id;
+    participant.region = region;
+    participant.supplier = supplier;
+    participant.jurisdictions = JurisdictionsOf(region);
+  }
+  ++participant.contributions;
+  const v1::RoundMember* member = FindMember(worker_id);
+  for (int i = 0; i < member->shards_size(); ++i) {
+    participant.shards[member->shards(i)] =
+        ToDigest(AsBytes(member->shard_sha256(i))).value_or(Digest{});
+  }
+  return participant;
+}
+
+// Of a contribution of the compact form: what the round and the enrolment say of it.
+MaybeFinding Walk::IncludedLeaf(std::uint64_t index, std::uint64_t contribution_index,
+                                std::uint64_t weight) {
+  const auto& all = open_->closed->included();
+  const auto entry = std::find_if(all.begin(), all.end(), [=](const v1::Included& included) {
+    return included.index() == contribution_index;
+  });
+  if (entry == all.end() || contribution_index <= open_->index || contribution_index >= index) {
+    return Wrong(index, "a contribution between the round's opening and its aggregate",
+                 absl::StrCat("record ", contribution_index));
+  }
+  const auto worker = members_.workers.find(entry->worker_id());
+  if (worker == members_.workers.end() || worker->second.index >= contribution_index) {
+    return Missing(absl::StrCat("the enrolment of ", entry->worker_id()), contribution_index);
+  }
+  if (worker->second.revoked && *worker->second.revoked < contribution_index) {
+    return Wrong(contribution_index,
+                 absl::StrCat("nothing of ", entry->worker_id(), " after its revocation at ",
+                              *worker->second.revoked),
+                 "a contribution");
+  }
+  if (MaybeFinding finding = CheckMember(contribution_index, entry->worker_id(), weight); finding) {
+    return finding;
+  }
+  Credit(entry->worker_id(), worker->second.region, worker->second.supplier);
+  return std::nullopt;
+}
+
 MaybeFinding Walk::Included(std::uint64_t index, std::uint64_t contribution_index,
                             std::uint64_t weight) {
   const auto record = records_.find(contribution_index);
   if (record == records_.end()) {
-    return Missing(absl::StrCat("the contribution at ", contribution_index), index);
+    return leaves_.count(contribution_index) != 0
+               ? IncludedLeaf(index, contribution_index, weight)
+               : Missing(absl::StrCat("the contribution at ", contribution_index), index);
   }
   const auto* contribution = record->second.As<v1::Contribution>();
   if (contribution == nullptr || contribution_index <= open_->index ||
@@ -228,15 +332,8 @@ MaybeFinding Walk::Included(std::uint64_t index, std::uint64_t contribution_inde
       finding) {
     return finding;
   }
-  Participant& participant = participants_[contribution->worker_id()];
-  if (participant.worker_id.empty()) {
-    participant.worker_id = contribution->worker_id();
-    participant.region = contribution->region();
-    participant.supplier = contribution->supplier();
-    participant.jurisdictions = JurisdictionsOf(contribution->region());
-  }
-  ++participant.contributions;
-  participant.examples += contribution->examples();
+  Credit(contribution->worker_id(), contribution->region(), contribution->supplier()).examples +=
+      contribution->examples();
   return std::nullopt;
 }
 
@@ -329,6 +426,11 @@ MaybeFinding Walk::Run(const std::string& job_id, const std::string& model) {
   std::uint64_t last = 0;
   for (const auto& [index, record] : records_) {
     last = index;
+    if (const auto* activated = record.As<v1::PolicyActivated>(); activated != nullptr) {
+      if (MaybeFinding finding = policies_.Follow(index, *activated); finding) {
+        return finding;
+      }
+    }
     if (JobOf(record) != job_id || job_id.empty()) {
       continue;
     }
@@ -361,7 +463,7 @@ MaybeFinding Walk::Run(const std::string& job_id, const std::string& model) {
 
 }  // namespace
 
-std::optional<Finding> CheckLineage(const RecordMap& records, const v1::Genesis& genesis,
+std::optional<Finding> CheckLineage(const LineageRecords& records, const v1::Genesis& genesis,
                                     const Members& members, const std::string& job_id,
                                     const Digest& model_sha256, ManifestReport& report) {
   return Walk(records, genesis, members, report).Run(job_id, ToString(model_sha256));

@@ -54,9 +54,15 @@ std::optional<Finding> FollowKeys(const RecordMap& records, std::optional<KeyHis
 std::optional<Finding> CheckSigners(const RecordMap& records, const KeyHistory& keys,
                                     const Members& members);
 
+// What a manifest holds of the log, verified to be there.
+struct LineageRecords {
+  const RecordMap& records;
+  const std::map<std::uint64_t, Digest>& leaves;  // contributions of the compact form
+};
+
 // Walks the rounds of `job_id` from the base model until `model_sha256`, and fills the parts of
 // `report` that say what, where and under which policy.
-std::optional<Finding> CheckLineage(const RecordMap& records, const v1::Genesis& genesis,
+std::optional<Finding> CheckLineage(const LineageRecords& records, const v1::Genesis& genesis,
                                     const Members& members, const std::string& job_id,
                                     const Digest& model_sha256, ManifestReport& report);
 

@@ -1,5 +1,7 @@
 #include "ledger/verifier/manifest.h"
 
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,7 +11,7 @@
 #include "crypto/hash.h"
 #include "ledger/verifier/errors.h"
 #include "ledger/verifier/lineage.h"
-#include "ledger/verifier/merkle.h"
+#include "ledger/verifier/shared_proof.h"
 
 namespace carnet::ledger::verifier {
 namespace {
@@ -58,6 +60,7 @@ class ManifestCheck {
   TrustPolicy FollowedPolicy() const;
   bool CheckHead();
   bool CheckRecords();
+  bool CheckTree();
   bool CheckGenesis();
   bool CheckSeen();
 
@@ -65,6 +68,7 @@ class ManifestCheck {
   ManifestReport& report_;
   Manifest manifest_;
   RecordMap records_;
+  PartialTree tree_;
   const v1::Genesis* genesis_ = nullptr;
 };
 
@@ -85,11 +89,11 @@ bool ManifestCheck::CheckModelFile(const Digest& model_file_sha256) {
 // believable.
 TrustPolicy ManifestCheck::FollowedPolicy() const {
   TrustPolicy policy = policy_;
-  for (const v1::ProvenRecord& proven : manifest_.records) {
-    if (!absl::StrContains(proven.record().statement(), "urn:carnet:key-rotated:v1")) {
+  for (const IndexedRecord& entry : manifest_.records) {
+    if (!absl::StrContains(entry.record.statement(), "urn:carnet:key-rotated:v1")) {
       continue;
     }
-    const absl::StatusOr<VerifiedRecord> record = VerifyRecord(proven.record());
+    const absl::StatusOr<VerifiedRecord> record = VerifyRecord(entry.record);
     for (VerifierKey& log : policy.logs) {
       if (absl::StatusOr<VerifierKey> followed =
               record.ok() ? FollowLogKey(log, *record) : record.status();
@@ -115,24 +119,65 @@ bool ManifestCheck::CheckHead() {
   return Pass("head");
 }
 
+// The `seen` of a record; null: it has none.
+const v1::Seen* SeenOf(const VerifiedRecord& record) {
+  if (const auto* contribution = record.As<v1::Contribution>(); contribution != nullptr) {
+    return &contribution->seen();
+  }
+  const auto* evaluation = record.As<v1::Evaluation>();
+  return evaluation == nullptr ? nullptr : &evaluation->seen();
+}
+
+absl::StatusOr<PartialTree> TreeOf(const Manifest& manifest, const RecordMap& records,
+                                   std::uint64_t size) {
+  std::map<std::uint64_t, Digest> leaves = manifest.leaves;
+  std::set<std::uint64_t> seen_sizes;
+  for (const auto& [index, record] : records) {
+    leaves.emplace(index, record.leaf_hash);
+    if (const v1::Seen* seen = SeenOf(record); seen != nullptr) {
+      seen_sizes.insert(seen->size());
+    }
+  }
+  return PartialTree::Build(size, leaves, seen_sizes, manifest.nodes);
+}
+
 bool ManifestCheck::CheckRecords() {
-  for (const v1::ProvenRecord& proven : manifest_.records) {
-    const std::uint64_t index = proven.proof().index();
-    absl::StatusOr<VerifiedRecord> record = VerifyRecord(proven.record());
+  for (const IndexedRecord& entry : manifest_.records) {
+    absl::StatusOr<VerifiedRecord> record = VerifyRecord(entry.record);
     if (!record.ok()) {
-      return Fail("records", "a statement with its signature", record.status(), index);
+      return Fail("records", "a statement with its signature", record.status(), entry.index);
     }
-    if (const absl::Status included =
-            VerifyInclusionProof(record->leaf_hash, proven.proof(), report_.head);
-        !included.ok()) {
-      return Fail("records", "a record of the log", included, index);
+    if (manifest_.form == ManifestForm::kCompact && record->As<v1::Contribution>() != nullptr) {
+      return Fail("records", {.expected = "contributions by their leaf hash alone",
+                              .actual = "a contribution in full in the compact form",
+                              .index = entry.index});
     }
-    if (const absl::Status taken = TakeErasure(index, *record, report_.erased); !taken.ok()) {
+    records_.emplace(entry.index, *std::move(record));
+  }
+  manifest_.records.clear();  // Verified and parsed: the texts are not needed twice.
+  report_.records = records_.size();
+  report_.leaves = manifest_.leaves.size();
+  return CheckTree();
+}
+
+bool ManifestCheck::CheckTree() {
+  absl::StatusOr<PartialTree> tree = TreeOf(manifest_, records_, report_.head.size);
+  if (!tree.ok()) {
+    return Fail("records", "one proof for all records, neither more nor less", tree.status());
+  }
+  tree_ = *std::move(tree);
+  if (tree_.root() != report_.head.root) {
+    return Fail("records",
+                {.expected = absl::StrCat("records of the log whose root is ",
+                                          HexEncode(report_.head.root)),
+                 .actual = absl::StrCat("records and nodes that give ", HexEncode(tree_.root())),
+                 .index = {}});
+  }
+  for (const auto& [index, record] : records_) {
+    if (const absl::Status taken = TakeErasure(index, record, report_.erased); !taken.ok()) {
       return Fail("records", "an erasure that follows its order", taken, index);
     }
-    records_.emplace(index, *std::move(record));
   }
-  report_.records = records_.size();
   return Pass("records");
 }
 
@@ -169,15 +214,6 @@ bool ManifestCheck::CheckGenesis() {
   return Pass("genesis");
 }
 
-// The `seen` of a record; null: it has none.
-const v1::Seen* SeenOf(const VerifiedRecord& record) {
-  if (const auto* contribution = record.As<v1::Contribution>(); contribution != nullptr) {
-    return &contribution->seen();
-  }
-  const auto* evaluation = record.As<v1::Evaluation>();
-  return evaluation == nullptr ? nullptr : &evaluation->seen();
-}
-
 bool ManifestCheck::CheckSeen() {
   constexpr char kName[] = "what workers saw";
   for (const auto& [index, record] : records_) {
@@ -192,20 +228,8 @@ bool ManifestCheck::CheckSeen() {
                    .actual = absl::StrCat("one of ", seen->size(), " records of ", seen->origin()),
                    .index = index});
     }
-    const auto proof = manifest_.consistency.find(seen->size());
-    if (proof == manifest_.consistency.end()) {
-      return Fail(kName, {.expected = absl::StrCat("a consistency proof from ", seen->size()),
-                          .actual = "not in the manifest",
-                          .index = index,
-                          .missing = true});
-    }
-    std::vector<Digest> path;
-    for (const std::string& hash : proof->second.hashes()) {
-      path.push_back(ToDigest(AsBytes(hash)).value_or(Digest{}));
-    }
-    const absl::Status prefix =
-        VerifyConsistency(seen->size(), *root, report_.head.size, report_.head.root, path);
-    if (proof->second.new_size() != report_.head.size || !prefix.ok()) {
+    // CheckTree computed it from records and nodes that lead to the head.
+    if (tree_.RootOf(seen->size()) != *root) {
       return Fail(kName, {.expected = "a head that this log extends",
                           .actual = absl::StrCat("the worker signed that it saw ", seen->size(),
                                                  " records with root ", HexEncode(*root)),
@@ -222,6 +246,7 @@ void ManifestCheck::Run(const Digest& model_file_sha256, ByteView manifest_file)
     return;
   }
   manifest_ = *std::move(manifest);
+  report_.form = manifest_.form;
   Pass("manifest file");
   if (!CheckModelFile(model_file_sha256) || !CheckHead() || !CheckRecords() || !CheckGenesis()) {
     return;
@@ -230,11 +255,17 @@ void ManifestCheck::Run(const Digest& model_file_sha256, ByteView manifest_file)
   std::optional<KeyHistory> keys;
   if (!Decide("keys", FollowKeys(records_, keys)) ||
       !Decide("signers", CheckSigners(records_, *keys, members)) || !CheckSeen() ||
-      !Decide("lineage", CheckLineage(records_, *genesis_, members, manifest_.job_id,
-                                      manifest_.model_sha256, report_))) {
+      !Decide("lineage", CheckLineage({records_, manifest_.leaves}, *genesis_, members,
+                                      manifest_.job_id, manifest_.model_sha256, report_))) {
     return;
   }
   report_.verdict = Verdict::kGood;
+  if (report_.form == ManifestForm::kCompact) {
+    report_.caveats.push_back(absl::StrCat(
+        "compact form: ", report_.leaves,
+        " contributions are known by index and leaf hash alone; "
+        "what they say, who signed them and what their workers saw is left to the log"));
+  }
   report_.caveats.emplace_back(
       "worker identities are as good as the operator's certificate authority");
   report_.caveats.emplace_back(
@@ -249,6 +280,79 @@ ManifestReport VerifyManifest(const Digest& model_file_sha256, ByteView manifest
   ManifestReport report;
   ManifestCheck(policy, report).Run(model_file_sha256, manifest_file);
   return report;
+}
+
+absl::StatusOr<std::vector<v1::ProvenRecord>> ProveSingly(const Manifest& manifest,
+                                                          std::uint64_t tree_size) {
+  RecordMap records;
+  for (const IndexedRecord& entry : manifest.records) {
+    CARNET_ASSIGN_OR_RETURN(VerifiedRecord record, VerifyRecord(entry.record));
+    records.emplace(entry.index, std::move(record));
+  }
+  CARNET_ASSIGN_OR_RETURN(const PartialTree tree, TreeOf(manifest, records, tree_size));
+  std::vector<v1::ProvenRecord> proven;
+  for (const IndexedRecord& entry : manifest.records) {
+    const std::optional<std::vector<Digest>> path = tree.InclusionPath(entry.index);
+    if (!path) {
+      return BadEvidence("manifest: the shared proof does not show a record");
+    }
+    v1::ProvenRecord& record = proven.emplace_back();
+    *record.mutable_record() = entry.record;
+    record.mutable_proof()->set_index(entry.index);
+    record.mutable_proof()->set_tree_size(tree_size);
+    for (const Digest& hash : *path) {
+      record.mutable_proof()->add_hashes(ToString(hash));
+    }
+  }
+  return proven;
+}
+
+absl::StatusOr<Manifest> CompactForm(const Manifest& full, std::uint64_t tree_size) {
+  Manifest compact{.form = ManifestForm::kCompact,
+                   .job_id = full.job_id,
+                   .model_sha256 = full.model_sha256,
+                   .head = full.head,
+                   .records = {},
+                   .leaves = full.leaves,
+                   .nodes = {}};
+  RecordMap records;
+  std::set<std::uint64_t> seen_sizes;
+  for (const IndexedRecord& entry : full.records) {
+    CARNET_ASSIGN_OR_RETURN(VerifiedRecord record, VerifyRecord(entry.record));
+    if (record.As<v1::Contribution>() != nullptr) {
+      compact.leaves.emplace(entry.index, record.leaf_hash);
+    } else {
+      compact.records.push_back(entry);
+      if (const v1::Seen* seen = SeenOf(record); seen != nullptr) {
+        seen_sizes.insert(seen->size());
+      }
+    }
+    records.emplace(entry.index, std::move(record));
+  }
+  CARNET_ASSIGN_OR_RETURN(const PartialTree tree, TreeOf(full, records, tree_size));
+  compact.nodes = tree.NodesFor(seen_sizes);
+  return compact;
+}
+
+absl::StatusOr<TrustPolicy> PolicyOfItself(const Manifest& manifest) {
+  if (manifest.records.empty()) {
+    return BadEvidence("manifest: it holds no record");
+  }
+  CARNET_ASSIGN_OR_RETURN(const VerifiedRecord first,
+                          VerifyRecord(manifest.records.front().record));
+  const auto* genesis = first.As<v1::Genesis>();
+  if (genesis == nullptr) {
+    return BadEvidence("manifest: it does not begin with a genesis record");
+  }
+  const absl::StatusOr<VerifierKey> log = ParseVerifierKey(genesis->log_vkey());
+  if (!log.ok()) {
+    return BadEvidence("manifest: its genesis names no key of a log");
+  }
+  TrustPolicy policy;
+  policy.logs.push_back(*log);
+  policy.quorum = "none";
+  policy.genesis = first.leaf_hash;
+  return policy;
 }
 
 }  // namespace carnet::ledger::verifier

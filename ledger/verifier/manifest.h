@@ -20,20 +20,38 @@
 namespace carnet::ledger::verifier {
 
 inline constexpr std::size_t kManifestBytesMax = std::size_t{256} * 1024 * 1024;  // the file
-inline constexpr std::size_t kManifestJsonBytesMax =
-    std::size_t{256} * 1024 * 1024;  // what it unpacks to
-inline constexpr std::size_t kManifestRecordsMax = 100'000;
+inline constexpr std::size_t kManifestUnpackedBytesMax =
+    std::size_t{512} * 1024 * 1024;  // what it unpacks to, which its frame states
+inline constexpr std::size_t kManifestRecordsMax = 250'000;  // statements and leaves together
+
+enum class ManifestForm {
+  kFull,     // every statement
+  kCompact,  // contributions by index and leaf hash alone
+};
+
+struct IndexedRecord {
+  std::uint64_t index = 0;
+  v1::SignedRecord record;
+};
 
 // A manifest's parts, not yet believed.
 struct Manifest {
+  ManifestForm form = ManifestForm::kFull;
   std::string job_id;
   Digest model_sha256{};
   std::string head;
-  std::vector<v1::ProvenRecord> records;                      // ascending index
-  std::map<std::uint64_t, v1::ConsistencyProof> consistency;  // by old size, to the head
+  std::vector<IndexedRecord> records;      // ascending index
+  std::map<std::uint64_t, Digest> leaves;  // leaf hashes without a statement, by index
+  std::vector<Digest> nodes;               // the shared proof
 };
-// Error UNAUTHENTICATED: malformed, another form or version, over the bounds.
+// Error UNAUTHENTICATED: malformed, another version, over the bounds.
 absl::StatusOr<Manifest> ParseManifest(ByteView file);
+
+// The records with a proof of their own each, as bundles need them; `tree_size` of the manifest's
+// head, which the caller checked or does not believe. The proofs lead to one root, right or wrong.
+// Error UNAUTHENTICATED: a record breaks its rules; a node too few or too many.
+absl::StatusOr<std::vector<v1::ProvenRecord>> ProveSingly(const Manifest& manifest,
+                                                          std::uint64_t tree_size);
 
 enum class Verdict : int { kGood = 0, kBadEvidence = 1, kCannotDecide = 3, kMisbehaviour = 4 };
 
@@ -53,11 +71,21 @@ struct Participant {
   std::vector<std::string>
       jurisdictions;  // of the region as registered; empty: not in the manifest
   std::uint64_t contributions = 0;
-  std::uint64_t examples = 0;
+  std::uint64_t examples = 0;            // as the worker signed them; 0 in the compact form
+  std::map<std::string, Digest> shards;  // that its rounds gave it: "dataset/shard" and digest
+};
+
+// One revision of the policies, and the rounds that were decided under it.
+struct PolicyUse {
+  Digest bundle_sha256{};
+  std::uint64_t revision = 0;
+  std::uint32_t first_round = 0;
+  std::uint32_t last_round = 0;
 };
 
 struct ManifestReport {
   Verdict verdict = Verdict::kBadEvidence;
+  ManifestForm form = ManifestForm::kFull;
   // Who
   std::string federation;
   std::string organisation;
@@ -73,14 +101,19 @@ struct ManifestReport {
   // Where
   std::vector<Participant> participants;  // by worker id
   // Under which policy
-  Digest bundle_sha256{};
+  Digest bundle_sha256{};  // of genesis
   std::uint64_t bundle_revision = 0;
+  std::vector<PolicyUse> policies;  // of the rounds, in the order of their first use
+  // Privacy
+  std::string privacy_mode;  // "trusted": the coordinator opens each delta
+  std::string privacy_loss;  // in words; empty before the job was seen
   // Index and head
   std::uint64_t last_index = 0;  // of the record that made the model
   TreeHead head;
   std::vector<std::pair<std::string, absl::Time>> cosigned;
   std::uint64_t records = 0;
   std::vector<Erased> erased;  // what the vault no longer holds of these records
+  std::uint64_t leaves = 0;    // contributions that the compact form leaves to the log
 
   std::vector<Check> checks;         // the last one failed unless the verdict is kGood
   std::vector<std::string> caveats;  // what the verdict does not say
@@ -89,6 +122,15 @@ struct ManifestReport {
 // The first failed check ends it.
 ManifestReport VerifyManifest(const Digest& model_file_sha256, ByteView manifest_file,
                               const TrustPolicy& policy);
+
+// The compact form of a manifest: contributions by leaf hash, and a proof for what is left. It is
+// as good as what it is made of. Errors: UNAUTHENTICATED as ProveSingly.
+absl::StatusOr<Manifest> CompactForm(const Manifest& full, std::uint64_t tree_size);
+
+// The policy of a manifest that is held against itself: the log that its own genesis names. It
+// shows that the file fits together, not whose log it is. Error UNAUTHENTICATED: it does not begin
+// with a genesis.
+absl::StatusOr<TrustPolicy> PolicyOfItself(const Manifest& manifest);
 
 }  // namespace carnet::ledger::verifier
 

@@ -1,24 +1,27 @@
-// From the bytes of a manifest to its parts: zstd, then JSON. Everything is bounded, nothing is
-// believed.
+// From the bytes of a manifest to its parts: zstd, then sections of stated lengths. Everything is
+// bounded, nothing is believed.
 #include <zstd.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/json.h"
 #include "base/status.h"
 #include "ledger/verifier/errors.h"
 #include "ledger/verifier/manifest.h"
-#include "ledger/verifier/merkle.h"
 
 namespace carnet::ledger::verifier {
 namespace {
 
 constexpr int kWindowLogMax = 27;  // 128 MiB: what zstd's own tools accept unasked
-constexpr int kDepthMax = 4;
 constexpr std::size_t kStatementBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kSignatureBytes = 64;
+constexpr std::size_t kPublicKeyBytes = 32;
+constexpr std::size_t kLineBytesMax = 128;
+constexpr char kMagic[] = "carnet-manifest/v1";
+// A node for each level on both sides of each leaf and each earlier size is more than any proof
+// has.
+constexpr std::size_t kNodesMax = std::size_t{4} * 1024 * 1024;
 
 absl::Status Bad(absl::string_view why) {
   return BadEvidence(absl::StrCat("manifest: ", why));
@@ -28,11 +31,24 @@ struct DStreamDeleter {
   void operator()(ZSTD_DStream* stream) const noexcept { ZSTD_freeDStream(stream); }
 };
 
-// Memory follows what really comes out, whatever the frame's header says.
-absl::StatusOr<std::string> Unpack(ByteView file) {
+// The size that the frame states; nothing is unpacked that states none, or too much.
+absl::StatusOr<std::size_t> StatedSize(ByteView file) {
   if (file.size() > kManifestBytesMax) {
     return Bad("the file is over 256 MiB");
   }
+  const unsigned long long size = ZSTD_getFrameContentSize(file.data(), file.size());
+  if (size == ZSTD_CONTENTSIZE_ERROR) {
+    return Bad("not zstd, or damaged");
+  }
+  if (size == ZSTD_CONTENTSIZE_UNKNOWN || size > kManifestUnpackedBytesMax) {
+    return Bad("it does not state a size of at most 512 MiB");
+  }
+  return static_cast<std::size_t>(size);
+}
+
+// Memory follows what really comes out, up to what was stated.
+absl::StatusOr<std::string> Unpack(ByteView file) {
+  CARNET_ASSIGN_OR_RETURN(const std::size_t stated, StatedSize(file));
   const std::unique_ptr<ZSTD_DStream, DStreamDeleter> stream(ZSTD_createDStream());
   if (stream == nullptr ||
       ZSTD_isError(ZSTD_DCtx_setParameter(stream.get(), ZSTD_d_windowLogMax, kWindowLogMax)) != 0) {
@@ -48,121 +64,142 @@ absl::StatusOr<std::string> Unpack(ByteView file) {
     if (ZSTD_isError(left) != 0) {
       return Bad("not zstd, or damaged");
     }
-    if (text.size() + out.pos > kManifestJsonBytesMax) {
-      return Bad("it unpacks to more than 256 MiB");
+    if (text.size() + out.pos > stated) {
+      return Bad("it unpacks to more than it states");
     }
     text.append(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(out.pos));
     if (left != 0 && in.pos == in.size && out.pos == 0) {
       return Bad("it ends too early");
     }
   }
-  return in.pos == in.size ? absl::StatusOr<std::string>(std::move(text))
-                           : Bad("bytes after its end");
+  if (in.pos != in.size || text.size() != stated) {
+    return Bad("bytes after its end, or fewer than it states");
+  }
+  return text;
 }
 
-// Reads members of one object; the first that is missing or of another kind makes it fail.
-class ObjectReader {
+// Reads from the front; the first read that fails makes all later ones fail.
+class Reader {
  public:
-  // count: how many members the object has.
-  ObjectReader(const nlohmann::json& object, std::size_t count)
-      : object_(object), ok_(object.is_object() && object.size() == count) {}
+  explicit Reader(absl::string_view text) : text_(text) {}
 
-  std::string Text(const char* key) {
-    const nlohmann::json* value = Find(key);
-    ok_ = ok_ && value->is_string();
-    return ok_ ? value->get<std::string>() : std::string();
-  }
-  std::uint64_t Number(const char* key) {
-    const nlohmann::json* value = Find(key);
-    ok_ = ok_ && value->is_number_unsigned();
-    return ok_ ? value->get<std::uint64_t>() : 0;
-  }
-  std::string Blob(const char* key) { return Decoded(Text(key)); }
-  const nlohmann::json& List(const char* key, std::size_t max) {
-    static const nlohmann::json empty = nlohmann::json::array();
-    const nlohmann::json* value = Find(key);
-    ok_ = ok_ && value->is_array() && value->size() <= max;
-    return ok_ ? *value : empty;
-  }
-  template <typename Field>
-  void Hashes(const char* key, Field& field) {
-    for (const nlohmann::json& hash : List(key, kProofHashesMax)) {
-      ok_ = ok_ && hash.is_string();
-      field.Add(ok_ ? Decoded(hash.get<std::string>()) : std::string());
+  absl::string_view Take(std::size_t count) {
+    ok_ = ok_ && count <= text_.size();
+    if (!ok_) {
+      return {};
     }
+    const absl::string_view taken = text_.substr(0, count);
+    text_.remove_prefix(count);
+    return taken;
   }
+  absl::string_view Line() {
+    const std::size_t end = text_.substr(0, kLineBytesMax).find('\n');
+    ok_ = ok_ && end != absl::string_view::npos;
+    const absl::string_view line = Take(ok_ ? end : 0);
+    Take(1);
+    return line;
+  }
+  std::uint64_t Number(std::size_t bytes) {
+    std::uint64_t value = 0;
+    for (const char byte : Take(bytes)) {
+      value = value << 8 | static_cast<std::uint8_t>(byte);
+    }
+    return value;
+  }
+  // A count of items that take at least `item_bytes` each: never more than there can be.
+  std::size_t Count(std::size_t max, std::size_t item_bytes) {
+    const std::uint64_t count = Number(4);
+    ok_ = ok_ && count <= max && count <= text_.size() / item_bytes;
+    return ok_ ? static_cast<std::size_t>(count) : 0;
+  }
+  Digest Hash() { return ToDigest(AsBytes(Take(kDigestBytes))).value_or(Digest{}); }
   bool ok() const { return ok_; }
+  bool at_end() const { return text_.empty(); }
 
  private:
-  const nlohmann::json* Find(const char* key) {
-    const auto member = ok_ ? object_.find(key) : object_.end();
-    ok_ = ok_ && member != object_.end();
-    return ok_ ? &*member : nullptr;
-  }
-  std::string Decoded(const std::string& text) {
-    const absl::StatusOr<Bytes> bytes = ok_ ? Base64Decode(text) : absl::StatusOr<Bytes>(Bytes());
-    ok_ = ok_ && bytes.ok();
-    return ok_ ? ToString(*bytes) : std::string();
-  }
-
-  const nlohmann::json& object_;
-  bool ok_;
+  absl::string_view text_;
+  bool ok_ = true;
 };
 
-absl::StatusOr<v1::ProvenRecord> ReadRecord(const nlohmann::json& json, std::uint64_t tree_size) {
-  ObjectReader members(json, 5);
-  v1::ProvenRecord record;
-  record.mutable_proof()->set_index(members.Number("index"));
-  record.mutable_proof()->set_tree_size(tree_size);
-  record.mutable_record()->set_statement(members.Text("statement"));
-  record.mutable_record()->set_signature(members.Blob("signature"));
-  record.mutable_record()->set_public_key(members.Blob("public_key"));
-  members.Hashes("proof", *record.mutable_proof()->mutable_hashes());
-  if (!members.ok() || record.record().statement().size() > kStatementBytesMax) {
-    return Bad("a record is not as this version writes them");
+absl::Status ReadRecords(Reader& reader, Manifest& manifest) {
+  const std::size_t count =
+      reader.Count(kManifestRecordsMax, 8 + 4 + 1 + kSignatureBytes + kPublicKeyBytes);
+  manifest.records.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    IndexedRecord entry;
+    entry.index = reader.Number(8);
+    const std::uint64_t statement_bytes = reader.Number(4);
+    if (!reader.ok() || statement_bytes == 0 || statement_bytes > kStatementBytesMax) {
+      return Bad("a statement that is empty or over 1 MiB");
+    }
+    entry.record.set_statement(std::string(reader.Take(statement_bytes)));
+    entry.record.set_signature(std::string(reader.Take(kSignatureBytes)));
+    entry.record.set_public_key(std::string(reader.Take(kPublicKeyBytes)));
+    if (!manifest.records.empty() && entry.index <= manifest.records.back().index) {
+      return Bad("its records are not in ascending order");
+    }
+    manifest.records.push_back(std::move(entry));
   }
-  return record;
+  return absl::OkStatus();
+}
+
+absl::Status ReadLeaves(Reader& reader, Manifest& manifest) {
+  const std::size_t count =
+      reader.Count(kManifestRecordsMax - manifest.records.size(), 8 + kDigestBytes);
+  if (manifest.form == ManifestForm::kFull && count > 0) {
+    return Bad("leaves without statements in the form `full`");
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t index = reader.Number(8);
+    if (!manifest.leaves.empty() && index <= manifest.leaves.rbegin()->first) {
+      return Bad("its leaves are not in ascending order");
+    }
+    manifest.leaves.emplace_hint(manifest.leaves.end(), index, reader.Hash());
+  }
+  for (const IndexedRecord& entry : manifest.records) {
+    if (manifest.leaves.count(entry.index) != 0) {
+      return Bad("an index stands for a statement and for a leaf");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadHeading(Reader& reader, Manifest& manifest) {
+  if (reader.Line() != kMagic) {
+    return Bad("not a manifest of version 1");
+  }
+  const absl::string_view form = reader.Line();
+  if (form != "full" && form != "compact") {
+    return Bad("neither in the form `full` nor `compact`");
+  }
+  manifest.form = form == "full" ? ManifestForm::kFull : ManifestForm::kCompact;
+  manifest.job_id = std::string(reader.Line());
+  const absl::StatusOr<Digest> model = DigestFromHex(reader.Line());
+  const std::size_t head_bytes = reader.Count(kHeadBytesMax, 1);
+  manifest.head = std::string(reader.Take(head_bytes));
+  if (!reader.ok() || !model.ok()) {
+    return Bad("its heading is not as this version writes it");
+  }
+  manifest.model_sha256 = *model;
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<Manifest> ParseManifest(ByteView file) {
   CARNET_ASSIGN_OR_RETURN(const std::string text, Unpack(file));
-  const absl::StatusOr<nlohmann::json> json = ParseJson(text, kManifestJsonBytesMax, kDepthMax);
-  if (!json.ok() || !json->is_object() || !json->contains("format") ||
-      (*json)["format"] != "carnet-manifest" || !json->contains("version") ||
-      (*json)["version"] != 1 || !json->contains("form") || (*json)["form"] != "full") {
-    return Bad("not a manifest of version 1 in the form `full`");
-  }
-  ObjectReader members(*json, 9);
+  Reader reader(text);
   Manifest manifest;
-  manifest.job_id = members.Text("job");
-  manifest.head = members.Text("head");
-  const std::uint64_t size = members.Number("size");
-  const absl::StatusOr<Digest> model = DigestFromHex(members.Text("model"));
-  const nlohmann::json& records = members.List("records", kManifestRecordsMax);
-  const nlohmann::json& consistency = members.List("consistency", kManifestRecordsMax);
-  if (!members.ok() || !model.ok()) {
-    return Bad("a member is missing or of another kind");
+  CARNET_RETURN_IF_ERROR(ReadHeading(reader, manifest));
+  CARNET_RETURN_IF_ERROR(ReadRecords(reader, manifest));
+  CARNET_RETURN_IF_ERROR(ReadLeaves(reader, manifest));
+  const std::size_t nodes = reader.Count(kNodesMax, kDigestBytes);
+  manifest.nodes.reserve(nodes);
+  for (std::size_t i = 0; i < nodes; ++i) {
+    manifest.nodes.push_back(reader.Hash());
   }
-  manifest.model_sha256 = *model;
-  for (const nlohmann::json& entry : records) {
-    CARNET_ASSIGN_OR_RETURN(v1::ProvenRecord record, ReadRecord(entry, size));
-    if (!manifest.records.empty() &&
-        record.proof().index() <= manifest.records.back().proof().index()) {
-      return Bad("its records are not in ascending order");
-    }
-    manifest.records.push_back(std::move(record));
-  }
-  for (const nlohmann::json& entry : consistency) {
-    ObjectReader proof(entry, 2);
-    v1::ConsistencyProof parsed;
-    parsed.set_old_size(proof.Number("size"));
-    parsed.set_new_size(size);
-    proof.Hashes("proof", *parsed.mutable_hashes());
-    if (!proof.ok() || !manifest.consistency.emplace(parsed.old_size(), parsed).second) {
-      return Bad("a consistency proof is not as this version writes them");
-    }
+  if (!reader.ok() || !reader.at_end()) {
+    return Bad("a length that does not fit its contents");
   }
   return manifest;
 }

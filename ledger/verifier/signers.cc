@@ -74,7 +74,8 @@ Members EnrolledMembers(const RecordMap& records) {
 
 bool IsCoordinators(const VerifiedRecord& record) {
   return record.As<v1::JobSubmitted>() == nullptr && record.As<v1::Contribution>() == nullptr &&
-         record.As<v1::Evaluation>() == nullptr;
+         record.As<v1::Evaluation>() == nullptr && record.As<v1::Approval>() == nullptr &&
+         record.As<v1::PolicyProposed>() == nullptr;
 }
 
 std::optional<Finding> FollowKeys(const RecordMap& records, std::optional<KeyHistory>& keys) {

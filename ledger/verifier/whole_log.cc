@@ -314,7 +314,10 @@ absl::Status LogCheck::CheckStatements(std::uint64_t index,
     }
     ++verdict_.report.statements_checked;
     if (take_) {
-      take_(verdict_.report.head, *verified);
+      take_({.head = verdict_.report.head,
+             .index = position,
+             .record = *verified,
+             .signed_record = *record});
     }
   }
   return absl::OkStatus();

@@ -52,9 +52,16 @@ struct LogVerdict {
   std::optional<LogFailure> failure;  // none: everything holds
 };
 
-// Takes each record, in order, once its statement was checked against its entry; whether the
-// entries give the head's root is known at the end only.
-using RecordTaker = std::function<void(const TreeHead& head, const VerifiedRecord& record)>;
+// A record whose statement was checked against its entry. Borrowed for the call alone.
+struct TakenRecord {
+  const TreeHead& head;  // of the log that is read
+  std::uint64_t index;
+  const VerifiedRecord& record;
+  const v1::SignedRecord& signed_record;
+};
+// Takes each record, in order. Whether the entries give the head's root is known at the end only:
+// what it was told is believed only if nothing failed.
+using RecordTaker = std::function<void(const TakenRecord& taken)>;
 
 // old_heads: notes of the same log from earlier; each must be a prefix (else DATA_LOSS: the log
 // signed both). take: may be empty; called only where the source holds statements.

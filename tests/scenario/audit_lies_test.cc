@@ -371,7 +371,7 @@ TEST_CASE("Audit: a time that goes back, a reused request and another signer are
     ExpectForged(world, record, world.statement_key(), "request-once", {SubjectOf("request")});
   }
   SECTION("signer") {
-    ExpectForged(world, record, world.worker("fr-1").key, "signer", {SubjectOf("request")});
+    ExpectForged(world, record, world.worker("fr-1").key, "log", {SubjectOf("request")});
   }
 }
 

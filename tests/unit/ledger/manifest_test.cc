@@ -1,15 +1,16 @@
 #include "ledger/verifier/manifest.h"
 
-#include <zstd.h>
-
 #include <catch2/catch.hpp>
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "ledger/manifest.h"
+#include "ledger/record.h"
+#include "ledger/shared_proof.h"
+#include "manifest_parts.h"
 #include "small_federation.h"
 #include "temp_dir.h"
 
@@ -18,23 +19,12 @@ namespace {
 
 using google::protobuf::Message;
 using testing_ledger::DigestOf;
+using testing_ledger::ManifestParts;
 using testing_ledger::SmallFederation;
 using testing_ledger::TempDir;
 using verifier::ManifestReport;
 using verifier::Verdict;
 using Signer = SmallFederation::Signer;
-
-Bytes Pack(const std::string& text) {
-  Bytes packed(ZSTD_compressBound(text.size()));
-  packed.resize(ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(), 1));
-  return packed;
-}
-
-std::string Unpack(const Bytes& packed) {
-  std::string text(ZSTD_getFrameContentSize(packed.data(), packed.size()), '\0');
-  ZSTD_decompress(text.data(), text.size(), packed.data(), packed.size());
-  return text;
-}
 
 std::string Describe(const ManifestReport& report) {
   const verifier::Check& last = report.checks.back();
@@ -45,33 +35,30 @@ std::string Describe(const ManifestReport& report) {
 // A manifest of a whole log from a writer that looks at nothing.
 Bytes CarelessManifest(const SmallFederation& federation, const LogView& log) {
   const std::uint64_t size = log.Size();
-  const auto hashes = [](const auto& proof) {
-    nlohmann::json list = nlohmann::json::array();
-    for (const std::string& hash : proof.hashes()) {
-      list.push_back(Base64Encode(AsBytes(hash)));
-    }
-    return list;
-  };
-  nlohmann::json manifest = {{"format", "carnet-manifest"},
-                             {"version", 1},
-                             {"form", "full"},
-                             {"job", federation.job_id()},
-                             {"model", HexEncode(federation.model())},
-                             {"head", log.Head().note},
-                             {"size", size},
-                             {"records", nlohmann::json::array()},
-                             {"consistency", nlohmann::json::array()}};
+  ManifestParts parts;
+  parts.form = "full";
+  parts.job = federation.job_id();
+  parts.model = HexEncode(federation.model());
+  parts.head = log.Head().note;
+  std::vector<std::uint64_t> indexes;
+  std::set<std::uint64_t> seen;
   for (std::uint64_t index = 0; index < size; ++index) {
     const v1::SignedRecord record = *log.ReadRecord(index);
-    manifest["records"].push_back({{"index", index},
-                                   {"statement", record.statement()},
-                                   {"signature", Base64Encode(AsBytes(record.signature()))},
-                                   {"public_key", Base64Encode(AsBytes(record.public_key()))},
-                                   {"proof", hashes(*log.InclusionProof(index, size))}});
-    manifest["consistency"].push_back(
-        {{"size", index}, {"proof", hashes(*log.ConsistencyProof(index, size))}});
+    parts.records.push_back({index, record.statement(), record.signature() + record.public_key()});
+    indexes.push_back(index);
+    const Record opened = *OpenRecord(record);
+    const auto* contribution = opened.As<v1::Contribution>();
+    if (contribution != nullptr && contribution->seen().size() <= size) {
+      seen.insert(contribution->seen().size());
+    }
   }
-  return Pack(manifest.dump());
+  const absl::StatusOr<std::vector<Digest>> nodes =
+      ProveTogether(log, indexes, {seen.begin(), seen.end()}, size);
+  REQUIRE(nodes.ok());
+  for (const Digest& node : *nodes) {
+    parts.nodes.emplace_back(AsText(node));
+  }
+  return parts.Write();
 }
 
 // A federation of two rounds whose records `tamper` changed before they were signed.
@@ -119,7 +106,7 @@ TEST_CASE("Manifest: who, what, where, under which policy, index and head of a t
   CHECK(report.last_index == 14);
   CHECK(report.head.size == 15);
   CHECK(report.records == 15);
-  CHECK(report.checks.size() == 8);
+  CHECK(report.checks.size() == 9);
   CHECK(report.caveats.size() == 3);
   CHECK(report.caveats.front().find("operator only") == 0);
 }
@@ -352,84 +339,73 @@ TEST_CASE("Manifest: nothing of a worker counts after its revocation") {
   CHECK(report.checks.back().index == 7);
 }
 
-// The JSON of a good manifest, changed, as a manifest again.
-Verdict VerifyChanged(const std::function<void(nlohmann::json&)>& change) {
+TEST_CASE("Manifest: rounds follow the policies that the records put into force") {
   const TempDir dir;
   SmallFederation federation(dir.path());
   federation.Found();
   federation.Round();
-  nlohmann::json json =
-      nlohmann::json::parse(Unpack(*MakeManifest(federation.log(), federation.Order())));
-  change(json);
-  return verifier::VerifyManifest(federation.model(), Pack(json.dump()), federation.Policy())
-      .verdict;
-}
-
-TEST_CASE("Manifest: a changed part is bad evidence, a missing proof is missing data") {
-  CHECK(VerifyChanged([](nlohmann::json&) {}) == Verdict::kGood);
-  const auto flip = [](nlohmann::json& text) {
-    std::string value = text.get<std::string>();
-    value[value.size() / 2] = value[value.size() / 2] == 'A' ? 'B' : 'A';
-    text = value;
+  const std::uint64_t activated = federation.ActivatePolicies("second bundle");
+  federation.Round();
+  const auto verify = [&federation](const ManifestOrder& order) {
+    return verifier::VerifyManifest(federation.model(), *MakeManifest(federation.log(), order),
+                                    federation.Policy());
   };
-  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["statement"]); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["signature"]); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["public_key"]); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["records"][6]["proof"][1]); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { m["records"][6]["proof"].erase(0); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["head"]); }) == Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { m["size"] = 9; }) == Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { std::swap(m["records"][6], m["records"][7]); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { m["records"].push_back(m["records"][9]); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { flip(m["consistency"][0]["proof"][0]); }) ==
-        Verdict::kBadEvidence);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { m["consistency"].clear(); }) ==
-        Verdict::kCannotDecide);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { m["records"].erase(0); }) == Verdict::kCannotDecide);
-  CHECK(VerifyChanged([&](nlohmann::json& m) { m["job"] = "j-other"; }) == Verdict::kCannotDecide);
-  for (const char* member :
-       {"format", "version", "form", "job", "model", "head", "size", "records", "consistency"}) {
-    CAPTURE(member);
-    CHECK(VerifyChanged([&](nlohmann::json& m) { m.erase(member); }) == Verdict::kBadEvidence);
-    CHECK(VerifyChanged([&](nlohmann::json& m) { m[member] = nullptr; }) == Verdict::kBadEvidence);
+  const ManifestReport report = verify(federation.Order());
+  INFO(Describe(report));
+  REQUIRE(report.verdict == Verdict::kGood);
+  REQUIRE(report.policies.size() == 2);
+  CHECK(report.policies[0].revision == 1);
+  CHECK(report.policies[0].last_round == 1);
+  CHECK(report.policies[1].bundle_sha256 == DigestOf("second bundle"));
+  CHECK(report.policies[1].revision == 2);
+  CHECK(report.policies[1].first_round == 2);
+
+  SECTION("an activation that is left out is missed") {
+    ManifestOrder order = federation.Order();
+    order.indexes.erase(order.indexes.begin() + static_cast<std::ptrdiff_t>(activated));
+    const ManifestReport less = verify(order);
+    CHECK(less.verdict == Verdict::kCannotDecide);
+    CHECK(less.checks.back().name == "lineage");
+    CHECK(less.checks.back().index == activated + 1);
   }
-  CHECK(VerifyChanged([](nlohmann::json& m) { m["version"] = 2; }) == Verdict::kBadEvidence);
-  CHECK(VerifyChanged([](nlohmann::json& m) { m["form"] = "compact"; }) == Verdict::kBadEvidence);
-  CHECK(VerifyChanged([](nlohmann::json& m) { m["unknown"] = 1; }) == Verdict::kBadEvidence);
-  CHECK(VerifyChanged([](nlohmann::json& m) { m["records"][1]["unknown"] = 1; }) ==
-        Verdict::kBadEvidence);
 }
 
-TEST_CASE("Manifest: a flipped byte anywhere in the file is noticed") {
+TEST_CASE("Manifest: policies that came into force otherwise than in a row are bad evidence") {
   const TempDir dir;
   SmallFederation federation(dir.path());
   federation.Found();
   federation.Round();
-  const Bytes manifest = *MakeManifest(federation.log(), federation.Order());
-  const auto policy = federation.Policy();
-  for (std::size_t i = 0; i < manifest.size(); i += 7) {
-    Bytes changed = manifest;
-    changed[i] ^= 0x20;
-    CAPTURE(i);
-    CHECK(verifier::VerifyManifest(federation.model(), changed, policy).verdict != Verdict::kGood);
+  SECTION("after another bundle than the one in force") {
+    federation.SetTamper(Change<v1::PolicyActivated>(
+        [](auto& a) { a.set_parent_sha256(ToString(DigestOf("other"))); }));
   }
-  for (const std::size_t length :
-       {std::size_t{0}, std::size_t{3}, manifest.size() / 2, manifest.size() - 1}) {
-    const Bytes cut(manifest.begin(), manifest.begin() + static_cast<std::ptrdiff_t>(length));
-    CHECK(verifier::VerifyManifest(federation.model(), cut, policy).verdict ==
-          Verdict::kBadEvidence);
+  SECTION("of a revision that is in force already") {
+    federation.SetTamper(Change<v1::PolicyActivated>([](auto& a) { a.set_revision(1); }));
   }
-  Bytes longer = manifest;
-  longer.push_back(0);
-  CHECK(verifier::VerifyManifest(federation.model(), longer, policy).verdict ==
-        Verdict::kBadEvidence);
+  const std::uint64_t activated = federation.ActivatePolicies("second bundle");
+  federation.Round();
+  const ManifestReport report = verifier::VerifyManifest(
+      federation.model(), *MakeManifest(federation.log(), federation.Order()), federation.Policy());
+  INFO(Describe(report));
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  CHECK(report.checks.back().name == "lineage");
+  CHECK(report.checks.back().index == activated);
+}
+
+TEST_CASE("Manifest: rounds under policies that are no longer in force are bad evidence") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.ActivatePolicies("second bundle");
+  federation.SetTamper(Change<v1::RoundOpened>([](auto& r) {
+    r.mutable_basis()->set_bundle_sha256(ToString(DigestOf("{}")));
+    r.mutable_basis()->set_revision(1);
+  }));
+  federation.Round();
+  const ManifestReport report = verifier::VerifyManifest(
+      federation.model(), *MakeManifest(federation.log(), federation.Order()), federation.Policy());
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  CHECK(report.checks.back().name == "lineage");
 }
 
 TEST_CASE("Manifest: its writer refuses what no verifier would take") {

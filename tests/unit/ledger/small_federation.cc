@@ -196,7 +196,7 @@ void SmallFederation::Round(Loss loss) {
   ++round_;
   v1::DecisionBasis basis;
   SetDigest(bundle_, basis.mutable_bundle_sha256());
-  basis.set_revision(1);
+  basis.set_revision(revision_);
   const std::uint64_t opened = Open(basis);
   std::vector<std::uint64_t> contributions;
   Contribute(opened, 1, contributions);
@@ -243,6 +243,19 @@ std::uint64_t SmallFederation::RotateStatementKey(std::uint8_t seed) {
   const std::uint64_t index = Append(rotated, Signer::kCoordinator);
   coordinator_ = std::move(fresh);
   return index;
+}
+
+std::uint64_t SmallFederation::ActivatePolicies(const std::string& name) {
+  v1::PolicyActivated activated;
+  SetDigest(bundle_, activated.mutable_parent_sha256());
+  bundle_ = DigestOf(name);
+  SetDigest(bundle_, activated.mutable_bundle_sha256());
+  activated.set_revision(++revision_);
+  return Append(activated, Signer::kCoordinator);
+}
+
+Digest SmallFederation::SpecDigest(const v1::JobSpec& spec) {
+  return CanonicalDigest(spec);
 }
 
 ledger::ManifestOrder SmallFederation::Order() const {

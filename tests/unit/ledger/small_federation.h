@@ -51,6 +51,8 @@ class SmallFederation {
   void Round(Loss loss = Loss::kNone);
   // key-rotated: the coordinator's statements after it are signed by the pair of `seed`.
   std::uint64_t RotateStatementKey(std::uint8_t seed);
+  // policy-activated: rounds after it are decided with the bundle that has the digest of `name`.
+  std::uint64_t ActivatePolicies(const std::string& name);
   // Closes the log; the files stay.
   void Close() { log_.reset(); }
 
@@ -63,6 +65,8 @@ class SmallFederation {
   // An evidence record: small and of no consequence, for tests that need many.
   v1::SignedRecord Filler();
 
+  // Of the canonical JSON of a job's spec, as job-submitted names it.
+  static Digest SpecDigest(const v1::JobSpec& spec);
   Digest model() const { return model_; }  // the newest
   std::uint64_t size() const { return log_->Size(); }
   const std::string& job_id() const { return job_id_; }
@@ -88,6 +92,7 @@ class SmallFederation {
   std::uint32_t round_ = 0;
   Digest model_;
   Digest bundle_;
+  std::uint64_t revision_ = 1;
 };
 
 }  // namespace carnet::testing_ledger
