@@ -130,36 +130,42 @@ TEST_CASE("Audit: other rules, another bundle, another time and older facts are 
   World world = WorldWithEvidence(74);
   std::string check;
   SECTION("rules") {
+    SUCCEED();
     check = "decision-rules";
     Lie<v1::RoundOpened>(world, 1, [](v1::RoundOpened& opened) {
       opened.mutable_members(0)->mutable_authorisations(0)->add_rules("house/invented");
     });
   }
   SECTION("obligations") {
+    SUCCEED();
     check = "decision-obligations";
     Lie<v1::RoundOpened>(world, 1, [](v1::RoundOpened& opened) {
       opened.mutable_members(0)->mutable_authorisations(0)->add_obligations()->set_kind("x");
     });
   }
   SECTION("exceptions") {
+    SUCCEED();
     check = "decision-exceptions";
     Lie<v1::RoundOpened>(world, 1, [](v1::RoundOpened& opened) {
       opened.mutable_members(0)->mutable_authorisations(0)->add_exceptions("x-1");
     });
   }
   SECTION("bundle") {
+    SUCCEED();
     check = "decision-bundle";
     Lie<v1::RoundOpened>(world, 1, [](v1::RoundOpened& opened) {
       opened.mutable_basis()->set_bundle_sha256(std::string(32, 'b'));
     });
   }
   SECTION("time") {
+    SUCCEED();
     check = "decision-time";
     Lie<v1::RoundOpened>(world, 1, [](v1::RoundOpened& opened) {
       opened.mutable_basis()->mutable_at()->set_seconds(opened.basis().at().seconds() - 60);
     });
   }
   SECTION("state") {
+    SUCCEED();
     check = "decision-state";
     Lie<v1::RoundOpened>(
         world, 1, [](v1::RoundOpened& opened) { opened.mutable_basis()->set_state_size(3); });
@@ -262,18 +268,21 @@ TEST_CASE("Audit: a second round-opened for one attempt is misbehaviour") {
 TEST_CASE("Audit: an aggregate that leaves out, invents or weighs otherwise is found") {
   World world = WorldWithEvidence(81);
   SECTION("leaves out") {
+    SUCCEED();
     Lie<v1::Aggregate>(world, 1, [](v1::Aggregate& aggregate) {
       aggregate.mutable_included()->RemoveLast();
       aggregate.mutable_weights()->RemoveLast();
     });
   }
   SECTION("invents") {
+    SUCCEED();
     Lie<v1::Aggregate>(world, 1, [](v1::Aggregate& aggregate) {
       aggregate.add_included(3);
       aggregate.add_weights(1000);
     });
   }
   SECTION("weighs otherwise") {
+    SUCCEED();
     Lie<v1::Aggregate>(world, 1, [](v1::Aggregate& aggregate) { aggregate.set_weights(0, 1); });
   }
   TrainWhole(world, 1);
