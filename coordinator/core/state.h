@@ -210,7 +210,7 @@ struct State {
   // Every bundle that was ever in force, by digest (raw).
   std::map<std::string, std::shared_ptr<const policies::Bundle>> bundles;
   std::map<std::string, Proposal> proposals;  // by bundle digest (raw)
-  std::uint64_t facts_version = 0;  // moves with every record that can change a decision
+  std::uint64_t facts_version = 0;            // moves with every record that can change a decision
 
   std::map<std::string, User> users;
   std::map<std::string, UserInvitation> user_invitations;          // by token digest (hex)

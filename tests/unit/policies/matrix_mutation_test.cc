@@ -2,8 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include "absl/strings/str_join.h"
-#include "policies/packs.h"
 #include "mutants.h"
+#include "policies/packs.h"
 
 namespace carnet::policies {
 namespace {

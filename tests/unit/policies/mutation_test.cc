@@ -6,9 +6,9 @@
 #include <random>
 
 #include "absl/strings/str_join.h"
+#include "mutants.h"
 #include "policies/packs.h"
 #include "tests/testing/seeds.h"
-#include "mutants.h"
 
 namespace carnet::policies {
 namespace {
