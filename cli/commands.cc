@@ -22,7 +22,10 @@ CLI::App* AddCommand(CLI::App& parent, CommandContext& context, const std::strin
                      const std::string& help, std::function<absl::StatusOr<int>()> body) {
   CLI::App* command = parent.add_subcommand(name, help);
   command->add_flag("--json", context.json, "Print the result as JSON");
-  command->callback([&context, body = std::move(body)] {
+  command->callback([&context, command, body = std::move(body)] {
+    if (!command->get_subcommands().empty()) {
+      return;  // Its subcommand was asked for, and has said how it went.
+    }
     const absl::StatusOr<int> result = body();
     context.exit_code = result.ok() ? *result : ReportError(context, result.status());
   });

@@ -175,13 +175,9 @@ void AddExport(CLI::App& parent, CommandContext& context) {
 
 void RegisterAuditCommands(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<AuditOptions>();
-  CLI::App* const command = AddCommand(
-      app, context, "audit", "Replay a log and take every policy decision again, offline",
-      [options, &context, &app]() -> absl::StatusOr<int> {
-        // Asked for `audit export`: that command runs by itself.
-        const bool nested = !app.get_subcommand("audit")->get_subcommands().empty();
-        return nested ? absl::StatusOr<int>(kGood) : Run(*options, context);
-      });
+  CLI::App* const command = AddCommand(app, context, "audit",
+                                       "Replay a log and take every policy decision again, offline",
+                                       [options, &context] { return Run(*options, context); });
   command->add_option("--state", options->state,
                       "The coordinator's state folder, or a copy; it may be running");
   command->add_option("--bundle", options->bundle, "A file from `carnet audit export` instead");

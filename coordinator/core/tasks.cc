@@ -178,10 +178,25 @@ std::vector<IncludedDelta> IncludedDeltas(const Round& round) {
   return deltas;
 }
 
+namespace {
+
+// Whether an open round waits for this worker's contribution.
+bool IsAwaited(const Job& job, const std::string& worker_id) {
+  if (!job.round.has_value() || job.round->contributions.count(worker_id) != 0) {
+    return false;
+  }
+  const auto& members = job.round->opened.members();
+  return std::any_of(members.begin(), members.end(), [&](const v1::RoundMember& member) {
+    return member.worker_id() == worker_id;
+  });
+}
+
+}  // namespace
+
 std::optional<std::uint64_t> FindReceipt(const State& state, const std::string& worker_id,
                                          const v1::Contribution& contribution) {
   const Job* job = state.FindJob(contribution.job_id());
-  if (job == nullptr || contribution.worker_id() != worker_id) {
+  if (job == nullptr || contribution.worker_id() != worker_id || IsAwaited(*job, worker_id)) {
     return std::nullopt;
   }
   const auto round = job->receipts.find(contribution.round());

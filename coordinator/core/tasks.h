@@ -62,7 +62,8 @@ std::vector<IncludedDelta> IncludedDeltas(const Round& round);
 
 // The index of a contribution of `worker_id` that is on record with the same (job, round, attempt)
 // and the same sealed digest: its receipt is given again, also after the round, for as long as the
-// state keeps it (kReceiptRoundsKept).
+// state keeps it (kReceiptRoundsKept). Not while an open round waits for that worker: an old
+// contribution in the place of a new one is a replay.
 std::optional<std::uint64_t> FindReceipt(const State& state, const std::string& worker_id,
                                          const v1::Contribution& contribution);
 
