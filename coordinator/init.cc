@@ -311,7 +311,8 @@ absl::Status Founder::AddInvitations(const crypto::CertificateAuthority& ca,
         .slot = slot,
         .trust_domain = federation_.trust_domain(),
         .secret = crypto::SecretBytes(exchange::kJoinSecretBytes),
-        .expires = absl::FromUnixSeconds(absl::ToUnixSeconds(clock_.Now() + kTokenLife))};
+        // By the time of its record: a clock read again may stand a second later.
+        .expires = absl::FromUnixSeconds(absl::ToUnixSeconds(signer->at() + kTokenLife))};
     rng_.Fill(token.secret.Mutable());
     v1::WorkerInvited record;
     record.set_token_sha256(ToString(crypto::Sha256(token.secret.View())));

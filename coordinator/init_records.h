@@ -28,6 +28,7 @@ class RecordSigner {
   }
   std::vector<v1::SignedRecord> Take() { return std::move(records_); }
   std::size_t count() const { return records_.size(); }
+  absl::Time at() const { return at_; }  // of every record
   const v1::SignedRecord& first() const { return records_.front(); }
 
  private:
