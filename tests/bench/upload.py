@@ -14,11 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from federation import Federation  # noqa: E402
 
-VALUES_PER_HIDDEN = 75  # of the built-in mlp with 64 features and 10 classes; 10 more at the end
 BYTES_PER_VALUE = 4
+VALUES_PER_WRITE = 1 << 20
 SECONDS_MAX = 1200
 
 # Sends the model itself as its delta: training is not what is measured.
@@ -37,6 +39,19 @@ for line in sys.stdin:
 """
 
 
+def write_model(path, values):
+    """One tensor of small different numbers, as safetensors."""
+    header = json.dumps({"w": {"data_offsets": [0, values * BYTES_PER_VALUE], "dtype": "F32", "shape": [values]}},
+                        separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    rng = np.random.default_rng(1)
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for first in range(0, values, VALUES_PER_WRITE):
+            count = min(VALUES_PER_WRITE, values - first)
+            file.write((rng.random(count, dtype=np.float32) * np.float32(1e-3)).astype("<f4").tobytes())
+
+
 def uploads(federation):
     lines = [json.loads(line) for line in federation.workers["sg-1"].text().splitlines() if line.startswith("{")]
     return [line for line in lines if line.get("event") == "uploaded"]
@@ -45,7 +60,7 @@ def uploads(federation):
 def measure(folder, size_bytes, rounds):
     """(sealed bytes, seconds) of the fastest upload."""
     with Federation(folder) as federation:
-        federation.write_mlp(max(1, size_bytes // BYTES_PER_VALUE // VALUES_PER_HIDDEN))
+        write_model(folder / "large.safetensors", max(1, size_bytes // BYTES_PER_VALUE))
         (folder / "copy.py").write_text(TRAINER)
         (folder / "worker.yaml").write_text(
             "trainers:\n  copy: {command: [/usr/bin/python3, copy.py], files: [copy.py]}\n")
@@ -54,7 +69,7 @@ def measure(folder, size_bytes, rounds):
         federation.start_worker("sg-1", extra=("--config", folder / "worker.yaml"))
         federation.wait_live(("sg-1",))
         job = federation.submit(federation.write_job(
-            rounds=rounds, minimum=1, target=1, evaluate=0, data="digits/sg", deadline="20m", model="mlp.safetensors",
+            rounds=rounds, minimum=1, target=1, evaluate=0, data="digits/sg", deadline="20m", model="large.safetensors",
             trainer=f"copy, digest: {digest}"))
         status = federation.wait_ended(job, SECONDS_MAX)
         if status["state"] != "completed":
