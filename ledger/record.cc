@@ -56,18 +56,6 @@ const std::map<std::string, TypeEntry>& Types() {
   return *types;
 }
 
-google::protobuf::Message& MutableMessageOf(Predicate& predicate) {
-  return *std::visit(
-      [](auto& typed) -> google::protobuf::Message* {
-        if constexpr (std::is_same_v<std::decay_t<decltype(typed)>, std::monostate>) {
-          return nullptr;
-        } else {
-          return &typed;
-        }
-      },
-      predicate);
-}
-
 absl::Status CheckCommon(const v1::Common& common) {
   if (common.nonce().size() != kNonceBytes) {
     return Bad("the nonce is not 32 bytes");
@@ -174,7 +162,7 @@ absl::Status ParseStatement(absl::string_view statement, bool strict, Record& re
   record.type = entry->first;
   record.signer_kind = entry->second.signer;
   record.predicate = entry->second.make();
-  google::protobuf::Message& message = MutableMessageOf(record.predicate);
+  google::protobuf::Message& message = record.predicate.message();
   CARNET_RETURN_IF_ERROR(FillFromJson(json["predicate"], &message));
   CARNET_ASSIGN_OR_RETURN(record.subjects, ParseSubjects(json["subject"]));
   if (!strict) {
@@ -209,21 +197,9 @@ std::string RecordTypeOf(const google::protobuf::Message& predicate) {
              : std::string();
 }
 
-const google::protobuf::Message& MessageOf(const Predicate& predicate) {
-  CARNET_CHECK(!std::holds_alternative<std::monostate>(predicate));
-  return MutableMessageOf(const_cast<Predicate&>(predicate));
-}
-
 const v1::Common& CommonOf(const Predicate& predicate) {
-  return std::visit(
-      [](const auto& typed) -> const v1::Common& {
-        if constexpr (std::is_same_v<std::decay_t<decltype(typed)>, std::monostate>) {
-          CARNET_CHECK(false);
-        } else {
-          return typed.common();
-        }
-      },
-      predicate);
+  return Visit(predicate,
+               [](const auto& message) -> const v1::Common& { return message.common(); });
 }
 
 absl::StatusOr<std::string> MakeStatement(const google::protobuf::Message& predicate,

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "carnet/v1/ledger.pb.h"
 #include "crypto/ed25519.h"
+#include "ledger/predicate.h"
 #include "ledger/record_types.h"
 
 namespace google::protobuf {
@@ -51,16 +52,14 @@ struct Record {
   // The predicate as a T. Null: another type.
   template <typename T>
   const T* As() const {
-    return std::get_if<T>(&predicate);
+    return predicate.As<T>();
   }
 };
 
 // "round-opened" for v1::RoundOpened; "" for a message that is no record.
 std::string RecordTypeOf(const google::protobuf::Message& predicate);
-// The predicate's `common`. Precondition: not monostate.
+// The predicate's `common`. Precondition: its kind is not kNone.
 const v1::Common& CommonOf(const Predicate& predicate);
-// The predicate as the message that it is. Precondition: not monostate.
-const google::protobuf::Message& MessageOf(const Predicate& predicate);
 
 // The subjects that follow from a predicate, in the order in which they must stand. Empty for the
 // types whose subject is something that the predicate does not hold (evidence-expired,

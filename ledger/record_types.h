@@ -3,8 +3,6 @@
 #ifndef CARNET_LEDGER_RECORD_TYPES_H_
 #define CARNET_LEDGER_RECORD_TYPES_H_
 
-#include <variant>
-
 #include "carnet/v1/records.pb.h"
 
 // Every record message, in the order of records.proto. (message, who signs it).
@@ -22,9 +20,12 @@
   X(ShardStaged, kCoordinator)           \
   X(StagingOrdered, kCoordinator)        \
   X(StagingAbandoned, kCoordinator)      \
+  X(ShardWithdrawn, kCoordinator)        \
+  X(TransferCut, kCoordinator)           \
   X(KeyCreated, kCoordinator)            \
   X(KeyDestructionOrdered, kCoordinator) \
   X(KeyDestroyed, kCoordinator)          \
+  X(KeyRetained, kCoordinator)           \
   X(KeyRotated, kCoordinator)            \
   X(Erasure, kCoordinator)               \
   X(ErasureDone, kCoordinator)           \
@@ -43,6 +44,9 @@
   X(EvaluationAbandoned, kCoordinator)   \
   X(TaskFailed, kCoordinator)            \
   X(Refusal, kCoordinator)               \
+  X(Release, kCoordinator)               \
+  X(LogRead, kCoordinator)               \
+  X(BridgeVerdict, kCoordinator)         \
   X(ClockAccepted, kCoordinator)         \
   X(UserInvited, kCoordinator)           \
   X(UserRoleChanged, kCoordinator)       \
@@ -62,14 +66,6 @@ namespace carnet::ledger {
 
 // Whose key a record of a type is signed with.
 enum class SignerKind { kCoordinator, kUser, kWorker };
-
-// The parsed predicate of any record: std::visit over it is how the coordinator folds. monostate is
-// never the value of a record that was opened.
-using Predicate = std::variant<std::monostate
-#define CARNET_RECORD_VARIANT(message, signer) , v1::message
-                                   CARNET_RECORD_TYPES(CARNET_RECORD_VARIANT)
-#undef CARNET_RECORD_VARIANT
-                               >;
 
 }  // namespace carnet::ledger
 

@@ -457,13 +457,12 @@ void Again(const Step&, const Record&) {}
 }  // namespace
 
 void DecideAgain(const Step& step, const ledger::Predicate& predicate) {
-  std::visit([&step](const auto& record) { Again(step, record); }, predicate);
+  ledger::Visit(predicate, [&step](const auto& record) { Again(step, record); });
 }
 
 bool IsIndecisive(const ledger::Predicate& predicate) {
-  return std::holds_alternative<v1::Refusal>(predicate) ||
-         std::holds_alternative<v1::KeyCreated>(predicate) ||
-         std::holds_alternative<v1::ObligationDue>(predicate);
+  return predicate.Is<v1::Refusal>() || predicate.Is<v1::KeyCreated>() ||
+         predicate.Is<v1::ObligationDue>();
 }
 
 }  // namespace carnet::coordinator::audit

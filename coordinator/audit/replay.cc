@@ -27,33 +27,25 @@ ledger::Predicate ToPredicate(const VerifiedRecord& record) {
   }
   CARNET_RECORD_TYPES(CARNET_AUDIT_CASE)
 #undef CARNET_AUDIT_CASE
-  return std::monostate();
-}
-
-void CheckAny(const Step&, const std::monostate&) {}
-template <typename Record>
-void CheckAny(const Step& step, const Record& record) {
-  Check(step, record);
+  return {};
 }
 
 // Whose clock `at` is: the coordinator's drives the state, others carry their own.
 bool IsCoordinators(const ledger::Predicate& predicate) {
-  return !std::holds_alternative<v1::Contribution>(predicate) &&
-         !std::holds_alternative<v1::Evaluation>(predicate) &&
-         !std::holds_alternative<v1::JobSubmitted>(predicate) &&
-         !std::holds_alternative<v1::Approval>(predicate) &&
-         !std::holds_alternative<v1::PolicyProposed>(predicate);
+  return !predicate.Is<v1::Contribution>() && !predicate.Is<v1::Evaluation>() &&
+         !predicate.Is<v1::JobSubmitted>() && !predicate.Is<v1::Approval>() &&
+         !predicate.Is<v1::PolicyProposed>();
 }
 
 // The person who signs a record of that type; null: it is no person's.
 const std::string* PersonOf(const ledger::Predicate& predicate) {
-  if (const auto* job = std::get_if<v1::JobSubmitted>(&predicate); job != nullptr) {
+  if (const auto* job = predicate.As<v1::JobSubmitted>(); job != nullptr) {
     return &job->submitter();
   }
-  if (const auto* approval = std::get_if<v1::Approval>(&predicate); approval != nullptr) {
+  if (const auto* approval = predicate.As<v1::Approval>(); approval != nullptr) {
     return &approval->approver();
   }
-  const auto* proposed = std::get_if<v1::PolicyProposed>(&predicate);
+  const auto* proposed = predicate.As<v1::PolicyProposed>();
   return proposed != nullptr ? &proposed->author() : nullptr;
 }
 
@@ -85,14 +77,14 @@ void Replay::CheckSigner(const Step& step, const VerifiedRecord& record,
                          const ledger::Predicate& predicate) const {
   std::string who = "the coordinator";
   Bytes key = ToBytes(state_.StatementKey());
-  if (const auto* genesis = std::get_if<v1::Genesis>(&predicate); genesis != nullptr) {
+  if (const auto* genesis = predicate.As<v1::Genesis>(); genesis != nullptr) {
     key = ToBytes(genesis->statement_public_key());
   } else if (const std::string* const person = PersonOf(predicate); person != nullptr) {
     const auto user = state_.users.find(*person);
     who = *person;
     key = user == state_.users.end() ? Bytes() : user->second.public_key;
   } else if (!IsCoordinators(predicate)) {
-    const auto* contribution = std::get_if<v1::Contribution>(&predicate);
+    const auto* contribution = predicate.As<v1::Contribution>();
     who = contribution != nullptr ? contribution->worker_id()
                                   : std::get<v1::Evaluation>(predicate).worker_id();
     const Worker* const worker = state_.FindWorker(who);
@@ -124,14 +116,14 @@ void Replay::CheckSeen(const Step& step, const v1::Seen& seen) const {
 }
 
 bool Replay::CheckFoldable(const Step& step, const ledger::Predicate& predicate) const {
-  if (step.index() == 0 && !std::holds_alternative<v1::Genesis>(predicate)) {
+  if (step.index() == 0 && !predicate.Is<v1::Genesis>()) {
     return step.Expect(false, "fold", "genesis as record 0", "another record");
   }
-  if (std::holds_alternative<std::monostate>(predicate)) {
+  if (predicate.kind() == ledger::RecordKind::kNone) {
     step.Add(Severity::kGap, "fold", "a record of a type that this program knows", "another type");
     return false;
   }
-  const auto* job = std::get_if<v1::JobSubmitted>(&predicate);
+  const auto* job = predicate.As<v1::JobSubmitted>();
   if (job == nullptr) {
     return true;
   }
@@ -172,14 +164,12 @@ void Replay::Add(const VerifiedRecord& record) {
   if (!stopped_) {
     CheckCommon(step, predicate);
     CheckSigner(step, record, predicate);
-    if (const auto* contribution = std::get_if<v1::Contribution>(&predicate);
-        contribution != nullptr) {
+    if (const auto* contribution = predicate.As<v1::Contribution>(); contribution != nullptr) {
       CheckSeen(step, contribution->seen());
-    } else if (const auto* evaluation = std::get_if<v1::Evaluation>(&predicate);
-               evaluation != nullptr) {
+    } else if (const auto* evaluation = predicate.As<v1::Evaluation>(); evaluation != nullptr) {
       CheckSeen(step, evaluation->seen());
     }
-    std::visit([&step](const auto& each) { CheckAny(step, each); }, predicate);
+    ledger::Visit(predicate, [&step](const auto& each) { Check(step, each); });
     DecideAgain(step, predicate);
     Fold(step, predicate);
   }

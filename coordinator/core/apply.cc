@@ -13,25 +13,10 @@ namespace {
 
 // Records that somebody else signed carry his own clock; only the coordinator's drives the state.
 bool HasForeignClock(const ledger::Predicate& predicate) {
-  return std::holds_alternative<v1::Contribution>(predicate) ||
-         std::holds_alternative<v1::Evaluation>(predicate) ||
-         std::holds_alternative<v1::JobSubmitted>(predicate) ||
-         std::holds_alternative<v1::Approval>(predicate) ||
-         std::holds_alternative<v1::PolicyProposed>(predicate);
+  return predicate.Is<v1::Contribution>() || predicate.Is<v1::Evaluation>() ||
+         predicate.Is<v1::JobSubmitted>() || predicate.Is<v1::Approval>() ||
+         predicate.Is<v1::PolicyProposed>();
 }
-
-struct Folder {
-  State& state;
-  std::uint64_t index;
-  absl::Status operator()(std::monostate) const {
-    return absl::DataLossError(
-        absl::StrCat("record ", index, " is of no type that this version knows"));
-  }
-  template <typename Message>
-  absl::Status operator()(const Message& record) const {
-    return Fold(state, index, record);
-  }
-};
 
 }  // namespace
 
@@ -40,17 +25,19 @@ absl::Status Apply(State& state, std::uint64_t index, const ledger::Predicate& p
     return absl::DataLossError(
         absl::StrCat("record ", index, " is out of order: expected ", state.size));
   }
-  if (!std::holds_alternative<std::monostate>(predicate)) {
-    const v1::Common& common = ledger::CommonOf(predicate);
-    if (!HasForeignClock(predicate)) {
-      state.last = std::max(state.last, ToTime(common.at()));
-    }
-    if (!common.request_id().empty()) {
-      state.requests.emplace(common.request_id(), index);
-    }
+  if (predicate.kind() == ledger::RecordKind::kNone) {
+    return absl::DataLossError(
+        absl::StrCat("record ", index, " is of no type that this version knows"));
+  }
+  const v1::Common& common = ledger::CommonOf(predicate);
+  if (!HasForeignClock(predicate)) {
+    state.last = std::max(state.last, ToTime(common.at()));
+  }
+  if (!common.request_id().empty()) {
+    state.requests.emplace(common.request_id(), index);
   }
   state.size = index + 1;
-  return std::visit(Folder{state, index}, predicate);
+  return ledger::Visit(predicate, [&](const auto& record) { return Fold(state, index, record); });
 }
 
 }  // namespace carnet::coordinator

@@ -176,9 +176,8 @@ absl::Status Engine::Enqueue(std::vector<NewRecord> records) {
     if (record.signed_record.has_value()) {
       signed_record = std::move(*record.signed_record);
     } else {
-      CARNET_ASSIGN_OR_RETURN(
-          std::string statement,
-          ledger::MakeStatement(ledger::MessageOf(record.predicate), record.subjects));
+      CARNET_ASSIGN_OR_RETURN(std::string statement,
+                              ledger::MakeStatement(record.predicate.message(), record.subjects));
       // The key in force before this record: one that rotates it is the old key's last word.
       CARNET_ASSIGN_OR_RETURN(signed_record,
                               keys_.Sign(std::move(statement), state_.StatementKey()));

@@ -15,8 +15,8 @@ constexpr std::size_t kNameBytesMax = 256;
 grpc::ServerUnaryReactor* AdminService::OpenCounter(grpc::CallbackServerContext* context,
                                                     const v1::OpenCounterRequest* request,
                                                     v1::OpenCounterResponse* response) {
-  return Submit(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         if (request->counter().size() > kNameBytesMax) {
           return absl::InvalidArgumentError("a name has at most 256 bytes");
@@ -24,25 +24,19 @@ grpc::ServerUnaryReactor* AdminService::OpenCounter(grpc::CallbackServerContext*
         return coordinator::OpenCounter{user_id, request->counter(), request->people(),
                                         ToTime(request->as_of())};
       },
-      [this, response](std::uint64_t index) -> absl::Status {
-        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
-        return absl::OkStatus();
-      });
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* AdminService::MeetDuty(grpc::CallbackServerContext* context,
                                                  const v1::MeetDutyRequest* request,
                                                  v1::MeetDutyResponse* response) {
-  return Submit(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         return coordinator::MeetObligation{user_id, request->duty_id(),
                                            ToBytes(request->document_sha256())};
       },
-      [this, response](std::uint64_t index) -> absl::Status {
-        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
-        return absl::OkStatus();
-      });
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* AdminService::ListCounters(grpc::CallbackServerContext* context,

@@ -40,30 +40,13 @@ absl::StatusOr<Message> AdminService::RecordAt(std::uint64_t index) const {
   return *message;
 }
 
-grpc::ServerUnaryReactor* AdminService::Submit(
-    grpc::CallbackServerContext* context, const std::string& request_id,
-    absl::AnyInvocable<absl::StatusOr<CommandBody>(const std::string& user_id)> make,
-    absl::AnyInvocable<absl::Status(std::uint64_t index)> fill) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
-  absl::Status status = user.status();
-  status.Update(CheckRequestId(request_id));
-  absl::StatusOr<CommandBody> body = status.ok() ? make(user->user_id) : status;
-  if (!body.ok()) {
-    reactor->Finish(ToGrpcStatus(body.status()));
-    return reactor;
-  }
-  SubmitAndFinish(services_, *std::move(body), request_id, reactor, std::move(fill));
-  return reactor;
-}
-
 grpc::ServerUnaryReactor* AdminService::InviteWorker(grpc::CallbackServerContext* context,
                                                      const v1::InviteWorkerRequest* request,
                                                      v1::InviteWorkerResponse* response) {
   auto secret = std::make_shared<crypto::SecretBytes>(
       crypto::SecretBytes::Random(services_.rng, exchange::kJoinSecretBytes));
-  return Submit(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [this, request, secret](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         CARNET_RETURN_IF_ERROR(CheckNames({&request->region(), &request->slot()}));
         const Digest token = crypto::Sha256(secret->View());
@@ -101,8 +84,8 @@ grpc::ServerUnaryReactor* AdminService::InviteWorker(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* AdminService::RevokeWorker(grpc::CallbackServerContext* context,
                                                      const v1::RevokeWorkerRequest* request,
                                                      v1::RevokeWorkerResponse* response) {
-  return Submit(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         return coordinator::RevokeWorker{user_id, request->worker_id(), "operator"};
       },
@@ -141,8 +124,8 @@ grpc::ServerUnaryReactor* AdminService::ListWorkers(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* AdminService::AddEvidence(grpc::CallbackServerContext* context,
                                                     const v1::AddEvidenceRequest* request,
                                                     v1::AddEvidenceResponse* response) {
-  return Submit(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         return coordinator::AddEvidence{user_id, *request};
       },
@@ -158,15 +141,12 @@ grpc::ServerUnaryReactor* AdminService::AddEvidence(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* AdminService::WithdrawEvidence(grpc::CallbackServerContext* context,
                                                          const v1::WithdrawEvidenceRequest* request,
                                                          v1::WithdrawEvidenceResponse* response) {
-  return Submit(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         return coordinator::WithdrawEvidence{user_id, request->evidence_id()};
       },
-      [this, response](std::uint64_t index) -> absl::Status {
-        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
-        return absl::OkStatus();
-      });
+      ReceiptInto(services_, response));
 }
 
 // The record says which of the two it was, so that the same request gets the same answer again.
@@ -242,8 +222,8 @@ grpc::ServerUnaryReactor* AdminService::GetStaging(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* AdminService::AcceptClock(grpc::CallbackServerContext* context,
                                                     const v1::AcceptClockRequest* request,
                                                     v1::AcceptClockResponse* response) {
-  return Submit(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [this](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         return coordinator::AcceptClock{user_id, services_.clock.Now()};
       },

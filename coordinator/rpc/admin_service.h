@@ -83,11 +83,6 @@ class AdminService final : public v1::Admin::CallbackService {
                                   v1::EraseResponse* response) override;
 
  private:
-  // Submits what `make` makes for an enrolled user; `fill` as in SubmitAndFinish.
-  grpc::ServerUnaryReactor* Submit(
-      grpc::CallbackServerContext* context, const std::string& request_id,
-      absl::AnyInvocable<absl::StatusOr<CommandBody>(const std::string& user_id)> make,
-      absl::AnyInvocable<absl::Status(std::uint64_t index)> fill);
   // The record at `index`, if it is a Message. INTERNAL: another type.
   template <typename Message>
   absl::StatusOr<Message> RecordAt(std::uint64_t index) const;

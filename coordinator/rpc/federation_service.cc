@@ -278,11 +278,7 @@ grpc::ServerUnaryReactor* FederationService::SubmitEvaluation(
       command.seen_in_log = services_.log.CheckSeen(evaluation->seen()).ok();
       command.evaluation = *std::move(evaluation);
       SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
-                      [this, response](std::uint64_t index) -> absl::Status {
-                        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
-                                                services_.log.MakeReceipt(index));
-                        return absl::OkStatus();
-                      });
+                      ReceiptInto(services_, response));
     });
   }
   if (!status.ok()) {
@@ -311,11 +307,7 @@ grpc::ServerUnaryReactor* FederationService::ConfirmStaged(grpc::CallbackServerC
     coordinator::ConfirmStaged command{peer.worker_id, name.id, ToBytes(request->sha256()), sealed,
                                        size.value_or(0)};
     SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
-                    [this, response](std::uint64_t index) -> absl::Status {
-                      CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
-                                              services_.log.MakeReceipt(index));
-                      return absl::OkStatus();
-                    });
+                    ReceiptInto(services_, response));
   });
   return reactor;
 }

@@ -66,29 +66,6 @@ absl::StatusOr<coordinator::ProposePolicy> OpenProposalOf(const std::string& use
 
 }  // namespace
 
-grpc::ServerUnaryReactor* GovernanceService::SubmitForReceipt(grpc::CallbackServerContext* context,
-                                                              const std::string& request_id,
-                                                              MakeCommand make,
-                                                              v1::GovernanceReceipt* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
-  absl::Status status = user.status();
-  status.Update(CheckRequestId(request_id));
-  absl::StatusOr<CommandBody> body =
-      status.ok() ? make(user->user_id) : absl::StatusOr<CommandBody>(status);
-  if (!body.ok()) {
-    reactor->Finish(ToGrpcStatus(body.status()));
-    return reactor;
-  }
-  SubmitAndFinish(services_, *std::move(body), request_id, reactor,
-                  [this, response](std::uint64_t index) -> absl::Status {
-                    CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
-                                            services_.log.MakeReceipt(index));
-                    return absl::OkStatus();
-                  });
-  return reactor;
-}
-
 grpc::ServerUnaryReactor* GovernanceService::Read(grpc::CallbackServerContext* context,
                                                   ReadState read) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
@@ -134,37 +111,32 @@ absl::Status GovernanceService::FillToken(std::uint64_t index, const crypto::Sec
 grpc::ServerUnaryReactor* GovernanceService::InviteUser(grpc::CallbackServerContext* context,
                                                         const v1::InviteUserRequest* request,
                                                         v1::InviteUserResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
-  absl::Status status = user.status();
-  status.Update(CheckRequestId(request->request_id()));
-  if (request->roles_size() > kRolesMax) {
-    status.Update(absl::InvalidArgumentError("a person has 1 to 16 roles"));
-  }
-  if (!status.ok()) {
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
-  }
   auto secret = std::make_shared<crypto::SecretBytes>(
       crypto::SecretBytes::Random(services_.rng, exchange::kJoinSecretBytes));
-  const Digest token = crypto::Sha256(secret->View());
-  // Tokens carry whole seconds. `now` of the command is never before the wall clock.
-  coordinator::InviteUser command{
-      user->user_id, Bytes(token.begin(), token.end()),
-      std::set<std::string>(request->roles().begin(), request->roles().end()),
-      absl::FromUnixSeconds(absl::ToUnixSeconds(services_.clock.Now() + kUserInvitationLife))};
-  SubmitAndFinish(services_, std::move(command), request->request_id(), reactor,
-                  [this, secret, response](std::uint64_t index) {
-                    return FillToken(index, *secret, response);
-                  });
-  return reactor;
+  return SubmitForUser(
+      services_, context, request->request_id(),
+      [this, request, secret](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        if (request->roles_size() > kRolesMax) {
+          return absl::InvalidArgumentError("a person has 1 to 16 roles");
+        }
+        const Digest token = crypto::Sha256(secret->View());
+        // Tokens carry whole seconds. `now` of the command is never before the wall clock.
+        return coordinator::InviteUser{
+            user_id, Bytes(token.begin(), token.end()),
+            std::set<std::string>(request->roles().begin(), request->roles().end()),
+            absl::FromUnixSeconds(
+                absl::ToUnixSeconds(services_.clock.Now() + kUserInvitationLife))};
+      },
+      [this, secret, response](std::uint64_t index) {
+        return FillToken(index, *secret, response);
+      });
 }
 
 grpc::ServerUnaryReactor* GovernanceService::GrantRole(grpc::CallbackServerContext* context,
                                                        const v1::GrantRoleRequest* request,
                                                        v1::GovernanceReceipt* response) {
-  return SubmitForReceipt(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         CARNET_RETURN_IF_ERROR(CheckIds({&request->user_id(), &request->role()}));
         coordinator::GrantRole command{user_id, request->user_id(), request->role(), {}, {}};
@@ -174,31 +146,31 @@ grpc::ServerUnaryReactor* GovernanceService::GrantRole(grpc::CallbackServerConte
         }
         return command;
       },
-      response);
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* GovernanceService::RevokeRole(grpc::CallbackServerContext* context,
                                                         const v1::RevokeRoleRequest* request,
                                                         v1::GovernanceReceipt* response) {
-  return SubmitForReceipt(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         CARNET_RETURN_IF_ERROR(CheckIds({&request->user_id(), &request->role()}));
         return coordinator::RevokeRole{user_id, request->user_id(), request->role()};
       },
-      response);
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* GovernanceService::RevokeUser(grpc::CallbackServerContext* context,
                                                         const v1::RevokeUserRequest* request,
                                                         v1::GovernanceReceipt* response) {
-  return SubmitForReceipt(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         CARNET_RETURN_IF_ERROR(CheckIds({&request->user_id(), &request->reason()}));
         return coordinator::RevokeUser{user_id, request->user_id(), request->reason()};
       },
-      response);
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* GovernanceService::ListUsers(grpc::CallbackServerContext* context,
@@ -235,11 +207,7 @@ void GovernanceService::Examine(const State& state, absl::Time now,
         shared->examined.set_report_json(*std::move(report));
         const std::string request_id = shared->proposed.common().request_id();
         SubmitAndFinish(services_, std::move(*shared), request_id, reactor,
-                        [this, response](std::uint64_t index) -> absl::Status {
-                          CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
-                                                  services_.log.MakeReceipt(index));
-                          return absl::OkStatus();
-                        });
+                        ReceiptInto(services_, response));
       });
   if (!admitted.ok()) {
     reactor->Finish(ToGrpcStatus(admitted));
@@ -281,36 +249,36 @@ grpc::ServerUnaryReactor* GovernanceService::Approve(grpc::CallbackServerContext
     reactor->Finish(ToGrpcStatus(approval.status()));
     return reactor;
   }
-  return SubmitForReceipt(
-      context, approval->common().request_id(),
+  return SubmitForUser(
+      services_, context, approval->common().request_id(),
       [request, &approval](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         return RecordApproval{user_id, request->record(), *approval};
       },
-      response);
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* GovernanceService::ActivatePolicy(grpc::CallbackServerContext* context,
                                                             const v1::BundleRequest* request,
                                                             v1::GovernanceReceipt* response) {
-  return SubmitForReceipt(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         CARNET_ASSIGN_OR_RETURN(Bytes digest, BundleDigest(*request));
         return coordinator::ActivatePolicy{user_id, std::move(digest)};
       },
-      response);
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* GovernanceService::WithdrawPolicy(grpc::CallbackServerContext* context,
                                                             const v1::BundleRequest* request,
                                                             v1::GovernanceReceipt* response) {
-  return SubmitForReceipt(
-      context, request->request_id(),
+  return SubmitForUser(
+      services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         CARNET_ASSIGN_OR_RETURN(Bytes digest, BundleDigest(*request));
         return coordinator::WithdrawPolicy{user_id, std::move(digest)};
       },
-      response);
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* GovernanceService::GetPolicyStatus(

@@ -56,13 +56,8 @@ class GovernanceService final : public v1::Governance::CallbackService {
                                       v1::GetBundleResponse* response) override;
 
  private:
-  using MakeCommand = absl::AnyInvocable<absl::StatusOr<CommandBody>(const std::string& user_id)>;
   using ReadState = absl::AnyInvocable<absl::Status(const State& state, absl::Time now)>;
 
-  // Submits what `make` makes for an enrolled user; answers with the record's receipt.
-  grpc::ServerUnaryReactor* SubmitForReceipt(grpc::CallbackServerContext* context,
-                                             const std::string& request_id, MakeCommand make,
-                                             v1::GovernanceReceipt* response);
   // For every enrolled user.
   grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context, ReadState read);
   // Tests, impact, then the command; on the verify executor.

@@ -105,11 +105,7 @@ grpc::ServerUnaryReactor* JobsService::SubmitJob(grpc::CallbackServerContext* co
           response->set_job_id(command->submitted.job_id());
           const std::string request_id = command->submitted.common().request_id();
           SubmitAndFinish(services_, *std::move(command), request_id, reactor,
-                          [this, response](std::uint64_t index) -> absl::Status {
-                            CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(),
-                                                    services_.log.MakeReceipt(index));
-                            return absl::OkStatus();
-                          });
+                          ReceiptInto(services_, response));
         });
   }
   if (!status.ok()) {
@@ -160,12 +156,8 @@ grpc::ServerUnaryReactor* JobsService::StopJob(grpc::CallbackServerContext* cont
     reactor->Finish(ToGrpcStatus(status));
     return reactor;
   }
-  SubmitAndFinish(
-      services_, coordinator::StopJob{user->user_id, request->job_id()}, request->request_id(),
-      reactor, [this, response](std::uint64_t index) -> absl::Status {
-        CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
-        return absl::OkStatus();
-      });
+  SubmitAndFinish(services_, coordinator::StopJob{user->user_id, request->job_id()},
+                  request->request_id(), reactor, ReceiptInto(services_, response));
   return reactor;
 }
 

@@ -133,4 +133,21 @@ void SubmitAndFinish(const Services& services, CommandBody body, const std::stri
       });
 }
 
+grpc::ServerUnaryReactor* SubmitForUser(const Services& services,
+                                        grpc::CallbackServerContext* context,
+                                        const std::string& request_id, MakeCommand make,
+                                        absl::AnyInvocable<absl::Status(std::uint64_t)> fill) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<UserPeer> user = services.peers.User(*context);
+  absl::Status status = user.status();
+  status.Update(CheckRequestId(request_id));
+  absl::StatusOr<CommandBody> body = status.ok() ? make(user->user_id) : status;
+  if (!body.ok()) {
+    reactor->Finish(ToGrpcStatus(body.status()));
+    return reactor;
+  }
+  SubmitAndFinish(services, *std::move(body), request_id, reactor, std::move(fill));
+  return reactor;
+}
+
 }  // namespace carnet::coordinator

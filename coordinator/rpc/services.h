@@ -99,6 +99,27 @@ void SubmitAndFinish(const Services& services, CommandBody body, const std::stri
                      grpc::ServerUnaryReactor* reactor,
                      absl::AnyInvocable<absl::Status(std::uint64_t index)> fill);
 
+// The same for a person: `make` gives the command of the user who calls, or the error that the call
+// is finished with. UNAUTHENTICATED: nobody on record calls.
+using MakeCommand = absl::AnyInvocable<absl::StatusOr<CommandBody>(const std::string& user_id)>;
+grpc::ServerUnaryReactor* SubmitForUser(const Services& services,
+                                        grpc::CallbackServerContext* context,
+                                        const std::string& request_id, MakeCommand make,
+                                        absl::AnyInvocable<absl::Status(std::uint64_t index)> fill);
+
+// A `fill` that gives `response` the record's receipt.
+template <typename Response>
+absl::AnyInvocable<absl::Status(std::uint64_t index)> ReceiptInto(const Services& services,
+                                                                  Response* response) {
+  return [&services, response](std::uint64_t index) -> absl::Status {
+    absl::StatusOr<v1::Receipt> receipt = services.log.MakeReceipt(index);
+    if (receipt.ok()) {
+      *response->mutable_receipt() = *std::move(receipt);
+    }
+    return receipt.status();
+  };
+}
+
 }  // namespace carnet::coordinator
 
 #endif  // CARNET_COORDINATOR_RPC_SERVICES_H_

@@ -76,7 +76,7 @@ class Interop(FederationTest):
         size = int((self.audited / "tiles/checkpoint").read_text().splitlines()[1])
         self.assertEqual(size, len(self.federation.records()))
         cache = self.federation.folder / "go-cache"
-        said = self.accepts("/usr/bin/go", "run", INTEROP / "verify_tlog.go", self.audited, env={**GO, "GOCACHE": str(cache)})
+        said = self.accepts("/usr/bin/go", "run", INTEROP / "verify_tlog.go", INTEROP / "head.go", self.audited, env={**GO, "GOCACHE": str(cache)})
         self.assertIn(f"{size} entries and {len(self.heads)} earlier heads verified", said)
         self.assertGreater(int(re.search(r"(\d+) tampered logs refused", said).group(1)), 0)
 

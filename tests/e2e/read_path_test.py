@@ -131,7 +131,7 @@ class ReadPath(FederationTest):
         (mirror.parent / "heads").mkdir()
         (mirror.parent / "heads/0").write_text(self.first_head.read_text())
         done = subprocess.run(
-            ["/usr/bin/go", "run", INTEROP / "verify_tlog.go", mirror.parent], capture_output=True, text=True, timeout=300,
+            ["/usr/bin/go", "run", INTEROP / "verify_tlog.go", INTEROP / "head.go", mirror.parent], capture_output=True, text=True, timeout=300,
             env={**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "",
                  "GOCACHE": str(self.folder / "go-cache")})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

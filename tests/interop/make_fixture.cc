@@ -5,18 +5,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status.h"
-#include "ledger/bundle.h"
 #include "ledger/export.h"
 #include "ledger/manifest.h"
 #include "ledger/verifier/head_tracker.h"
 #include "small_federation.h"
+#include "tests/interop/bundle_files.h"
 
 namespace carnet {
 namespace {
@@ -24,31 +23,6 @@ namespace {
 using testing_ledger::SmallFederation;
 
 constexpr std::uint64_t kLargeSize = 600;
-
-absl::Status WriteText(const std::filesystem::path& path, absl::string_view text) {
-  return WriteFileAtomic(path, AsBytes(text), 0644);
-}
-
-// A bundle for each index, and bundles.json as `carnet ledger export --bundles` writes it.
-absl::Status WriteBundles(const ledger::LogView& log, const std::vector<std::uint64_t>& indexes,
-                          const std::filesystem::path& out) {
-  CARNET_RETURN_IF_ERROR(MakeDirs(out));
-  nlohmann::json list = nlohmann::json::array();
-  for (const std::uint64_t index : indexes) {
-    CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log.Prove(index));
-    CARNET_ASSIGN_OR_RETURN(const std::string bundle,
-                            ledger::SigstoreBundle(proven.record, proven.head, log.key()));
-    CARNET_ASSIGN_OR_RETURN(const ledger::Record record,
-                            ledger::OpenRecord(proven.record.record()));
-    const std::string name = absl::StrCat("record-", index, ".sigstore.json");
-    CARNET_RETURN_IF_ERROR(WriteText(out / name, bundle));
-    list.push_back({{"file", name},
-                    {"index", index},
-                    {"type", record.type},
-                    {"public_key", HexEncode(record.signer)}});
-  }
-  return WriteText(out / "bundles.json", list.dump(1));
-}
 
 absl::Status WriteLog(SmallFederation& federation, const std::vector<std::uint64_t>& indexes,
                       const std::vector<std::string>& heads, const std::filesystem::path& out) {

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,18 +13,14 @@
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status.h"
-#include "ledger/bundle.h"
 #include "ledger/export.h"
 #include "small_federation.h"
+#include "tests/interop/bundle_files.h"
 
 namespace carnet {
 namespace {
 
 using testing_ledger::SmallFederation;
-
-absl::Status WriteText(const std::filesystem::path& path, absl::string_view text) {
-  return WriteFileAtomic(path, AsBytes(text), 0644);
-}
 
 absl::Status Grow(SmallFederation& federation, std::uint64_t size) {
   if (federation.size() == 0 && size > 0) {
@@ -56,26 +51,6 @@ std::set<std::uint64_t> Borders(std::uint64_t size) {
   return indexes;
 }
 
-// bundles.json as `carnet ledger export --bundles` writes it.
-absl::Status WriteBundles(const ledger::LogView& log, const std::filesystem::path& out) {
-  CARNET_RETURN_IF_ERROR(MakeDirs(out));
-  nlohmann::json list = nlohmann::json::array();
-  for (const std::uint64_t index : Borders(log.Size())) {
-    CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log.Prove(index));
-    CARNET_ASSIGN_OR_RETURN(const std::string bundle,
-                            ledger::SigstoreBundle(proven.record, proven.head, log.key()));
-    CARNET_ASSIGN_OR_RETURN(const ledger::Record record,
-                            ledger::OpenRecord(proven.record.record()));
-    const std::string name = absl::StrCat("record-", index, ".sigstore.json");
-    CARNET_RETURN_IF_ERROR(WriteText(out / name, bundle));
-    list.push_back({{"file", name},
-                    {"index", index},
-                    {"type", record.type},
-                    {"public_key", HexEncode(record.signer)}});
-  }
-  return WriteText(out / "bundles.json", list.dump(1));
-}
-
 absl::Status WriteSize(SmallFederation& federation, const std::vector<std::string>& heads,
                        const std::filesystem::path& out) {
   const ledger::LogView& log = federation.log();
@@ -88,7 +63,8 @@ absl::Status WriteSize(SmallFederation& federation, const std::vector<std::strin
   if (log.Size() > 0) {
     CARNET_RETURN_IF_ERROR(ledger::ExportTrust(log, out));
   }
-  return WriteBundles(log, out / "bundles");
+  const std::set<std::uint64_t> borders = Borders(log.Size());
+  return WriteBundles(log, {borders.begin(), borders.end()}, out / "bundles");
 }
 
 absl::Status Make(const std::filesystem::path& out, const std::vector<std::uint64_t>& sizes) {

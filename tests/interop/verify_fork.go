@@ -1,7 +1,7 @@
 // Checks fork evidence (`fork-<n>.tlog-fork`) with golang.org/x/mod/sumdb alone: both notes must be signed by the log's key
 // and contradict each other. Then the same file with any one byte flipped, and a file about an honest log, must convict
 // nobody.
-// Usage: go run verify_fork.go DIR; it has log.vkey, <reason>.tlog-fork for each reason, and honest.tlog-fork.
+// Usage: go run verify_fork.go head.go DIR; it has log.vkey, <reason>.tlog-fork for each reason, and honest.tlog-fork.
 package main
 
 import (
@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -64,38 +63,17 @@ func parse(data []byte) (evidence, error) {
 	return e, nil
 }
 
-func open(text []byte, vkey string) (tlog.Tree, error) {
-	verifier, err := note.NewVerifier(vkey)
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	opened, err := note.Open(text, note.VerifierList(verifier))
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	lines := strings.Split(opened.Text, "\n")
-	if len(lines) != 4 || lines[0] != verifier.Name() {
-		return tlog.Tree{}, errors.New("not a head of this log")
-	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	root, err := tlog.ParseHash(lines[2])
-	return tlog.Tree{N: size, Hash: root}, err
-}
-
 // What the file shows, or why it shows nothing.
 func judge(data []byte, vkey string) (string, error) {
 	e, err := parse(data)
 	if err != nil {
 		return "", err
 	}
-	older, err := open(e.old, vkey)
+	older, err := openHead(e.old, vkey)
 	if err != nil {
 		return "", err
 	}
-	newer, err := open(e.new, vkey)
+	newer, err := openHead(e.new, vkey)
 	if err != nil {
 		return "", err
 	}

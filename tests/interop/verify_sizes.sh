@@ -18,7 +18,7 @@ for size in "$@"; do
   logs+=("$work/$size")
 done
 cd "$here"
-GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS='' GOCACHE="$GO_CACHE" /usr/bin/go run verify_tlog.go "${logs[@]}"
+GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS='' GOCACHE="$GO_CACHE" /usr/bin/go run verify_tlog.go head.go "${logs[@]}"
 node verify_bundles.js "${logs[@]}"
 ./verify_head.sh "${logs[@]}"
 

@@ -1,7 +1,7 @@
 // Checks an exported log with golang.org/x/mod/sumdb (Go's checksum database): head, every entry, every tile that the size
 // implies, proofs, consistency with earlier heads. Then the same log with one flipped byte in each of its files must fail.
 // Of a large log, proofs and flipped files are samples: the first and last ones, and those at the borders of tiles.
-// Usage: go run verify_tlog.go DIR...; each DIR has tiles/, log.vkey and heads/.
+// Usage: go run verify_tlog.go head.go DIR...; each DIR has tiles/, log.vkey and heads/.
 package main
 
 import (
@@ -13,10 +13,8 @@ import (
 	"log"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -38,28 +36,6 @@ func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 		all = append(all, data)
 	}
 	return all, nil
-}
-
-// The head of a note. tlog.ParseTree wants the origin of Go's own database.
-func openHead(text []byte, vkey string) (tlog.Tree, error) {
-	verifier, err := note.NewVerifier(vkey)
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	opened, err := note.Open(text, note.VerifierList(verifier))
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	lines := strings.Split(opened.Text, "\n")
-	if len(lines) != 4 || lines[0] != verifier.Name() {
-		return tlog.Tree{}, errors.New("not a head of this log")
-	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	root, err := tlog.ParseHash(lines[2])
-	return tlog.Tree{N: size, Hash: root}, err
 }
 
 func readEntries(read source, size int64) ([][]byte, error) {

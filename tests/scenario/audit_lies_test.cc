@@ -18,7 +18,7 @@ template <typename Message>
 void Lie(World& world, int nth, std::function<void(Message&)> change) {
   auto count = std::make_shared<int>(0);
   world.SetDoctor([=](ledger::Predicate& predicate) {
-    auto* message = std::get_if<Message>(&predicate);
+    auto* message = predicate.As<Message>();
     if (message != nullptr && ++*count == nth) {
       change(*message);
     }

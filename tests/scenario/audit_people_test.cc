@@ -112,7 +112,7 @@ TEST_CASE("Audit: an examination that says too little of a change is found") {
     change = [](v1::PolicyExamined& examined) { examined.mutable_needs(0)->set_need(1); };
   }
   world.SetDoctor([change](ledger::Predicate& predicate) {
-    if (auto* examined = std::get_if<v1::PolicyExamined>(&predicate); examined != nullptr) {
+    if (auto* examined = predicate.As<v1::PolicyExamined>(); examined != nullptr) {
       change(*examined);
     }
   });

@@ -96,7 +96,7 @@ void World::FillCommon(v1::Common* common) {
 void World::Forge(const ledger::Predicate& predicate, const crypto::Ed25519KeyPair& key,
                   const std::vector<ledger::Subject>& subjects) {
   const absl::StatusOr<std::string> statement =
-      ledger::MakeStatement(ledger::MessageOf(predicate), subjects);
+      ledger::MakeStatement(predicate.message(), subjects);
   INFO(statement.status().ToString());
   REQUIRE(statement.ok());
   signed_log_.push_back(ledger::SignRecord(*statement, key));
@@ -107,7 +107,7 @@ void World::Store(ledger::Predicate predicate, const std::vector<ledger::Subject
     doctor_(predicate);
   }
   const absl::StatusOr<std::string> statement =
-      ledger::MakeStatement(ledger::MessageOf(predicate), subjects);
+      ledger::MakeStatement(predicate.message(), subjects);
   INFO(statement.status().ToString());
   REQUIRE(statement.ok());
   signed_log_.push_back(ledger::SignRecord(*statement, statement_key_));
