@@ -6,7 +6,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/check.h"
+#include "base/status.h"
 #include "ledger/record_types.h"
 
 namespace carnet::ledger {

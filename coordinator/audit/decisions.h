@@ -4,7 +4,7 @@
 #define CARNET_COORDINATOR_AUDIT_DECISIONS_H_
 
 #include "coordinator/audit/step.h"
-#include "ledger/record_types.h"
+#include "ledger/predicate.h"
 
 namespace carnet::coordinator::audit {
 

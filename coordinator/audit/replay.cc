@@ -86,7 +86,7 @@ void Replay::CheckSigner(const Step& step, const VerifiedRecord& record,
   } else if (!IsCoordinators(predicate)) {
     const auto* contribution = predicate.As<v1::Contribution>();
     who = contribution != nullptr ? contribution->worker_id()
-                                  : std::get<v1::Evaluation>(predicate).worker_id();
+                                  : predicate.As<v1::Evaluation>()->worker_id();
     const Worker* const worker = state_.FindWorker(who);
     key = worker == nullptr ? Bytes() : ToBytes(worker->terms.statement_public_key());
   }

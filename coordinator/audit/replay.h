@@ -11,7 +11,7 @@
 #include "coordinator/audit/report.h"
 #include "coordinator/audit/step.h"
 #include "coordinator/core/state.h"
-#include "ledger/record_types.h"
+#include "ledger/predicate.h"
 #include "ledger/verifier/merkle.h"
 #include "ledger/verifier/record.h"
 

@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "coordinator/core/state.h"
-#include "ledger/record_types.h"
+#include "ledger/predicate.h"
 
 namespace carnet::coordinator {
 

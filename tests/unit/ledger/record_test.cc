@@ -89,7 +89,7 @@ TEST_CASE(
   CHECK(opened.As<v1::KeyCreated>()->round() == 3);
   CHECK(opened.As<v1::Genesis>() == nullptr);
   CHECK(CommonOf(opened.predicate).at().seconds() == 1'790'000'000);
-  CHECK(MessageOf(opened.predicate).GetDescriptor() == v1::KeyCreated::descriptor());
+  CHECK(opened.predicate.message().GetDescriptor() == v1::KeyCreated::descriptor());
   CHECK(opened.leaf_hash == LeafHash(AsBytes(*LeafEntry(record))));
 }
 
