@@ -99,6 +99,49 @@ std::set<std::string> Spellings(const std::set<std::string>& groups) {
   return words;
 }
 
+// The spellings of every group whose members may be others now.
+std::set<std::string> ChangedGroups(const json& old_lists, const json& new_lists,
+                                    const std::set<std::string>& changed) {
+  const std::set<std::string> groups = Dependents(Member(old_lists, "groups"), changed);
+  return Spellings(Dependents(Member(new_lists, "groups"), groups));
+}
+
+// `rules` by id; a policy without its rules and exceptions under "".
+std::map<std::string, json> RulesOf(const json& policy) {
+  std::map<std::string, json> rules;
+  json rest = policy;
+  if (rest.contains("rules")) {
+    for (const json& rule : rest["rules"]) {
+      rules[rule["id"].get<std::string>()]["rule"] = rule;
+    }
+  }
+  rest.erase("rules");
+  rules[""] = std::move(rest);
+  return rules;
+}
+
+// Ids of the rules that differ, or name one of the groups (spelled as `groups`).
+std::set<std::string> TouchedIn(const json& before, const json& after,
+                                const std::set<std::string>& groups) {
+  const std::map<std::string, json> old_rules = RulesOf(before);
+  const std::map<std::string, json> new_rules = RulesOf(after);
+  std::set<std::string> touched;
+  std::set<std::string> all;
+  for (const auto* rules : {&old_rules, &new_rules}) {
+    const auto& others = rules == &old_rules ? new_rules : old_rules;
+    for (const auto& [id, rule] : *rules) {
+      all.insert(id);
+      const auto other = others.find(id);
+      if (other == others.end() || other->second != rule || Mentions(rule, groups)) {
+        touched.insert(id);
+      }
+    }
+  }
+  std::set<std::string>& chosen = touched.count("") != 0 ? all : touched;
+  chosen.erase("");
+  return chosen;
+}
+
 }  // namespace
 
 std::vector<ApprovalRule> ApprovalRules(const Bundle& bundle) {
@@ -145,9 +188,7 @@ BundleChange Compare(const Bundle& before, const Bundle& after) {
   const bool all = change.home || change.other_lists ||
                    (change.added.empty() && change.removed.empty() && change.changed.empty() &&
                     change.groups.empty());
-  std::set<std::string> groups = Dependents(Member(old_lists, "groups"), change.groups);
-  groups = Dependents(Member(new_lists, "groups"), std::move(groups));
-  const std::set<std::string> words = Spellings(groups);
+  const std::set<std::string> words = ChangedGroups(old_lists, new_lists, change.groups);
   for (const auto& [name, policy] : old_policies) {
     if (all || change.removed.count(name) != 0 || change.changed.count(name) != 0 ||
         Mentions(policy, words)) {
@@ -155,6 +196,36 @@ BundleChange Compare(const Bundle& before, const Bundle& after) {
     }
   }
   return change;
+}
+
+std::map<std::string, std::set<std::string>> TouchedRules(const Bundle& before,
+                                                          const Bundle& after) {
+  const BundleChange change = Compare(before, after);
+  const json old_json = JsonOf(before);
+  const json new_json = JsonOf(after);
+  const std::set<std::string> groups =
+      ChangedGroups(old_json["groups"], new_json["groups"], change.groups);
+  const std::map<std::string, json> old_policies = PoliciesOf(old_json);
+  const std::map<std::string, json> new_policies = PoliciesOf(new_json);
+  std::set<std::string> names = change.added;
+  for (const auto& [name, policy] : old_policies) {
+    names.insert(name);
+  }
+  std::map<std::string, std::set<std::string>> touched;
+  for (const std::string& name : names) {
+    const auto was = old_policies.find(name);
+    const auto is = new_policies.find(name);
+    json before_policy = was == old_policies.end() ? json::object() : was->second;
+    json after_policy = is == new_policies.end() ? json::object() : is->second;
+    if (change.home || change.other_lists) {
+      after_policy["home or aliases"] = "changed";
+    }
+    std::set<std::string> rules = TouchedIn(before_policy, after_policy, groups);
+    if (!rules.empty()) {
+      touched[name] = std::move(rules);
+    }
+  }
+  return touched;
 }
 
 std::vector<ApprovalRule> NeededApprovals(const Bundle& before, const Bundle& after) {

@@ -3,6 +3,7 @@
 #define CARNET_POLICIES_CHANGE_H_
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -41,6 +42,13 @@ struct BundleChange {
   }
 };
 BundleChange Compare(const Bundle& before, const Bundle& after);
+
+// By policy: the ids of its rules that are new, gone, or may mean something else: changed, or
+// reached by a group that they name. All of them where the policy is new, gone or changed outside
+// its rules, and where home or the aliases changed. Empty: nothing but the head or the tests
+// changed.
+std::map<std::string, std::set<std::string>> TouchedRules(const Bundle& before,
+                                                          const Bundle& after);
 
 // The rules of `before` for every policy that the change reaches. A policy that is new asks for
 // its own, and for those of the regime that covers no personal data: nobody's rules held for it

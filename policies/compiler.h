@@ -43,9 +43,6 @@ void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* poli
 std::vector<std::string> RuleKeys(Effect effect);
 std::vector<std::string> ItemKeys(Phase phase);
 
-// The regime that allows everything; only tests can ask for it.
-Policy BaseAllow();
-
 }  // namespace carnet::policies
 
 #endif  // CARNET_POLICIES_COMPILER_H_

@@ -233,20 +233,6 @@ Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
   return policy;
 }
 
-Policy BaseAllow() {
-  Policy policy;
-  policy.name = "base-allow";
-  policy.title = "Test only: allows everything";
-  policy.regime = true;
-  policy.covers.everything = true;
-  Rule rule;
-  rule.id = "ok";
-  rule.reason = "base-allow/ok";
-  rule.effect = Effect::kAllow;
-  policy.rules.push_back(std::move(rule));
-  return policy;
-}
-
 void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* policy) {
   std::set<std::string> ids;
   for (const yaml::Node& node : reader.List("exceptions")) {

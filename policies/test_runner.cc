@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "policies/base_allow.h"
 #include "policies/compiled.h"
-#include "policies/compiler.h"
 #include "policies/evaluate.h"
 #include "policies/group_tests.h"
 #include "policies/loader.h"
@@ -104,27 +104,6 @@ std::vector<std::string> Compare(const TestCase& test, const v1::Decision& decis
     }
   }
   return problems;
-}
-
-// The bundle with one more regime, which allows everything.
-std::shared_ptr<const Bundle> WithBaseAllow(const Bundle& bundle) {
-  const CompiledBundle& from = bundle.compiled();
-  auto compiled = std::make_shared<CompiledBundle>();
-  compiled->home = from.home;
-  compiled->groups = from.groups;
-  compiled->aliases = from.aliases;
-  compiled->policies = from.policies;
-  for (Policy& policy : compiled->policies) {
-    for (const auto& entry : from.aliases) {
-      if (policy.aliases == &entry.second) {
-        policy.aliases = &compiled->aliases.find(entry.first)->second;
-      }
-    }
-  }
-  compiled->policies.push_back(BaseAllow());
-  return std::make_shared<const Bundle>(bundle.head(),
-                                        std::make_shared<const BundleSource>(bundle.source()),
-                                        std::move(compiled), bundle.CanonicalJson());
 }
 
 absl::StatusOr<std::shared_ptr<const Bundle>> BundleFor(const Bundle& bundle,

@@ -100,6 +100,27 @@ void PrintSide(std::ostream& out, const char* title, const nlohmann::json& side)
   }
 }
 
+void PrintSituations(std::ostream& out, const char* title, const nlohmann::json& side) {
+  out << "    " << title << ": " << side.value("classes", std::uint64_t{0}) << " situations\n";
+  for (const nlohmann::json& example : side.value("examples", nlohmann::json::array())) {
+    out << "      " << example.get<std::string>() << '\n';
+  }
+}
+
+void PrintSweep(std::ostream& out, const nlohmann::json& report) {
+  for (const nlohmann::json& swept : report.value("situations", nlohmann::json::array())) {
+    const std::uint64_t classes = swept.value("classes", std::uint64_t{0});
+    const std::uint64_t decided = swept.value("decided", std::uint64_t{0});
+    out << "  " << swept.value("policy", "") << ": ";
+    if (decided < classes) {
+      out << decided << " of ";
+    }
+    out << classes << " situations that its changed rules can tell apart\n";
+    PrintSituations(out, "DENY→ALLOW", swept.value("deny_to_allow", nlohmann::json::object()));
+    PrintSituations(out, "ALLOW→DENY", swept.value("allow_to_deny", nlohmann::json::object()));
+  }
+}
+
 void PrintReport(std::ostream& out, const v1::BundleStatus& status) {
   const nlohmann::json report = ReportOf(status);
   if (!report.contains("impact") || !report.contains("tests")) {
@@ -114,6 +135,7 @@ void PrintReport(std::ostream& out, const v1::BundleStatus& status) {
   for (const nlohmann::json& job : impact.value("jobs_that_would_stop", nlohmann::json::array())) {
     out << "    would stop: " << job.get<std::string>() << '\n';
   }
+  PrintSweep(out, report);
 }
 
 void PrintStatus(std::ostream& out, const v1::BundleStatus& status) {

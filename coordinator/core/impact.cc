@@ -15,6 +15,7 @@
 #include "coordinator/core/flows.h"
 #include "policies/change.h"
 #include "policies/evaluate.h"
+#include "policies/sweep.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -62,9 +63,22 @@ const char* VerdictWord(const v1::Decision& decision) {
                                                   : "deny";
 }
 
-class Sweep {
+json SituationsJson(const policies::Bundle& before, const policies::Bundle& after, absl::Time at) {
+  json list = json::array();
+  for (const policies::SweptPolicy& swept : policies::SweepChange(before, after, at)) {
+    list.push_back(
+        {{"policy", swept.policy},
+         {"classes", swept.classes},
+         {"decided", swept.decided},
+         {"deny_to_allow", {{"classes", swept.deny_to_allow}, {"examples", swept.opened}}},
+         {"allow_to_deny", {{"classes", swept.allow_to_deny}, {"examples", swept.closed}}}});
+  }
+  return list;
+}
+
+class FlowSweep {
  public:
-  Sweep(const State& state, const policies::Bundle& after, absl::Time at)
+  FlowSweep(const State& state, const policies::Bundle& after, absl::Time at)
       : state_(state), after_(after), at_(at) {}
 
   void Run() {
@@ -170,7 +184,8 @@ absl::StatusOr<std::string> ImpactReport(State state, std::shared_ptr<const poli
                                          const policies::TestReport& tests, absl::Time at) {
   const policies::BundleChange change = policies::Compare(*state.bundle, *after);
   const absl::Status tightens = policies::CheckTightensOnly(*state.bundle, *after);
-  Sweep sweep(state, *after, std::max(at, after->head().valid_from));
+  const absl::Time from = std::max(at, after->head().valid_from);
+  FlowSweep sweep(state, *after, from);
   sweep.Run();
   const json report = {
       {"v", 1},
@@ -187,7 +202,8 @@ absl::StatusOr<std::string> ImpactReport(State state, std::shared_ptr<const poli
         {"home_or_aliases", change.home || change.other_lists},
         {"tests", change.tests}}},
       {"tighten_only", tightens.ok() ? std::string("yes") : std::string(tightens.message())},
-      {"impact", sweep.Result()}};
+      {"impact", sweep.Result()},
+      {"situations", SituationsJson(*state.bundle, *after, from)}};
   CARNET_ASSIGN_OR_RETURN(std::string text, CanonicalJson(report));
   if (text.size() > kReportBytesMax) {
     return absl::ResourceExhaustedError("policy: the report is over 256 KiB");

@@ -23,6 +23,7 @@ inline constexpr std::size_t kImpactExamplesMax = 50;
 // Every flow that a job on record (running or ended) would need with the workers of today, decided
 // with the facts of today under the bundle in force and under `after`: DENY to ALLOW first, then
 // ALLOW to DENY, with counts and examples, and the running jobs that would have too few workers.
+// Besides, every situation that the changed rules can tell apart (policies/sweep.h).
 // Canonical JSON (docs/formats.md). `at`: when it would come into force, or now if that is later.
 // Takes Evaluate twice a flow: not on the strand. Error RESOURCE_EXHAUSTED: over kReportBytesMax.
 absl::StatusOr<std::string> ImpactReport(State state, std::shared_ptr<const policies::Bundle> after,
