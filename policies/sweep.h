@@ -14,7 +14,7 @@ namespace carnet::policies {
 
 // Situations that are decided for one change, shared evenly by its policies; of a policy with more,
 // every k-th, evenly spread.
-inline constexpr std::uint64_t kSweepClassesMax = 2'000'000;
+inline constexpr std::uint64_t kSweepClassesMax = 200'000;
 // Examples of each kind.
 inline constexpr std::size_t kSweepExamplesMax = 10;
 

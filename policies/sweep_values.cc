@@ -73,6 +73,14 @@ class Collector {
 
 using Atoms = std::vector<SweptAtom>;
 
+// Whether the outcome of an atom that reads a place can hang on other facts too.
+bool HasConditionalMember(const SweptAtom& atom) {
+  return std::any_of(atom.condition->places.groups.begin(), atom.condition->places.groups.end(),
+                     [&atom](int group) {
+                       return !atom.bundle->groups[static_cast<std::size_t>(group)].flat;
+                     });
+}
+
 // How the atoms come out when the fact is `value` and nothing else is known. What hangs on another
 // fact as well is told apart by the value itself.
 std::string Outcome(const Atoms& atoms, const std::string& path, const Value& value,
@@ -87,7 +95,7 @@ std::string Outcome(const Atoms& atoms, const std::string& path, const Value& va
     view.Enter(*atom.policy);
     const Truth truth = Test(*atom.condition, view);
     outcome.push_back(static_cast<char>('0' + static_cast<int>(truth)));
-    if (truth == Truth::kUnknown && !value.is_unknown()) {
+    if (truth == Truth::kUnknown && !value.is_unknown() && HasConditionalMember(atom)) {
       absl::StrAppend(&outcome, value.ToString());
     }
   }

@@ -133,6 +133,12 @@ BENCHMARK_CAPTURE(SweepRule, papers, "gdpr-chapter-v.yaml",
                   "evidence: {any_in: [scc-2021-914, bcr]}", "evidence: {has: bcr}")
     ->Unit(benchmark::kSecond)
     ->Iterations(1);
+// The rule of the packs with the most situations.
+BENCHMARK_CAPTURE(SweepRule, counters, "us-28cfr202.yaml",
+                  "evidence: {has: cisa-security-requirements}",
+                  "evidence: {any_in: [cisa-security-requirements, tia]}")
+    ->Unit(benchmark::kSecond)
+    ->Iterations(1);
 BENCHMARK_CAPTURE(SweepRule, group, "groups.yaml", "[AD, AR, BR, ", "[AD, AR, ")
     ->Unit(benchmark::kSecond)
     ->Iterations(1);
