@@ -55,21 +55,21 @@ struct PlaceSet {
 struct Condition {
   enum class Kind : std::uint8_t { kAll, kAny, kTerm, kAtom };
 
+  // What a test reads comes first, so that it lies together.
   Kind kind = Kind::kAll;
-  std::vector<Condition> children;  // kAll (empty: true), kAny
-  int term = 0;                     // kTerm: position in Policy::terms
-
-  // kAtom: `fact` `op` literal. What the literal is depends on the fact's type.
-  FactId fact = kNoFact;
   Operator op = Operator::kIs;
-  std::string counter;             // path, where fact is kCounters
-  std::uint64_t bits = 0;          // words, yes/no, chips: WordBits of what is asked for
-  std::vector<std::string> words;  // the same as texts; names are compared as texts
+  FactType type = FactType::kWord;  // of `fact`
+  bool more_than = false;           // owners: more than `number`, not at least
+  int term = 0;                     // kTerm: position in Policy::terms
+  FactId fact = kNoFact;            // kAtom: `fact` `op` literal; the literal depends on its type
+  std::uint64_t bits = 0;           // words, yes/no, chips: WordBits of what is asked for
+  std::vector<Condition> children;  // kAll (empty: true), kAny
+  double number = 0;                // numbers; ranks: position of the word; owners: percent
   PlaceSet places;
-  double number = 0;       // numbers; ranks: position of the word; owners: percent
-  bool more_than = false;  // owners: more than `number`, not at least
-  absl::Time time;         // start of the day (before) or of the day after (after)
-  std::string literal;     // as a person reads it: "group eea", "tia", "8"
+  absl::Time time;                 // start of the day (before) or of the day after (after)
+  std::string counter;             // path, where fact is kCounters
+  std::vector<std::string> words;  // the same as bits, as texts; names are compared as texts
+  std::string literal;             // as a person reads it: "group eea", "tia", "8"
 };
 
 // Places that count only under a condition on other facts.
@@ -186,6 +186,7 @@ struct Policy {
   std::vector<NamedCondition> terms;
   std::vector<Rule> rules;
   std::vector<Exception> exceptions;
+  bool declassifies = false;  // one of its rules takes labels away
   Reach reach;
 };
 

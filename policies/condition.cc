@@ -74,10 +74,6 @@ absl::string_view ResolvePlace(absl::string_view code, const FactView& view) {
   return code;
 }
 
-FactType TypeOf(const Condition& atom) {
-  return FactTable()[static_cast<std::size_t>(atom.fact)].type;
-}
-
 Truth Compare(const Condition& atom, double value) {
   switch (atom.op) {
     case Operator::kAtLeast:
@@ -104,7 +100,7 @@ double RankOf(std::uint64_t bits) {
 Truth TestText(const Condition& atom, const std::string& text, const FactView& view) {
   const std::uint64_t bits = view.bits[static_cast<std::size_t>(atom.fact)];
   Truth held;
-  switch (TypeOf(atom)) {
+  switch (atom.type) {
     case FactType::kJurisdiction:
       held = PlaceIn(text, atom.places, view);
       break;
@@ -189,7 +185,7 @@ Truth TestAtom(const Condition& atom, const FactView& view) {
     case Value::Kind::kNumber:
       return Compare(atom, value.number());
     case Value::Kind::kList:
-      return TypeOf(atom) == FactType::kWords
+      return atom.type == FactType::kWords
                  ? TestWords(atom, view.bits[static_cast<std::size_t>(atom.fact)])
                  : TestPlaces(atom, value.list(), view);
     case Value::Kind::kOwners:

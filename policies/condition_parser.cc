@@ -274,6 +274,7 @@ Condition ParseAtom(const ConditionScope& scope, absl::string_view path, const F
   Condition atom;
   atom.kind = Condition::Kind::kAtom;
   atom.fact = FindFact(path);
+  atom.type = FindFactSpec(path)->type;
   if (atom.fact == kCounters) {
     atom.counter = CanonicalCounter(path);
   }

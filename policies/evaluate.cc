@@ -141,6 +141,9 @@ bool Evaluation::CheckFacts() {
 std::set<std::string> Evaluation::RemovedLabels() {
   std::set<std::string> removed;
   for (const Policy& policy : bundle_.compiled().policies) {
+    if (!policy.declassifies) {
+      continue;
+    }
     for (const Rule& rule : policy.rules) {
       if (rule.effect != Effect::kDeclassify || rule.mode != Mode::kEnforce ||
           at_ < rule.in_force_from || at_ < policy.effective_from || at_ >= policy.effective_to) {
@@ -213,7 +216,9 @@ void Evaluation::JudgePolicy(const Policy& policy) {
       continue;
     }
     if (rule.effect != Effect::kAllow) {
-      JudgeRule(policy, rule);
+      if (Reached(rule.reach)) {
+        JudgeRule(policy, rule);
+      }
     } else if (rule.mode == policy.mode) {  // an allow that only warns grants nothing
       allows.push_back(&rule);
       satisfied = JudgeAllow(policy, rule) || satisfied;

@@ -169,6 +169,7 @@ void CompileLimit(const PolicyScope& scope, MapReader& reader, Rule* rule) {
   Condition atom;
   atom.kind = Condition::Kind::kAtom;
   atom.fact = kCounters;
+  atom.type = CounterSpec().type;
   atom.op = Operator::kAtMost;
   atom.counter = counter->Path();
   atom.number = *number;
@@ -271,6 +272,7 @@ void CompileRules(const PolicyScope& scope, MapReader& reader, Policy* policy) {
     if (!rule.id.empty() && !ids.insert(rule.id).second) {
       reader.Fail(node, absl::StrCat("two rules are called ", rule.id), "rename one");
     }
+    policy->declassifies = policy->declassifies || rule.effect == Effect::kDeclassify;
     policy->rules.push_back(std::move(rule));
   }
   if (rules == nullptr) {
