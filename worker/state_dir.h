@@ -1,15 +1,18 @@
 // What a worker keeps on disk, and where:
-//   lock               one process at a time
-//   keys/              tls, statement, wrapping (crypto/key_files.h)
-//   csr.pem            the certificate request, made once: the same one gets the same answer
-//   federation.json    what the join token said, without its secret
-//   enrolment.pb       the coordinator's answer (EnrollResponse), its certificate replaced at each
-//   renewal head               the newest verified head, a signed note fork-<n>.tlog-fork evidence
-//   of misbehaviour; its presence stops the worker receipts/          <index>.tlog-proof and
-//   <index>.dsse.json of every accepted record tasks/<hash>/      what a restart goes on with
-//   (worker/journal.h) spool/             downloads under way shards/<dataset>/<shard>  staged
-//   shards trainer/           private directories where memory-backed ones do not fit
-//   logs/trainer.log   standard error of trainers
+//   lock              one process at a time
+//   keys/             tls, statement, wrapping (crypto/key_files.h)
+//   csr.pem           the certificate request, made once: the same one gets the same answer
+//   federation.json   what the join token said, without its secret
+//   enrolment.pb      the coordinator's answer; its certificate is replaced at each renewal
+//   head              the newest verified head, a signed note
+//   published         the newest published head: it covers the receipts below its size
+//   fork-N.tlog-fork  evidence of misbehaviour; its presence stops the worker
+//   receipts/         N.tlog-proof and N.dsse.json of every accepted record
+//   tasks/            what a restart goes on with (worker/journal.h)
+//   spool/            downloads under way
+//   shards/           staged shards: dataset/shard
+//   trainer/          private directories where memory-backed ones do not fit
+//   logs/trainer.log  standard error of trainers
 #ifndef CARNET_WORKER_STATE_DIR_H_
 #define CARNET_WORKER_STATE_DIR_H_
 
@@ -25,6 +28,11 @@
 
 namespace carnet::worker {
 
+// Read beside a running worker (worker/receipt_list.h).
+inline constexpr char kFederationFileName[] = "federation.json";
+inline constexpr char kReceiptsName[] = "receipts";
+inline constexpr char kPublishedHeadName[] = "published";
+
 class StateDir {
  public:
   // Makes what is missing and takes the lock. Errors: FAILED_PRECONDITION another process has it;
@@ -34,11 +42,11 @@ class StateDir {
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path keys() const { return root_ / "keys"; }
   std::filesystem::path csr() const { return root_ / "csr.pem"; }
-  std::filesystem::path federation() const { return root_ / "federation.json"; }
+  std::filesystem::path federation() const { return root_ / kFederationFileName; }
   std::filesystem::path enrolment() const { return root_ / "enrolment.pb"; }
   std::filesystem::path head() const { return root_ / "head"; }
-  std::filesystem::path receipts() const { return root_ / "receipts"; }
-  std::filesystem::path published() const { return root_ / "published"; }
+  std::filesystem::path receipts() const { return root_ / kReceiptsName; }
+  std::filesystem::path published() const { return root_ / kPublishedHeadName; }
   std::filesystem::path tasks() const { return root_ / "tasks"; }
   std::filesystem::path spool() const { return root_ / "spool"; }
   std::filesystem::path shards() const { return root_ / "shards"; }

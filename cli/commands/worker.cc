@@ -1,5 +1,6 @@
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 
@@ -10,6 +11,7 @@
 #include "base/status.h"
 #include "cli/commands.h"
 #include "worker/agent.h"
+#include "worker/receipt_list.h"
 #include "worker/trainer.h"
 
 namespace carnet::cli {
@@ -66,6 +68,36 @@ absl::StatusOr<int> PrintLogs(const std::string& state, CommandContext& context)
   return kGood;
 }
 
+// Which of this worker's records a published head covers, so that nobody can drop them unseen.
+absl::StatusOr<int> PrintReceipts(const std::string& state, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const worker::ReceiptList list, worker::ListReceipts(state));
+  if (context.json) {
+    nlohmann::json receipts = nlohmann::json::array();
+    for (const worker::KeptReceipt& receipt : list.receipts) {
+      receipts.push_back({{"index", receipt.index},
+                          {"state", receipt.pending ? "pending" : "published"},
+                          {"record", receipt.record.string()},
+                          {"proof", receipt.proof.string()}});
+    }
+    *context.out << nlohmann::json{{"published_size", list.published_size},
+                                   {"receipts", std::move(receipts)}}
+                        .dump()
+                 << '\n';
+    return kGood;
+  }
+  std::size_t pending = 0;
+  for (const worker::KeptReceipt& receipt : list.receipts) {
+    pending += receipt.pending ? 1 : 0;
+    *context.out << "record " << receipt.index << "  "
+                 << (receipt.pending ? "pending" : "published") << "  " << receipt.proof.string()
+                 << '\n';
+  }
+  *context.out << list.receipts.size() << " receipts, " << pending
+               << " pending; the newest published head covers " << list.published_size
+               << " records\n";
+  return kGood;
+}
+
 }  // namespace
 
 void RegisterWorkerCommands(CLI::App& app, CommandContext& context) {
@@ -87,6 +119,10 @@ void RegisterWorkerCommands(CLI::App& app, CommandContext& context) {
   CLI::App* logs = AddCommand(*noun, context, "logs", "Print what trainers wrote to standard error",
                               [state, &context] { return PrintLogs(*state, context); });
   logs->add_option("--state", *state, "State folder of this worker")->required();
+  CLI::App* receipts =
+      AddCommand(*noun, context, "receipts", "List this worker's receipts: pending or published",
+                 [state, &context] { return PrintReceipts(*state, context); });
+  receipts->add_option("--state", *state, "State folder of this worker")->required();
 }
 
 }  // namespace carnet::cli

@@ -6,6 +6,8 @@
 #include "base/files.h"
 #include "tests/unit/worker/fake_coordinator.h"
 #include "tests/unit/worker/test_support.h"
+#include "worker/federation_file.h"
+#include "worker/receipt_list.h"
 
 namespace carnet::worker {
 namespace {
@@ -128,6 +130,34 @@ TEST_CASE("Heads: a receipt is pending until a published head covers it, also af
           absl::StatusCode::kUnauthenticated);
   }
   CHECK(k.Open()->PublishedSize() == before + 1);
+}
+
+TEST_CASE("Heads: people see which receipts are pending") {
+  Keeper k;
+  const absl::StatusOr<std::string> federation = FederationJson(k.federation.facts);
+  REQUIRE(federation.ok());
+  REQUIRE(WriteFileAtomic(k.state.federation(), AsBytes(*federation)).ok());
+  auto keeper = k.Open();
+  CHECK(ListReceipts(k.state.root() / "nowhere").status().code() == absl::StatusCode::kNotFound);
+  const v1::SignedRecord record = SomeRecord(k.federation);
+  const std::uint64_t index = k.federation.log.Append(record);
+  v1::Receipt receipt;
+  *receipt.mutable_proof() = k.federation.log.Prove(index, k.federation.log.size()).proof();
+  receipt.set_head(k.federation.log.Head());
+  const auto turn = HeadKeeper::Turn::ForPoll(*keeper);
+  REQUIRE(keeper->KeepReceipt(record, receipt, k.coordinator, turn).ok());
+  auto list = ListReceipts(k.state.root());
+  REQUIRE(list.ok());
+  REQUIRE(list->receipts.size() == 1);
+  CHECK(list->published_size == 0);
+  CHECK(list->receipts[0].index == index);
+  CHECK(list->receipts[0].pending);
+  CHECK(std::filesystem::exists(list->receipts[0].record));
+  REQUIRE(keeper->TakePublished(k.federation.log.Head(), k.coordinator, turn).ok());
+  list = ListReceipts(k.state.root());
+  REQUIRE(list.ok());
+  CHECK(list->published_size == index + 1);
+  CHECK_FALSE(list->receipts[0].pending);
 }
 
 TEST_CASE("Heads: a published head that contradicts the newest one is a fork") {
