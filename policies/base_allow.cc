@@ -42,6 +42,7 @@ std::shared_ptr<const Bundle> Made(const Bundle& bundle, Keep keep) {
     }
   }
   compiled->policies.push_back(BaseAllow());
+  compiled->memo_count = from.memo_count;
   return std::make_shared<const Bundle>(bundle.head(),
                                         std::make_shared<const BundleSource>(bundle.source()),
                                         std::move(compiled), bundle.CanonicalJson());

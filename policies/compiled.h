@@ -59,6 +59,7 @@ struct Condition {
   Kind kind = Kind::kAll;
   Operator op = Operator::kIs;
   FactType type = FactType::kWord;  // of `fact`
+  int memo = -1;                    // kAtom: equal ones share it (policies/atoms.h); -1: alone
   bool more_than = false;           // owners: more than `number`, not at least
   int term = 0;                     // kTerm: position in Policy::terms
   FactId fact = kNoFact;            // kAtom: `fact` `op` literal; the literal depends on its type
@@ -234,6 +235,7 @@ struct CompiledBundle {
   std::vector<Policy> policies;  // by name
   std::vector<TestSuite> suites;
   std::size_t rule_count = 0;
+  std::size_t memo_count = 0;  // Condition::memo is below it
 };
 
 }  // namespace carnet::policies

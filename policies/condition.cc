@@ -196,6 +196,18 @@ Truth TestAtom(const Condition& atom, const FactView& view) {
   return Truth::kUnknown;
 }
 
+// Each comparison once a decision.
+Truth AnswerOf(const Condition& atom, const FactView& view) {
+  if (atom.memo < 0) {
+    return TestAtom(atom, view);
+  }
+  std::uint8_t& answer = view.memo[static_cast<std::size_t>(atom.memo)];
+  if (answer == FactView::kNotAsked) {
+    answer = static_cast<std::uint8_t>(TestAtom(atom, view));
+  }
+  return static_cast<Truth>(answer);
+}
+
 const Condition& TermOf(const Condition& condition, const std::vector<NamedCondition>& terms) {
   return terms[static_cast<std::size_t>(condition.term)].condition;
 }
@@ -253,7 +265,11 @@ void ForEachMemberCondition(const Condition& atom, const Value& value, const Fac
 }  // namespace
 
 FactView::FactView(const CompiledBundle& bundle_in, const FactSet& facts_in, absl::Time at_in)
-    : bundle(&bundle_in), facts(&facts_in), bits(facts_in.bits()), at(at_in) {
+    : bundle(&bundle_in),
+      facts(&facts_in),
+      bits(facts_in.bits()),
+      at(at_in),
+      memo(bundle_in.memo_count, kNotAsked) {
   for (std::size_t i = 0; i < kFactCount; ++i) {
     values[i] = &facts_in.Get(static_cast<FactId>(i));
   }
@@ -279,7 +295,7 @@ Truth PlaceIn(absl::string_view code, const PlaceSet& places, const FactView& vi
 Truth Test(const Condition& condition, const FactView& view) {
   switch (condition.kind) {
     case Condition::Kind::kAtom:
-      return TestAtom(condition, view);
+      return AnswerOf(condition, view);
     case Condition::Kind::kTerm:
       return Test(TermOf(condition, *view.terms), view);
     case Condition::Kind::kAll: {

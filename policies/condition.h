@@ -19,6 +19,8 @@ namespace carnet::policies {
 struct FactView {
   FactView(const CompiledBundle& bundle_in, const FactSet& facts_in, absl::Time at_in);
 
+  // What was answered is asked again: a fact changed.
+  void Forget() { memo.assign(memo.size(), kNotAsked); }
   // Now through the eyes of `policy`: its terms and aliases.
   void Enter(const Policy& policy) {
     terms = &policy.terms;
@@ -32,6 +34,9 @@ struct FactView {
   absl::Time at;
   const std::vector<NamedCondition>* terms = nullptr;
   const Aliases* aliases = nullptr;
+  // Answers by Condition::memo, as they are found.
+  static constexpr std::uint8_t kNotAsked = 0xff;
+  mutable std::vector<std::uint8_t> memo;
 };
 
 Truth Test(const Condition& condition, const FactView& view);

@@ -188,6 +188,7 @@ void Evaluation::Declassify() {
     view_.bits[kDataPersonal] = WordBits(FactTable()[kDataPersonal], personal_);
     view_.values[kDataSubjectsIn] = &subjects_;
   }
+  view_.Forget();
 }
 
 bool Evaluation::Applies(const Policy& policy) const {

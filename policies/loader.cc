@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "policies/atoms.h"
 #include "policies/compiler.h"
 #include "policies/dates.h"
 #include "policies/jurisdictions.h"
@@ -352,6 +353,7 @@ std::shared_ptr<CompiledBundle> Compile(const BundleSource& source, Diagnostics&
   for (const Document& document : source.tests) {
     bundle->suites.push_back(CompileTests(document, *bundle, diagnostics));
   }
+  NumberAtoms(bundle.get());
   return bundle;
 }
 
