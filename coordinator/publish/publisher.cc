@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "ledger/errors.h"
+#include "ledger/verifier/head_tracker.h"
 
 namespace carnet::coordinator {
 
@@ -54,18 +55,45 @@ Publisher::~Publisher() {
   Stop();
 }
 
+absl::Status Publisher::CheckAgainst(const WitnessClient& client) {
+  CARNET_ASSIGN_OR_RETURN(const std::string note, client.NewestHead(log_.key().name));
+  const absl::Status checked = log_.CheckOwnHead(note);
+  if (ledger::IsLogMisbehaviour(checked)) {
+    KeepEvidence(note);
+  }
+  return checked;
+}
+
+void Publisher::KeepEvidence(const std::string& other_head) const {
+  const absl::StatusOr<ledger::verifier::VerifierKey> key =
+      ledger::verifier::ParseVerifierKey(log_.key().Vkey());
+  CARNET_CHECK(key.ok());
+  absl::StatusOr<ledger::verifier::HeadTracker> tracker =
+      ledger::verifier::HeadTracker::Create(*key, other_head);
+  if (!tracker.ok()) {
+    return;
+  }
+  const ledger::SignedHead own = log_.Head();
+  const std::uint64_t other_size = tracker->head()->tree.size;
+  const absl::StatusOr<v1::ConsistencyProof> proof =
+      other_size < own.head.size ? log_.ConsistencyProof(other_size, own.head.size)
+                                 : absl::StatusOr<v1::ConsistencyProof>(v1::ConsistencyProof());
+  if (!proof.ok() || tracker->Advance(own.note, *proof).ok() || !tracker->fork().has_value()) {
+    return;
+  }
+  const std::filesystem::path file = options_.evidence_dir / tracker->fork()->file_name;
+  const absl::Status kept = WriteFileAtomic(file, AsBytes(tracker->fork()->evidence));
+  Log(LogLevel::kError, "publish.fork_evidence", {{"file", file.string()}, {"kept", kept}});
+}
+
 absl::Status Publisher::CheckWitnesses() {
   Mutex mutex;
   absl::Status verdict = absl::OkStatus();
   for (const auto& client : clients_) {
     const WitnessClient* asked = client.get();
     const absl::Status submitted = callers_->Submit([this, asked, &mutex, &verdict] {
-      const absl::StatusOr<std::string> note = asked->NewestHead(log_.key().name);
-      if (absl::IsNotFound(note.status())) {
-        return;
-      }
-      const absl::Status checked = note.ok() ? log_.CheckOwnHead(*note) : note.status();
-      if (checked.ok()) {
+      const absl::Status checked = CheckAgainst(*asked);
+      if (checked.ok() || absl::IsNotFound(checked)) {
         return;
       }
       Log(LogLevel::kWarning, "publish.witness_not_checked",
@@ -216,10 +244,9 @@ void Publisher::Ask(std::size_t witness, const std::shared_ptr<Attempt>& attempt
           {{"witness", client.name()}, {"why", line.status()}});
     }
     if (absl::IsOutOfRange(line.status())) {
-      // It knows more than the head that was sent. Either this log moved on meanwhile, or it lost
-      // what it signed.
-      const absl::StatusOr<std::string> note = client.NewestHead(log_.key().name);
-      const absl::Status checked = note.ok() ? log_.CheckOwnHead(*note) : absl::OkStatus();
+      // It knows something else than the head that was sent. Either this log moved on meanwhile, or
+      // it lost what it signed, or it tells two stories.
+      const absl::Status checked = CheckAgainst(client);
       if (ledger::IsLogMisbehaviour(checked)) {
         misbehaviour_(checked);
       }

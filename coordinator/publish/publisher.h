@@ -30,6 +30,7 @@ namespace carnet::coordinator {
 inline constexpr char kWitnessesReason[] = "witnesses";
 
 struct PublisherOptions {
+  std::filesystem::path evidence_dir;  // of fork-<size>.tlog-fork (docs/formats.md)
   std::vector<WitnessPeer> witnesses;
   ledger::verifier::TrustPolicy policy;
   absl::Duration period = absl::Minutes(10);  // fresh cosignatures at least this often
@@ -61,7 +62,7 @@ class Publisher {
   // Before the first append after a start: compares the log with the newest head that each witness
   // knows. Waits for each at most its timeout; one that does not answer is warned of and passed
   // over. Error DATA_LOSS, ledger::IsLogMisbehaviour: a witness holds a head that this log signed
-  // and does not hold any more.
+  // and does not hold any more. Both heads are in a file of evidence_dir then.
   absl::Status CheckWitnesses();
 
   // Turns publishing by witnesses on in the log, and starts. A published head that the policy of
@@ -79,6 +80,10 @@ class Publisher {
   // One head to every witness that is free; true: it is published.
   bool Try();
   void Ask(std::size_t witness, const std::shared_ptr<Attempt>& attempt);
+  // Whether this log holds the newest head that the witness knows. Error IsLogMisbehaviour: it does
+  // not; the two heads are evidence, and are kept. Those of WitnessClient::NewestHead.
+  absl::Status CheckAgainst(const WitnessClient& client);
+  void KeepEvidence(const std::string& other_head) const;
   // Whether the head with these lines meets the policy, and then publishes it.
   bool PublishIfMet(const ledger::SignedHead& head, const std::string& lines);
   void MarkPublished(std::uint64_t size, absl::Duration attempt_began) CARNET_EXCLUDES(mutex_);

@@ -76,6 +76,7 @@ absl::StatusOr<PublisherOptions> LoadPublisherOptions(const v1::PublishConfig& c
                       "name a quorum, or take `publish` out of coordinator.yaml");
   }
   PublisherOptions options;
+  options.evidence_dir = state_dir;
   options.period = Or(config.period(), options.period);
   options.lag_max = Or(config.lag_max(), options.lag_max);
   for (const ledger::verifier::TrustPolicy::Witness& witness : policy->witnesses) {

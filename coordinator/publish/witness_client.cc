@@ -122,6 +122,11 @@ absl::StatusOr<std::string> WitnessClient::Cosign(const ledger::SignedHead& head
     if (response.status != 409 || response.content_type != ledger::kTlogSizeType) {
       // Its memory may have changed: the next head starts from what it says then.
       known_size_ = 0;
+      if (response.status == 422) {
+        return WithOperatorDetail(
+            absl::OutOfRangeError("witness: the head does not extend the one that it knows"),
+            peer_.name);
+      }
       return response.status >= 500
                  ? WithOperatorDetail(absl::UnavailableError("witness: it failed"), peer_.name)
                  : Refused(peer_.name, response.status);

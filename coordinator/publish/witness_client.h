@@ -53,9 +53,9 @@ class WitnessClient {
   // The witness's signature line for `head`, verified. Starts from the size that the witness last
   // knew, and again from the one that it names.
   //
-  // Errors: OUT_OF_RANGE the witness knows a larger head of this log than `head`.
-  // UNAUTHENTICATED its answer holds no valid cosignature, or it refuses this log or the proof.
-  // UNAVAILABLE and the others of HttpCall: try again later.
+  // Errors: OUT_OF_RANGE the witness knows a head of this log that `head` does not extend: a larger
+  // one, or another history. UNAUTHENTICATED its answer holds no valid cosignature, or it refuses
+  // this log. UNAVAILABLE and the others of HttpCall: try again later.
   absl::StatusOr<std::string> Cosign(const ledger::SignedHead& head, const ledger::LogView& log);
 
   // The newest head of the log that the witness cosigned, as it answers monitors; not verified.

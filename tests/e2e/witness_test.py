@@ -183,6 +183,11 @@ class Witnesses(FederationTest):
         wait_for(lambda: not coordinator.alive, "the coordinator to end")
         self.assertEqual(coordinator.process.returncode, MISBEHAVIOUR, coordinator.text()[-2000:])
         self.assertEqual(len(federation.records()), records)
+        # Both heads are kept for whoever asks why.
+        evidence = list(federation.home.glob("fork-*.tlog-fork"))
+        self.assertEqual(len(evidence), 1)
+        self.assertIn(honest.split("\n\n")[0], evidence[0].read_text())
+        self.assertIn(forked.split("\n\n")[0], evidence[0].read_text())
         shutil.rmtree(federation.home)
         shutil.move(self.folder / "honest", federation.home)
 

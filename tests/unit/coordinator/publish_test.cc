@@ -231,7 +231,7 @@ TEST_CASE("Witness client: a wrong key, another history and a larger head are to
     REQUIRE(for_fork.Cosign(fork.log().Head(), fork.log()).ok());
     stage.federation.Round();
     WitnessClient client(PeerOf(11), stage.network.Caller());
-    CHECK(absl::IsUnauthenticated(
+    CHECK(absl::IsOutOfRange(
         client.Cosign(stage.federation.log().Head(), stage.federation.log()).status()));
   }
   SECTION("it knows a larger head") {
