@@ -47,14 +47,7 @@ std::string Alternatives(const Policy& policy, const std::vector<const Rule*>& a
 // A regime that covers people says yes itself, or the flow fails.
 void Evaluation::RequireAllow(const Policy& policy, const std::vector<const Rule*>& allows) {
   bool named = false;
-  std::set<std::string> missing;
-  std::set<std::string> used;
   for (const Rule* rule : allows) {
-    if (rule->unless.has_value()) {
-      CollectMissing(*rule->unless, view_, &missing);
-    }
-    CollectMissing(rule->when, view_, &missing);
-    CollectUsed(rule->when, view_, &used);
     if (When(*rule) != Truth::kTrue) {
       continue;
     }
@@ -66,6 +59,15 @@ void Evaluation::RequireAllow(const Policy& policy, const std::vector<const Rule
   }
   if (named) {
     return;
+  }
+  std::set<std::string> missing;
+  std::set<std::string> used;
+  for (const Rule* rule : allows) {
+    if (rule->unless.has_value()) {
+      CollectMissing(*rule->unless, view_, &missing);
+    }
+    CollectMissing(rule->when, view_, &missing);
+    CollectUsed(rule->when, view_, &used);
   }
   v1::Failure& failure = AddFailure(policy.mode, absl::StrCat(policy.name, "/no-allow"));
   failure.set_title(policy.title);
