@@ -75,10 +75,9 @@ using Atoms = std::vector<SweptAtom>;
 
 // Whether the outcome of an atom that reads a place can hang on other facts too.
 bool HasConditionalMember(const SweptAtom& atom) {
-  return std::any_of(atom.condition->places.groups.begin(), atom.condition->places.groups.end(),
-                     [&atom](int group) {
-                       return !atom.bundle->groups[static_cast<std::size_t>(group)].flat;
-                     });
+  return std::any_of(
+      atom.condition->places.groups.begin(), atom.condition->places.groups.end(),
+      [&atom](int group) { return !atom.bundle->groups[static_cast<std::size_t>(group)].flat; });
 }
 
 // How the atoms come out when the fact is `value` and nothing else is known. What hangs on another
