@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
+#include "base/json_text.h"
 #include "base/status.h"
 
 namespace carnet {
@@ -45,11 +46,21 @@ std::string Base64Encode(ByteView bytes) {
   return absl::Base64Escape(AsText(bytes));
 }
 
+bool DecodeBase64(absl::string_view text, std::string* out) {
+  // absl skips white space and accepts missing padding and stray bits. With as many characters as
+  // the bytes need, and the padding that they need, there is room for no white space; and the last
+  // group, the only one that could have stray bits, has to come back.
+  if (!absl::Base64Unescape(text, out) || text.size() != (out->size() + 2) / 3 * 4) {
+    return false;
+  }
+  const std::size_t tail = out->size() % 3;
+  return tail == 0 || absl::Base64Escape(absl::string_view(*out).substr(out->size() - tail)) ==
+                          text.substr(text.size() - 4);
+}
+
 absl::StatusOr<Bytes> Base64Decode(absl::string_view text) {
   std::string decoded;
-  // absl skips white space and accepts missing padding and stray bits; one text per value is all we
-  // take.
-  if (!absl::Base64Unescape(text, &decoded) || absl::Base64Escape(decoded) != text) {
+  if (!DecodeBase64(text, &decoded)) {
     return absl::InvalidArgumentError("base64: not the canonical encoding of any bytes");
   }
   return ToBytes(decoded);

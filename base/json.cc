@@ -10,7 +10,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/json_text.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -254,46 +253,6 @@ absl::Status Append(const json& value, int depth, std::string* out) {
 }
 
 }  // namespace
-
-bool AppendJsonString(absl::string_view text, std::string* out) {
-  if (!IsUtf8(text)) {
-    return false;
-  }
-  out->push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out->append("\\\"");
-        break;
-      case '\\':
-        out->append("\\\\");
-        break;
-      case '\b':
-        out->append("\\b");
-        break;
-      case '\t':
-        out->append("\\t");
-        break;
-      case '\n':
-        out->append("\\n");
-        break;
-      case '\f':
-        out->append("\\f");
-        break;
-      case '\r':
-        out->append("\\r");
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          absl::StrAppendFormat(out, "\\u%04x", static_cast<unsigned int>(c));
-        } else {
-          out->push_back(c);
-        }
-    }
-  }
-  out->push_back('"');
-  return true;
-}
 
 absl::StatusOr<json> ParseJson(absl::string_view text, std::size_t bytes_max, int depth_max) {
   if (text.size() > bytes_max) {

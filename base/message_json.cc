@@ -12,11 +12,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/json_text.h"
+#include "base/message_fields.h"
 #include "base/status.h"
+#include "base/time_text.h"
 
 namespace carnet {
 namespace {
@@ -36,22 +37,6 @@ bool IsTimestamp(const Descriptor* descriptor) {
   return descriptor == google::protobuf::Timestamp::descriptor();
 }
 
-// Seconds with 0, 3, 6 or 9 digits behind the point, as proto3 JSON has it.
-std::string TimeText(const google::protobuf::Timestamp& time) {
-  std::string text = absl::FormatTime("%Y-%m-%dT%H:%M:%S", absl::FromUnixSeconds(time.seconds()),
-                                      absl::UTCTimeZone());
-  const std::int32_t nanos = time.nanos();
-  if (nanos != 0 && nanos % 1'000'000 == 0) {
-    absl::StrAppendFormat(&text, ".%03d", nanos / 1'000'000);
-  } else if (nanos != 0 && nanos % 1000 == 0) {
-    absl::StrAppendFormat(&text, ".%06d", nanos / 1000);
-  } else if (nanos != 0) {
-    absl::StrAppendFormat(&text, ".%09d", nanos);
-  }
-  text.push_back('Z');
-  return text;
-}
-
 // As protobuf writes it, read and written again by nlohmann::json: 100 for 100.0, 0.1 for 0.1.
 std::string DoubleText(double value) {
   if (std::isnan(value)) {
@@ -65,11 +50,11 @@ std::string DoubleText(double value) {
   if (!absl::SimpleAtod(text, &again) || again != value) {
     text = absl::StrFormat("%.17g", value);
   }
-  // Digits alone stay as they are; everything else in nlohmann's spelling.
-  if (text.find_first_not_of("0123456789") == std::string::npos) {
+  // An integer stays as it is; everything else in nlohmann's spelling.
+  if (text.find_first_of(".e") == std::string::npos) {
     return text;
   }
-  return json::parse(text).dump();
+  return json(value).dump();
 }
 
 // Protobuf takes it for a value that is not the default; read back it would be one.
@@ -80,18 +65,18 @@ bool IsNegativeZero(const Message& message, const FieldDescriptor& field) {
 
 class Writer {
  public:
-  absl::StatusOr<std::string> Write(const Message& message) {
-    CARNET_RETURN_IF_ERROR(Append(message, 0));
+  absl::StatusOr<std::string> Write(const Message& message, const MessageFields& type) {
+    CARNET_RETURN_IF_ERROR(Append(message, type, 0));
     return std::move(out_);
   }
 
  private:
-  absl::Status Append(const Message& message, int depth);
-  absl::Status AppendField(const Message& message, const FieldDescriptor& field, int depth);
-  absl::Status AppendMap(const Message& message, const FieldDescriptor& field, int depth);
-  // index: -1 for a field that is not repeated.
-  absl::Status AppendValue(const Message& message, const FieldDescriptor& field, int index,
-                           int depth);
+  absl::Status Append(const Message& message, const MessageFields& type, int depth);
+  absl::Status AppendField(const Message& message, const SortedField& field, int depth);
+  absl::Status AppendMap(const Message& message, const SortedField& field, int depth);
+  // inner: of a message. index: -1 for a field that is not repeated.
+  absl::Status AppendValue(const Message& message, const FieldDescriptor& field,
+                           const MessageFields* inner, int index, int depth);
   absl::Status AppendText(absl::string_view text) {
     return AppendJsonString(text, &out_) ? absl::OkStatus() : Unwritable("text is not UTF-8");
   }
@@ -99,59 +84,59 @@ class Writer {
   std::string out_;
 };
 
-absl::Status Writer::Append(const Message& message, int depth) {
-  const Descriptor* descriptor = message.GetDescriptor();
-  if (IsTimestamp(descriptor)) {
+bool IsThere(const Message& message, const FieldDescriptor& field) {
+  const Reflection& reflection = *message.GetReflection();
+  return field.is_repeated()
+             ? reflection.FieldSize(message, &field) > 0
+             : reflection.HasField(message, &field) && !IsNegativeZero(message, field);
+}
+
+absl::Status Writer::Append(const Message& message, const MessageFields& type, int depth) {
+  if (type.timestamp) {
     return AppendText(
         TimeText(*google::protobuf::DynamicCastToGenerated<google::protobuf::Timestamp>(&message)));
   }
-  if (descriptor->file()->package() == "google.protobuf") {
+  if (type.well_known) {
     return Unwritable("a well-known type that records do not have");
   }
   if (depth >= kJsonDepthMax) {
     return Unwritable("nested too deep");
   }
-  std::vector<const FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
-  fields.erase(
-      std::remove_if(fields.begin(), fields.end(),
-                     [&](const FieldDescriptor* field) { return IsNegativeZero(message, *field); }),
-      fields.end());
-  std::sort(fields.begin(), fields.end(), [](const FieldDescriptor* a, const FieldDescriptor* b) {
-    return a->name() < b->name();
-  });
-  out_.push_back('{');
-  for (const FieldDescriptor* field : fields) {
-    if (field != fields.front()) {
-      out_.push_back(',');
+  char before = '{';
+  for (const SortedField& field : type.fields) {
+    if (!IsThere(message, *field.field)) {
+      continue;
     }
-    absl::StrAppend(&out_, "\"", field->name(), "\":");
-    CARNET_RETURN_IF_ERROR(AppendField(message, *field, depth));
+    out_.push_back(before);
+    before = ',';
+    out_ += field.key;
+    CARNET_RETURN_IF_ERROR(AppendField(message, field, depth));
   }
-  out_.push_back('}');
+  out_ += before == '{' ? "{}" : "}";
   return absl::OkStatus();
 }
 
-absl::Status Writer::AppendField(const Message& message, const FieldDescriptor& field, int depth) {
-  if (field.is_map()) {
+absl::Status Writer::AppendField(const Message& message, const SortedField& field, int depth) {
+  if (field.field->is_map()) {
     return AppendMap(message, field, depth);
   }
-  if (!field.is_repeated()) {
-    return AppendValue(message, field, -1, depth + 1);
+  if (!field.field->is_repeated()) {
+    return AppendValue(message, *field.field, field.inner, -1, depth + 1);
   }
   out_.push_back('[');
-  const int size = message.GetReflection()->FieldSize(message, &field);
+  const int size = message.GetReflection()->FieldSize(message, field.field);
   for (int i = 0; i < size; ++i) {
     if (i > 0) {
       out_.push_back(',');
     }
-    CARNET_RETURN_IF_ERROR(AppendValue(message, field, i, depth + 2));
+    CARNET_RETURN_IF_ERROR(AppendValue(message, *field.field, field.inner, i, depth + 2));
   }
   out_.push_back(']');
   return absl::OkStatus();
 }
 
-absl::Status Writer::AppendMap(const Message& message, const FieldDescriptor& field, int depth) {
+absl::Status Writer::AppendMap(const Message& message, const SortedField& map, int depth) {
+  const FieldDescriptor& field = *map.field;
   const FieldDescriptor& key = *field.message_type()->map_key();
   const FieldDescriptor& value = *field.message_type()->map_value();
   if (key.cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
@@ -174,14 +159,14 @@ absl::Status Writer::AppendMap(const Message& message, const FieldDescriptor& fi
     }
     CARNET_RETURN_IF_ERROR(AppendText(key_of(*entry)));
     out_.push_back(':');
-    CARNET_RETURN_IF_ERROR(AppendValue(*entry, value, -1, depth + 2));
+    CARNET_RETURN_IF_ERROR(AppendValue(*entry, value, map.inner, -1, depth + 2));
   }
   out_.push_back('}');
   return absl::OkStatus();
 }
 
-absl::Status Writer::AppendValue(const Message& message, const FieldDescriptor& field, int index,
-                                 int depth) {
+absl::Status Writer::AppendValue(const Message& message, const FieldDescriptor& field,
+                                 const MessageFields* inner, int index, int depth) {
   const Reflection& r = *message.GetReflection();
   const bool one = index < 0;
   switch (field.cpp_type()) {
@@ -234,7 +219,7 @@ absl::Status Writer::AppendValue(const Message& message, const FieldDescriptor& 
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return Append(
           one ? r.GetMessage(message, &field) : r.GetRepeatedMessage(message, &field, index),
-          depth);
+          *inner, depth);
     case FieldDescriptor::CPPTYPE_FLOAT:
       return Unwritable("a float, which records do not have");
   }
@@ -290,19 +275,7 @@ bool ReadDouble(const json& value, double* out) {
 }
 
 bool ReadTime(const json& value, google::protobuf::Timestamp* out) {
-  if (!value.is_string()) {
-    return false;
-  }
-  const std::string& text = value.get_ref<const std::string&>();
-  absl::Time time;
-  if (!absl::ParseTime(absl::RFC3339_full, text, &time, nullptr)) {
-    return false;
-  }
-  const std::int64_t seconds = absl::ToUnixSeconds(time);
-  out->set_seconds(seconds);
-  out->set_nanos(
-      static_cast<std::int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-  return TimeText(*out) == text;
+  return value.is_string() && ReadTimeText(value.get_ref<const std::string&>(), out);
 }
 
 // False: not of this type, in the one spelling that it has.
@@ -348,8 +321,8 @@ bool PutText(const json& value, const FieldDescriptor& field, Message* message) 
     CARNET_PUT(String, message, field, text);
     return true;
   }
-  const absl::StatusOr<Bytes> bytes = Base64Decode(text);
-  return bytes.ok() && (CARNET_PUT(String, message, field, ToString(*bytes)), true);
+  std::string bytes;
+  return DecodeBase64(text, &bytes) && (CARNET_PUT(String, message, field, bytes), true);
 }
 
 absl::Status Fill(const json& value, Message* message, int depth);
@@ -438,7 +411,12 @@ absl::Status Fill(const json& value, Message* message, int depth) {
 }  // namespace
 
 absl::StatusOr<std::string> MessageToSortedJson(const Message& message) {
-  return Writer().Write(message);
+  // Types that are made while a program runs may be gone before it ends.
+  FieldTables passing;
+  const Descriptor* type = message.GetDescriptor();
+  const bool compiled = type->file()->pool() == google::protobuf::DescriptorPool::generated_pool();
+  FieldTables& tables = compiled ? FieldTables::OfGenerated() : passing;
+  return Writer().Write(message, tables.Of(type));
 }
 
 absl::Status FillFromJson(const json& value, Message* message) {

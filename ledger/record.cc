@@ -11,17 +11,26 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/message_json.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "crypto/hash.h"
 #include "ledger/merkle.h"
+#include "ledger/stored_record.h"
 
 namespace carnet::ledger {
 namespace {
 
 constexpr char kTypePrefix[] = "urn:carnet:";
 constexpr char kTypeSuffix[] = ":v1";
+// What stands between the parts of a statement that we write.
+constexpr absl::string_view kStatementHead =
+    R"({"_type":"https://in-toto.io/Statement/v1","predicate":)";
+constexpr absl::string_view kStatementMiddle = R"(,"predicateType":"urn:carnet:)";
+constexpr absl::string_view kStatementTail = R"(:v1","subject":[)";
+constexpr absl::string_view kSubjectHead = R"({"digest":{"sha256":")";
+constexpr absl::string_view kSubjectName = R"(,"name":)";
 // Subjects of a record whose predicate does not say them.
 constexpr std::size_t kFreeSubjectsMax = 3;
 
@@ -92,18 +101,78 @@ absl::Status CheckSubjects(const google::protobuf::Message& predicate,
 absl::StatusOr<std::string> StatementText(const google::protobuf::Message& predicate,
                                           const std::vector<Subject>& subjects) {
   CARNET_ASSIGN_OR_RETURN(const std::string body, MessageToSortedJson(predicate));
-  nlohmann::json list = nlohmann::json::array();
+  std::string list;
   for (const Subject& subject : subjects) {
-    nlohmann::json entry = {{"digest", {{"sha256", HexEncode(subject.sha256)}}}};
+    absl::StrAppend(&list, list.empty() ? "" : ",", kSubjectHead, HexEncode(subject.sha256), "\"}");
     if (!subject.name.empty()) {
-      entry["name"] = subject.name;
+      absl::StrAppend(&list, kSubjectName);
+      if (!AppendJsonString(subject.name, &list)) {
+        return Bad("the name of a subject is no UTF-8");
+      }
     }
-    list.push_back(std::move(entry));
+    list.push_back('}');
   }
   // Keys in the order of their bytes.
-  return absl::StrCat(R"({"_type":")", kStatementType, R"(","predicate":)", body,
-                      R"(,"predicateType":")", kTypePrefix, RecordTypeOf(predicate), kTypeSuffix,
-                      R"(","subject":)", list.dump(), "}");
+  return absl::StrCat(kStatementHead, body, kStatementMiddle, RecordTypeOf(predicate),
+                      kStatementTail, list, "]}");
+}
+
+// Takes `word` off the front of `text`.
+bool Take(absl::string_view word, absl::string_view* text) {
+  return absl::ConsumePrefix(text, word);
+}
+
+// The subjects as StatementText writes them, to the end of the statement.
+bool TakeWrittenSubjects(absl::string_view text, std::vector<Subject>* subjects) {
+  constexpr std::size_t kHexDigits = 2 * kDigestBytes;
+  do {
+    Subject subject;
+    if (!Take(kSubjectHead, &text) || subjects->size() == kSubjectsMax) {
+      return false;
+    }
+    const absl::StatusOr<Digest> digest = DigestFromHex(text.substr(0, kHexDigits));
+    if (!digest.ok()) {
+      return false;
+    }
+    subject.sha256 = *digest;
+    text.remove_prefix(kHexDigits);
+    if (!Take("\"}", &text) ||
+        (Take(kSubjectName, &text) && !TakeJsonString(&text, &subject.name)) || !Take("}", &text)) {
+      return false;
+    }
+    subjects->push_back(std::move(subject));
+  } while (Take(",", &text));
+  return text == "]}";
+}
+
+// Fills type, signer kind, predicate and subjects from a statement in the form that StatementText
+// gives it: nearly every statement is. False: in another form, or of no known type.
+bool TakeWrittenStatement(absl::string_view statement, Record& record) {
+  // These bytes stand nowhere in JSON but where these members are: within text, their quotes would
+  // be escaped.
+  const std::size_t middle = statement.rfind(kStatementMiddle);
+  if (middle == absl::string_view::npos || !Take(kStatementHead, &statement)) {
+    return false;
+  }
+  absl::string_view end = statement.substr(middle - kStatementHead.size());
+  Take(kStatementMiddle, &end);
+  const std::size_t type_size = end.find(kStatementTail);
+  if (type_size == absl::string_view::npos) {
+    return false;
+  }
+  const auto entry = Types().find(std::string(end.substr(0, type_size)));
+  if (entry == Types().end()) {
+    return false;
+  }
+  end.remove_prefix(type_size + kStatementTail.size());
+  record.type = entry->first;
+  record.signer_kind = entry->second.signer;
+  record.predicate = entry->second.make();
+  // One object is open around the predicate.
+  return TakeSortedJson(&statement, &record.predicate.message(), 1) &&
+         statement.size() ==
+             end.size() + kStatementTail.size() + type_size + kStatementMiddle.size() &&
+         TakeWrittenSubjects(end, &record.subjects);
 }
 
 absl::StatusOr<std::vector<Subject>> ParseSubjects(const nlohmann::json& list) {
@@ -139,12 +208,8 @@ std::string TextOf(const nlohmann::json& object, const char* key) {
   return member != object.end() && member->is_string() ? member->get<std::string>() : std::string();
 }
 
-// Fills type, signer kind, predicate and subjects. strict: refuse any text that the writer would
-// not have written.
-absl::Status ParseStatement(absl::string_view statement, bool strict, Record& record) {
-  if (statement.size() > kStatementBytesMax) {
-    return Bad("the statement is over 1 MiB");
-  }
+// The same from any JSON that says it.
+absl::Status ParseStatement(absl::string_view statement, Record& record, std::string* spelled) {
   CARNET_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(statement, kStatementBytesMax));
   if (!json.is_object() || TextOf(json, "_type") != kStatementType || !json.contains("predicate") ||
       !json.contains("subject")) {
@@ -162,29 +227,51 @@ absl::Status ParseStatement(absl::string_view statement, bool strict, Record& re
   record.type = entry->first;
   record.signer_kind = entry->second.signer;
   record.predicate = entry->second.make();
-  google::protobuf::Message& message = record.predicate.message();
-  CARNET_RETURN_IF_ERROR(FillFromJson(json["predicate"], &message));
+  CARNET_RETURN_IF_ERROR(FillFromJson(json["predicate"], &record.predicate.message()));
   CARNET_ASSIGN_OR_RETURN(record.subjects, ParseSubjects(json["subject"]));
-  if (!strict) {
-    return absl::OkStatus();
+  *spelled = json.dump();
+  return absl::OkStatus();
+}
+
+// Fills type, signer kind, predicate and subjects, and refuses any text that the writer would not
+// have written.
+absl::Status ReadStatement(absl::string_view statement, Record& record) {
+  if (statement.size() > kStatementBytesMax) {
+    return Bad("the statement is over 1 MiB");
   }
+  // White space between its tokens is its signer's affair.
+  std::string without_space;
+  if (!TakeWrittenStatement(statement, record)) {
+    record = Record();
+    CARNET_RETURN_IF_ERROR(ParseStatement(statement, record, &without_space));
+  }
+  const google::protobuf::Message& message = record.predicate.message();
   CARNET_RETURN_IF_ERROR(CheckCommon(CommonOf(record.predicate)));
   CARNET_RETURN_IF_ERROR(CheckSubjects(message, record.subjects));
   // Members that nobody read, and other spellings of a value, show here: the statement does not
-  // come back. White space between its tokens is its signer's affair.
+  // come back.
   CARNET_ASSIGN_OR_RETURN(const std::string again, StatementText(message, record.subjects));
-  return again == statement || again == json.dump()
+  return again == statement || again == without_space
              ? absl::OkStatus()
              : Bad("not in the form that its writer gives it");
 }
 
-absl::StatusOr<Record> Open(const v1::SignedRecord& record, bool strict) {
-  Record opened;
-  CARNET_RETURN_IF_ERROR(ParseStatement(record.statement(), strict, opened));
-  CARNET_ASSIGN_OR_RETURN(const std::string entry, LeafEntry(record));
-  opened.leaf_hash = LeafHash(AsBytes(entry));
+// The same of a statement that passed it before.
+absl::Status ReadKnownStatement(absl::string_view statement, Record& record) {
+  if (statement.size() > kStatementBytesMax) {
+    return Bad("the statement is over 1 MiB");
+  }
+  if (TakeWrittenStatement(statement, record)) {
+    return absl::OkStatus();
+  }
+  record = Record();
+  std::string ignored;
+  return ParseStatement(statement, record, &ignored);
+}
+
+absl::Status AddSigner(const v1::SignedRecord& record, Record& opened) {
   CARNET_ASSIGN_OR_RETURN(opened.signer, crypto::ToEd25519PublicKey(AsBytes(record.public_key())));
-  return opened;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -243,14 +330,33 @@ absl::Status VerifyRecordSignature(const v1::SignedRecord& record) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Record> OpenRecord(const v1::SignedRecord& record) {
+absl::StatusOr<CheckedRecord> CheckRecord(const v1::SignedRecord& record) {
   // Nothing of a statement is looked at before its signature holds.
   CARNET_RETURN_IF_ERROR(VerifyRecordSignature(record));
-  return Open(record, true);
+  CheckedRecord checked;
+  CARNET_RETURN_IF_ERROR(ReadStatement(record.statement(), checked.record));
+  CARNET_ASSIGN_OR_RETURN(checked.entry, LeafEntry(record));
+  checked.record.leaf_hash = LeafHash(AsBytes(checked.entry));
+  CARNET_RETURN_IF_ERROR(AddSigner(record, checked.record));
+  return checked;
+}
+
+absl::StatusOr<Record> OpenRecord(const v1::SignedRecord& record) {
+  CARNET_ASSIGN_OR_RETURN(CheckedRecord checked, CheckRecord(record));
+  return std::move(checked.record);
 }
 
 absl::StatusOr<Record> OpenVerifiedRecord(const v1::SignedRecord& record) {
-  return Open(record, false);
+  CARNET_ASSIGN_OR_RETURN(const std::string entry, LeafEntry(record));
+  return OpenStoredRecord(record, LeafHash(AsBytes(entry)));
+}
+
+absl::StatusOr<Record> OpenStoredRecord(const v1::SignedRecord& record, const Digest& leaf_hash) {
+  Record opened;
+  CARNET_RETURN_IF_ERROR(ReadKnownStatement(record.statement(), opened));
+  opened.leaf_hash = leaf_hash;
+  CARNET_RETURN_IF_ERROR(AddSigner(record, opened));
+  return opened;
 }
 
 }  // namespace carnet::ledger

@@ -5,11 +5,13 @@
 #include <google/protobuf/timestamp.pb.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <limits>
 #include <memory>
 #include <random>
 
+#include "absl/time/time.h"
 #include "base/json.h"
 #include "carnet/v1/records.pb.h"
 #include "tests/testing/seeds.h"
@@ -151,6 +153,142 @@ TEST_CASE(
       CHECK(MessageDifferencer::Equals(*message, *back));
       CHECK(*MessageToSortedJson(*back) == *text);
     }
+  }
+}
+
+// Every message of records.proto, filled by `seed`, with the text that is written of it.
+template <typename Visit>
+void ForEachText(std::uint64_t seed, Visit visit) {
+  const google::protobuf::FileDescriptor& file = *v1::Genesis::descriptor()->file();
+  for (int i = 0; i < file.message_type_count(); ++i) {
+    const Message& prototype =
+        *google::protobuf::MessageFactory::generated_factory()->GetPrototype(file.message_type(i));
+    const std::unique_ptr<Message> message(prototype.New());
+    Filler(seed).Fill(message.get());
+    visit(*message, *MessageToSortedJson(*message));
+  }
+}
+
+TEST_CASE("Sorted JSON: what is written of a record is taken off the front of what follows") {
+  for (const std::uint64_t seed : testing::Seeds(20)) {
+    CAPTURE(seed);
+    ForEachText(seed, [](const Message& message, const std::string& written) {
+      CAPTURE(written);
+      const std::string followed = written + R"(,"subject":[]})";
+      absl::string_view text = followed;
+      const std::unique_ptr<Message> back(message.New());
+      REQUIRE(TakeSortedJson(&text, back.get()));
+      CHECK(text == R"(,"subject":[]})");
+      CHECK(MessageDifferencer::Equals(message, *back));
+    });
+  }
+}
+
+// Changes, drops, doubles or moves some bytes.
+std::string Damaged(std::string text, std::mt19937_64& random) {
+  constexpr absl::string_view kBytes = "0123456789-+.eE\"\\/{}[]:, \x01\xC3\xFFtrueabcdefZ=";
+  for (std::uint64_t changes = 1 + random() % 2; changes > 0 && !text.empty(); --changes) {
+    const std::size_t at = random() % text.size();
+    const std::size_t size = 1 + random() % std::min<std::size_t>(12, text.size() - at);
+    const std::string part = text.substr(at, size);
+    switch (random() % 4) {
+      case 0:
+        text[at] = kBytes[random() % kBytes.size()];
+        break;
+      case 1:
+        text.erase(at, size);
+        break;
+      case 2:
+        text.insert(at, part);
+        break;
+      default:
+        text.insert(random() % text.size(), part);
+    }
+  }
+  return text;
+}
+
+TEST_CASE("Sorted JSON: what is taken is what the strict parser makes of the same bytes") {
+  std::size_t taken = 0;
+  for (const std::uint64_t seed : testing::Seeds(20)) {
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    ForEachText(seed, [&](const Message& message, const std::string& written) {
+      for (int i = 0; i < 20; ++i) {
+        const std::string damaged = Damaged(written, random);
+        CAPTURE(damaged);
+        absl::string_view rest = damaged;
+        const std::unique_ptr<Message> fast(message.New());
+        if (!TakeSortedJson(&rest, fast.get())) {
+          continue;
+        }
+        ++taken;
+        const auto parsed = ParseJson(damaged.substr(0, damaged.size() - rest.size()));
+        REQUIRE(parsed.ok());
+        const std::unique_ptr<Message> slow(message.New());
+        REQUIRE(FillFromJson(*parsed, slow.get()).ok());
+        CHECK(MessageDifferencer::Equals(*fast, *slow));
+      }
+    });
+  }
+  CHECK(taken > 100);
+}
+
+TEST_CASE("Sorted JSON: another form is left to the strict parser") {
+  const char* const others[] = {
+      R"({ "job_id":"j"})",                             // white space
+      R"({"round":1,"job_id":"j"})",                    // out of order
+      R"({"job_id":"j","job_id":"j"})",                 // twice
+      R"({"job_id":"\u006a"})",                         // escaped without need
+      R"({"job_id":"\/"})",                             //
+      "{\"job_id\":\"\t\"}",                            // a control
+      "{\"job_id\":\"\xC3\"}",                          // not UTF-8
+      R"({"job_id":"j")",                               // no end
+      R"({"round":01})",                                // not JSON
+      R"({"round":1.0})",                               //
+      R"({"seconds":.5})",                              //
+      R"({"seconds":1.})",                              //
+      R"({"seconds":1e999})",                           // beyond double
+      R"({"seconds":99999999999999999999})",            // an integer beyond 64 bits
+      R"({"seconds":-0})",                              //
+      R"({"sealed_bytes":"07"})",                       //
+      R"({"sealed_sha256":"AAA"})",                     // no padding
+      R"({"sealed_sha256":"AAB="})",                    // stray bits
+      R"({"common":{"at":"2026-02-30T03:04:05Z"}})",    // no such day
+      R"({"common":{"at":"2026-01-02T03:04:60Z"}})",    //
+      R"({"common":{"at":"2026-01-02T03:04:05.0Z"}})",  //
+      R"({"metrics":{"b":1,"a":1}})",                   // keys out of order
+      R"({"metrics":{"a":1,"a":1}})",                   //
+  };
+  for (const char* other : others) {
+    CAPTURE(other);
+    absl::string_view text = other;
+    v1::Contribution record;
+    CHECK_FALSE(TakeSortedJson(&text, &record));
+  }
+}
+
+TEST_CASE("Sorted JSON: no more than 32 objects and lists are opened, those around it counted") {
+  const std::string written = R"({"common":{}})";
+  v1::Contribution record;
+  absl::string_view text = written;
+  CHECK(TakeSortedJson(&text, &record, 30));
+  record.Clear();
+  text = written;
+  CHECK_FALSE(TakeSortedJson(&text, &record, 31));
+}
+
+TEST_CASE("Times: are written as absl writes them, in every year") {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 2000; ++i) {
+    v1::Common common;
+    // From the year 1 to beyond 9999.
+    const std::int64_t seconds =
+        -62'135'596'800 + static_cast<std::int64_t>(random() % 330'000'000'000);
+    common.mutable_at()->set_seconds(seconds);
+    const std::string text =
+        absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(seconds), absl::UTCTimeZone());
+    CHECK(*MessageToSortedJson(common) == "{\"at\":\"" + text + "\"}");
   }
 }
 
