@@ -1,12 +1,14 @@
 #include "coordinator/recover.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/retention.h"
 #include "exchange/artifact.h"
-#include "ledger/record.h"
+#include "ledger/walk.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -51,16 +53,11 @@ bool MayStillCount(const State& state, const v1::ArtifactHeader& header) {
 
 absl::StatusOr<State> FoldLedger(const ledger::LogView& log) {
   State state;
-  CARNET_RETURN_IF_ERROR(log.ForEachRecord(
-      0, [&](std::uint64_t index, const v1::SignedRecord& signed_record) -> absl::Status {
-        const absl::StatusOr<ledger::Record> record = ledger::OpenVerifiedRecord(signed_record);
-        if (!record.ok()) {
-          return WithOperatorDetail(
-              absl::DataLossError(absl::StrCat("record ", index, " cannot be read")),
-              record.status().message());
-        }
-        return Apply(state, index, record->predicate);
-      }));
+  CARNET_RETURN_IF_ERROR(
+      ledger::ForEachOpened(log, std::max(1U, std::thread::hardware_concurrency()),
+                            [&](std::uint64_t index, const ledger::Record& record) -> absl::Status {
+                              return Apply(state, index, record.predicate);
+                            }));
   return state;
 }
 
