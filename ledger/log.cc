@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/parallel.h"
 #include "base/status.h"
 #include "ledger/sqlite_store.h"
+#include "ledger/stored_record.h"
 
 namespace carnet::ledger {
 namespace {
@@ -14,38 +16,30 @@ namespace {
 // Records read back at once.
 constexpr std::uint64_t kReadBackRecords = 256;
 
-// Opening a record is a signature to verify: a batch is shared out among threads in parts of at
-// least so many records.
-constexpr std::size_t kRecordsPerThread = 16;
-
-// Opens every record. Error: of the first that is none.
-absl::Status OpenAll(const std::vector<v1::SignedRecord>& records) {
-  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t parts = std::clamp(records.size() / kRecordsPerThread, std::size_t{1}, cores);
-  std::vector<absl::Status> errors(parts);
-  const auto open_part = [&](std::size_t part) {
-    const std::size_t end = records.size() * (part + 1) / parts;
-    for (std::size_t i = records.size() * part / parts; i < end && errors[part].ok(); ++i) {
-      errors[part] = OpenRecord(records[i]).status();
+// Opens every record and gives it its entry: a signature to verify for each, so on every core.
+// Error: of the first that is none.
+absl::Status CheckAll(const std::vector<v1::SignedRecord>& records, StoreBatch& batch,
+                      std::vector<Digest>& leaves) {
+  std::vector<absl::Status> errors(records.size());
+  batch.records.resize(records.size());
+  leaves.resize(records.size());
+  ParallelForEach(records.size(), [&](std::size_t i) {
+    absl::StatusOr<CheckedRecord> checked = CheckRecord(records[i]);
+    errors[i] = checked.status();
+    if (checked.ok()) {
+      batch.records[i] = {.record = records[i], .entry = std::move(checked->entry)};
+      leaves[i] = checked->record.leaf_hash;
     }
-  };
-  std::vector<std::thread> threads;
-  for (std::size_t part = 1; part < parts; ++part) {
-    threads.emplace_back(open_part, part);
-  }
-  open_part(0);
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
+  });
   for (const absl::Status& error : errors) {
     CARNET_RETURN_IF_ERROR(error);
   }
   return absl::OkStatus();
 }
 
-// Opens every record, and gives each its entry. Errors: as Append's refusals.
+// Opens every record, and gives each its entry and its leaf's hash. Errors: as Append's refusals.
 absl::StatusOr<StoreBatch> MakeBatch(const std::vector<v1::SignedRecord>& records,
-                                     std::uint64_t first_index) {
+                                     std::uint64_t first_index, std::vector<Digest>& leaves) {
   if (records.empty()) {
     return absl::InvalidArgumentError("log: an empty batch");
   }
@@ -61,11 +55,7 @@ absl::StatusOr<StoreBatch> MakeBatch(const std::vector<v1::SignedRecord>& record
   if (bytes > kBatchBytesMax) {
     return absl::ResourceExhaustedError("log: too many bytes in one batch");
   }
-  CARNET_RETURN_IF_ERROR(OpenAll(records));
-  for (const v1::SignedRecord& record : records) {
-    CARNET_ASSIGN_OR_RETURN(std::string entry, LeafEntry(record));
-    batch.records.push_back({.record = record, .entry = std::move(entry)});
-  }
+  CARNET_RETURN_IF_ERROR(CheckAll(records, batch, leaves));
   return batch;
 }
 
@@ -192,10 +182,10 @@ absl::StatusOr<AppendResult> Log::Append(const std::vector<v1::SignedRecord>& re
   if (closed()) {
     return absl::FailedPreconditionError("log: closed by an earlier failure; start again");
   }
-  CARNET_ASSIGN_OR_RETURN(StoreBatch batch, MakeBatch(records, edge_.range.size()));
+  std::vector<Digest> leaves;
+  CARNET_ASSIGN_OR_RETURN(StoreBatch batch, MakeBatch(records, edge_.range.size(), leaves));
   Edge edge = edge_;
-  for (const StoredRecord& stored : batch.records) {
-    const Digest leaf = LeafHash(AsBytes(stored.entry));
+  for (const Digest& leaf : leaves) {
     edge.range.Append(leaf);
     edge.tiles.Append(leaf);
   }

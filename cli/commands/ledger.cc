@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/config_loader.h"
 #include "base/files.h"
+#include "base/parallel.h"
 #include "base/status.h"
 #include "carnet/v1/config.pb.h"
 #include "cli/commands.h"
@@ -112,7 +113,8 @@ absl::StatusOr<int> VerifyLog(const LedgerOptions& options, CommandContext& cont
     heads.push_back(ToString(note));
   }
   CARNET_ASSIGN_OR_RETURN(const auto source, OpenLogSource(options.source));
-  return Conclude(context, ledger::verifier::VerifyWholeLog(*source, policy, heads));
+  return Conclude(context,
+                  ledger::verifier::VerifyWholeLog(*source, policy, heads, {}, ParallelForEach));
 }
 
 absl::StatusOr<int> Fsck(const LedgerOptions& options, CommandContext& context) {
@@ -133,7 +135,8 @@ absl::StatusOr<int> Fsck(const LedgerOptions& options, CommandContext& context) 
     heads.push_back(ToString(note));
   }
   CARNET_ASSIGN_OR_RETURN(const auto source, ledger::StateSource::Open(options.state));
-  return Conclude(context, ledger::verifier::VerifyWholeLog(*source, policy, heads));
+  return Conclude(context,
+                  ledger::verifier::VerifyWholeLog(*source, policy, heads, {}, ParallelForEach));
 }
 
 // What was erased of the record at `index`. Only records of people have values in the vault.

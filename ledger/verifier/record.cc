@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/json.h"
 #include "base/message_json.h"
 #include "base/status.h"
@@ -245,7 +246,61 @@ absl::StatusOr<std::shared_ptr<const Message>> ReadPredicate(const Descriptor* t
   return std::shared_ptr<const Message>(std::move(message));
 }
 
-absl::Status ReadStatement(absl::string_view statement, VerifiedRecord& record) {
+// The text between `before` and `after` at the ends of `text`.
+bool TakeEnds(absl::string_view before, absl::string_view after, absl::string_view* text) {
+  return absl::ConsumePrefix(text, before) && absl::ConsumeSuffix(text, after);
+}
+
+// The type in "urn:carnet:<type>:v1".
+absl::StatusOr<std::string> TypeIn(absl::string_view full) {
+  if (!TakeEnds("urn:carnet:", ":v1", &full) || full.empty()) {
+    return Bad("its type or version is unknown");
+  }
+  return std::string(full);
+}
+
+// A statement in the form that nearly all have: its four members in order, without white space,
+// and a predicate as proto3 JSON prints it with its names in order. Takes a tenth of the time of
+// what follows. False: another form, or nothing that would pass.
+bool ReadUsualStatement(absl::string_view statement, VerifiedRecord& record) {
+  constexpr absl::string_view kType = R"(,"predicateType":")";
+  constexpr absl::string_view kSubject = R"(","subject":)";
+  if (!TakeEnds(R"({"_type":"https://in-toto.io/Statement/v1","predicate":)", "}", &statement)) {
+    return false;
+  }
+  const std::size_t end = statement.rfind(kType);
+  if (end == absl::string_view::npos) {
+    return false;
+  }
+  const absl::string_view predicate = statement.substr(0, end);
+  const absl::string_view rest = statement.substr(end + kType.size());
+  const std::size_t subject = rest.find(kSubject);
+  const absl::StatusOr<std::string> type = TypeIn(rest.substr(0, subject));
+  const Descriptor* descriptor = type.ok() ? MessageOfType(*type) : nullptr;
+  if (subject == absl::string_view::npos || descriptor == nullptr) {
+    return false;
+  }
+  std::shared_ptr<Message> message(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
+  absl::string_view left = predicate;
+  // The statement's own object is open around it.
+  if (!TakeSortedJson(&left, message.get(), 1) || !left.empty()) {
+    return false;
+  }
+  const absl::StatusOr<std::string> again = MessageToSortedJson(*message);
+  const absl::StatusOr<nlohmann::json> list =
+      ParseJson(rest.substr(subject + kSubject.size()), kStatementBytesMax);
+  absl::StatusOr<std::vector<Digest>> subjects = list.ok() ? ReadSubjects(*list) : list.status();
+  if (!again.ok() || *again != predicate || !subjects.ok()) {
+    return false;
+  }
+  record.type = *type;
+  record.predicate = std::move(message);
+  record.subjects = *std::move(subjects);
+  return true;
+}
+
+absl::Status ReadAnyStatement(absl::string_view statement, VerifiedRecord& record) {
   const absl::StatusOr<nlohmann::json> parsed = ParseJson(statement, kStatementBytesMax);
   if (!parsed.ok() || !parsed->is_object() || parsed->size() != 4 || !parsed->contains("_type") ||
       !parsed->contains("subject") || !parsed->contains("predicateType") ||
@@ -253,40 +308,33 @@ absl::Status ReadStatement(absl::string_view statement, VerifiedRecord& record) 
       !(*parsed)["predicateType"].is_string()) {
     return Bad("not an in-toto Statement v1");
   }
-  const std::string type = (*parsed)["predicateType"].get<std::string>();
-  constexpr std::size_t kPrefix = 11;  // urn:carnet:
-  constexpr std::size_t kSuffix = 3;   // :v1
-  if (!absl::StartsWith(type, "urn:carnet:") || !absl::EndsWith(type, ":v1") ||
-      type.size() <= kPrefix + kSuffix) {
-    return Bad("its type or version is unknown");
-  }
-  record.type = type.substr(kPrefix, type.size() - kPrefix - kSuffix);
+  CARNET_ASSIGN_OR_RETURN(record.type,
+                          TypeIn((*parsed)["predicateType"].get_ref<const std::string&>()));
   const Descriptor* descriptor = MessageOfType(record.type);
   if (descriptor == nullptr) {
     return Bad("its type is unknown");
   }
   CARNET_ASSIGN_OR_RETURN(record.predicate, ReadPredicate(descriptor, (*parsed)["predicate"]));
   CARNET_ASSIGN_OR_RETURN(record.subjects, ReadSubjects((*parsed)["subject"]));
+  return absl::OkStatus();
+}
+
+absl::Status ReadStatement(absl::string_view statement, VerifiedRecord& record) {
+  if (!ReadUsualStatement(statement, record)) {
+    CARNET_RETURN_IF_ERROR(ReadAnyStatement(statement, record));
+  }
   CARNET_RETURN_IF_ERROR(CheckCommon(record));
   return CheckSubjects(record);
 }
 
-// Rekor's hashedrekord 0.0.2 in the order of RFC 8785, which nlohmann's sorted objects and dump()
-// give for this text.
+// Rekor's hashedrekord 0.0.2 in the order of RFC 8785; no text in it needs to be escaped.
 std::string LeafOf(const Digest& pae_sha256, const std::string& signature,
                    const crypto::Ed25519PublicKey& key) {
-  const nlohmann::json leaf = {
-      {"kind", "hashedrekord"},
-      {"apiVersion", "0.0.2"},
-      {"spec",
-       {{"hashedRekordV002",
-         {{"data", {{"algorithm", "SHA2_256"}, {"digest", Base64Encode(pae_sha256)}}},
-          {"signature",
-           {{"content", Base64Encode(AsBytes(signature))},
-            {"verifier",
-             {{"keyDetails", "PKIX_ED25519"},
-              {"publicKey", {{"rawBytes", Base64Encode(crypto::Ed25519SpkiEncode(key))}}}}}}}}}}}};
-  return leaf.dump();
+  return absl::StrCat(R"({"apiVersion":"0.0.2","kind":"hashedrekord","spec":{"hashedRekordV002":{)",
+                      R"("data":{"algorithm":"SHA2_256","digest":")", Base64Encode(pae_sha256),
+                      R"("},"signature":{"content":")", Base64Encode(AsBytes(signature)),
+                      R"(","verifier":{"keyDetails":"PKIX_ED25519","publicKey":{"rawBytes":")",
+                      Base64Encode(crypto::Ed25519SpkiEncode(key)), R"("}}}}}})");
 }
 
 }  // namespace

@@ -60,21 +60,61 @@ absl::StatusOr<std::vector<std::string>> SplitBundle(ByteView bundle, std::size_
   return parts;
 }
 
+// Signature and key (base64) of an entry that is written as all are: by their places. False: it is
+// not.
+bool UsualParts(absl::string_view entry, absl::string_view* signature, absl::string_view* key) {
+  constexpr absl::string_view kHead =
+      R"({"apiVersion":"0.0.2","kind":"hashedrekord","spec":{"hashedRekordV002":{"data":{"algorithm":"SHA2_256","digest":")";
+  constexpr absl::string_view kSignature = R"("},"signature":{"content":")";
+  constexpr absl::string_view kKey =
+      R"(","verifier":{"keyDetails":"PKIX_ED25519","publicKey":{"rawBytes":")";
+  constexpr absl::string_view kEnd = R"("}}}}}})";
+  constexpr std::size_t kDigestChars = 44;
+  constexpr std::size_t kSignatureChars = 88;
+  constexpr std::size_t kKeyChars = 60;
+  const auto take = [&entry](std::size_t chars) {
+    const absl::string_view taken = entry.substr(0, chars);
+    entry.remove_prefix(taken.size());
+    return taken;
+  };
+  if (take(kHead.size()) != kHead) {
+    return false;
+  }
+  take(kDigestChars);
+  if (take(kSignature.size()) != kSignature) {
+    return false;
+  }
+  *signature = take(kSignatureChars);
+  if (take(kKey.size()) != kKey) {
+    return false;
+  }
+  *key = take(kKeyChars);
+  return entry == kEnd;
+}
+
 // Signature and key of a leaf, with the statement beside it. Whether they fit is for VerifyRecord
 // to say.
 absl::StatusOr<v1::SignedRecord> RecordOf(const std::string& entry, std::string statement) {
-  const absl::StatusOr<nlohmann::json> leaf = ParseJson(entry, kEntryBytesMax);
-  const auto text = [&leaf](const char* pointer) {
-    const nlohmann::json::json_pointer path(pointer);
-    return leaf->contains(path) && leaf->at(path).is_string() ? leaf->at(path).get<std::string>()
-                                                              : std::string();
-  };
-  if (!leaf.ok() || !leaf->is_object()) {
-    return BadEvidence("an entry is no JSON object");
+  absl::string_view signature_text;
+  absl::string_view key_text;
+  std::string members[2];
+  if (!UsualParts(entry, &signature_text, &key_text)) {
+    const absl::StatusOr<nlohmann::json> leaf = ParseJson(entry, kEntryBytesMax);
+    if (!leaf.ok() || !leaf->is_object()) {
+      return BadEvidence("an entry is no JSON object");
+    }
+    const auto text = [&leaf](const char* pointer) {
+      const nlohmann::json::json_pointer path(pointer);
+      return leaf->contains(path) && leaf->at(path).is_string() ? leaf->at(path).get<std::string>()
+                                                                : std::string();
+    };
+    members[0] = text("/spec/hashedRekordV002/signature/content");
+    members[1] = text("/spec/hashedRekordV002/signature/verifier/publicKey/rawBytes");
+    signature_text = members[0];
+    key_text = members[1];
   }
-  const auto signature = Base64Decode(text("/spec/hashedRekordV002/signature/content"));
-  const auto spki =
-      Base64Decode(text("/spec/hashedRekordV002/signature/verifier/publicKey/rawBytes"));
+  const auto signature = Base64Decode(signature_text);
+  const auto spki = Base64Decode(key_text);
   if (!signature.ok() || !spki.ok()) {
     return BadEvidence("an entry is no hashedrekord");
   }
@@ -93,8 +133,8 @@ absl::StatusOr<v1::SignedRecord> RecordOf(const std::string& entry, std::string 
 class LogCheck {
  public:
   LogCheck(LogSource& source, const TrustPolicy& policy, const RecordTaker& take,
-           LogVerdict& verdict)
-      : source_(source), policy_(policy), take_(take), verdict_(verdict) {}
+           const ForEach& for_each, LogVerdict& verdict)
+      : source_(source), policy_(policy), take_(take), for_each_(for_each), verdict_(verdict) {}
 
   absl::Status Run(const std::vector<std::string>& old_heads);
 
@@ -133,6 +173,7 @@ class LogCheck {
   LogSource& source_;
   TrustPolicy policy_;
   const RecordTaker& take_;
+  const ForEach& for_each_;
   LogVerdict& verdict_;
   std::optional<KeyHistory> keys_;
   std::uint64_t size_ = 0;
@@ -294,13 +335,17 @@ absl::Status LogCheck::CheckStatements(std::uint64_t index,
   statements_ = true;
   CARNET_ASSIGN_OR_RETURN(std::vector<std::string> statements,
                           SplitBundle(*bundle, 4, kStatementBytesMax, entries.size()));
+  // Each by itself, on whatever threads there are; what they say together, in their order.
+  std::vector<absl::StatusOr<v1::SignedRecord>> records(entries.size(), absl::UnknownError(""));
+  std::vector<absl::StatusOr<VerifiedRecord>> checked(entries.size(), absl::UnknownError(""));
+  for_each_(entries.size(), [&](std::size_t i) {
+    records[i] = RecordOf(entries[i], std::move(statements[i]));
+    checked[i] = records[i].ok() ? VerifyRecord(*records[i]) : records[i].status();
+  });
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::uint64_t position = index * kWidth + i;
-    const absl::StatusOr<v1::SignedRecord> record = RecordOf(entries[i], std::move(statements[i]));
-    if (!record.ok()) {
-      return Fail(record.status(), position);
-    }
-    const absl::StatusOr<VerifiedRecord> verified = VerifyRecord(*record);
+    const absl::StatusOr<v1::SignedRecord>& record = records[i];
+    const absl::StatusOr<VerifiedRecord>& verified = checked[i];
     if (!verified.ok()) {
       return Fail(verified.status(), position);
     }
@@ -369,10 +414,22 @@ absl::Status LogCheck::Run(const std::vector<std::string>& old_heads) {
 
 }  // namespace
 
+void OneAfterTheOther(std::size_t count, const std::function<void(std::size_t)>& work) {
+  for (std::size_t i = 0; i < count; ++i) {
+    work(i);
+  }
+}
+
 LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
                           const std::vector<std::string>& old_heads, const RecordTaker& take) {
+  return VerifyWholeLog(source, policy, old_heads, take, OneAfterTheOther);
+}
+
+LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
+                          const std::vector<std::string>& old_heads, const RecordTaker& take,
+                          const ForEach& for_each) {
   LogVerdict verdict;
-  LogCheck check(source, policy, take, verdict);
+  LogCheck check(source, policy, take, for_each, verdict);
   if (absl::Status status = check.Run(old_heads); !status.ok()) {
     verdict.failure = LogFailure{.status = std::move(status), .index = check.index()};
   }

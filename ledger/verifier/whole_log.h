@@ -63,10 +63,21 @@ struct TakenRecord {
 // what it was told is believed only if nothing failed.
 using RecordTaker = std::function<void(const TakenRecord& taken)>;
 
+// Calls work(0) to work(count - 1), each once, on any threads, and returns when all have returned:
+// OneAfterTheOther, or carnet::ParallelForEach (base/parallel.h).
+using ForEach =
+    std::function<void(std::size_t count, const std::function<void(std::size_t)>& work)>;
+void OneAfterTheOther(std::size_t count, const std::function<void(std::size_t)>& work);
+
 // old_heads: notes of the same log from earlier; each must be a prefix (else DATA_LOSS: the log
-// signed both). take: may be empty; called only where the source holds statements.
+// signed both). take: may be empty; called only where the source holds statements, on the calling
+// thread.
 LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
                           const std::vector<std::string>& old_heads, const RecordTaker& take = {});
+// for_each: for statements and their signatures, a bundle at a time.
+LogVerdict VerifyWholeLog(LogSource& source, const TrustPolicy& policy,
+                          const std::vector<std::string>& old_heads, const RecordTaker& take,
+                          const ForEach& for_each);
 
 }  // namespace carnet::ledger::verifier
 
