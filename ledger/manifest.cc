@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "ledger/record_ids.h"
 #include "ledger/shared_proof.h"
 
 namespace carnet::ledger {
@@ -145,9 +146,11 @@ absl::StatusOr<Bytes> PackManifest(const ManifestContents& contents) {
   text += contents.head;
   PutNumber(contents.records.size(), 4, text);
   for (const auto& [index, record] : contents.records) {
+    const std::string statement =
+        contents.compact ? ShortenIds(record.statement()) : record.statement();
     PutNumber(index, 8, text);
-    PutNumber(record.statement().size(), 4, text);
-    absl::StrAppend(&text, record.statement(), record.signature(), record.public_key());
+    PutNumber(statement.size(), 4, text);
+    absl::StrAppend(&text, statement, record.signature(), record.public_key());
   }
   PutNumber(contents.leaves.size(), 4, text);
   for (const auto& [index, hash] : contents.leaves) {

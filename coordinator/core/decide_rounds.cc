@@ -37,7 +37,7 @@ v1::KeyCreated RoundKey(const State& state, const OpenRound& command, const std:
 
 v1::Ticket NewTicket(Drafts* drafts, std::uint64_t bytes_max, absl::Time expires) {
   v1::Ticket ticket;
-  ticket.set_ticket_id(drafts->NewId("t"));
+  ticket.set_ticket_id(DeriveId("t", drafts->id_seed(), drafts->counter()));
   ticket.set_bytes_max(bytes_max);
   *ticket.mutable_expires() = ToTimestamp(expires);
   return ticket;
@@ -81,7 +81,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
     return absl::FailedPreconditionError("this round is not the one that comes next");
   }
   CARNET_RETURN_IF_ERROR(CheckPreparedUnder(drafts.state(), command.bundle_sha256));
-  Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
+  Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy(),
+                        drafts.id_seed());
   AddRefusals(&drafts, plan.refusals);
   const v1::JobSpec& spec = job->submitted.spec();
   if (plan.members.size() < spec.rounds().cohort().min()) {
@@ -110,7 +111,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
   record.mutable_left_out()->Add(plan.left_out.begin(), plan.left_out.end());
   *record.mutable_deadline() = ToTimestamp(deadline);
   record.mutable_obligations()->Add(plan.obligations.begin(), plan.obligations.end());
-  const std::uint64_t index = drafts.Add(record);
+  const std::uint64_t index = drafts.AddWithIds(record);
   std::set<std::string> duties;
   for (const v1::RoundMember& member : record.members()) {
     AddDuties(&drafts, job->id, member.authorisations(), &duties);
@@ -155,6 +156,9 @@ Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
   closing.record.set_round(round.opened.round());
   closing.record.set_attempt(round.opened.attempt());
   *closing.record.mutable_basis() = Basis(state, drafts->now());
+  // Above those of the decision to aggregate, which come first in the record's text: packers expect
+  // ids whose numbers grow (ledger/record_ids.h).
+  std::uint64_t id_number = std::uint64_t{1} << 20;
   std::set<std::string> settled;
   std::vector<v1::LeftOut> refused;
   for (const v1::RoundMember& member : round.opened.members()) {
@@ -166,7 +170,7 @@ Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
     settled.insert(member.worker_id());
     const std::vector<std::string> shards(member.shards().begin(), member.shards().end());
     const Verdicts verdicts = DecideFlows(state, SendDeltaFlows(state, job, worker, shards),
-                                          drafts->now(), drafts->entropy(), drafts->counter());
+                                          drafts->now(), drafts->id_seed(), &id_number);
     if (!verdicts.allowed) {
       closing.refusals.push_back(RefusalOf(job, member.worker_id(), verdicts));
       v1::LeftOut out;
@@ -200,7 +204,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   Closing closing = CloseWithTodaysFacts(&drafts, *job);
   const Verdicts aggregate =
       DecideFlows(drafts.state(), AggregateFlows(drafts.state(), *job, closing.lineage),
-                  drafts.now(), drafts.entropy(), drafts.counter());
+                  drafts.now(), drafts.id_seed(), drafts.counter());
   for (const v1::Decision& decision : aggregate.decisions) {
     *closing.record.add_authorisations() = ToAuthorisation(decision);
   }
@@ -212,7 +216,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   if (!aggregate.allowed || static_cast<std::uint32_t>(closing.record.included_size()) < min) {
     return DecideOn(std::move(drafts), AbandonRound{job->id, reasons::kRefused});
   }
-  const std::uint64_t index = drafts.Add(closing.record, ModelSubject(*job));
+  const std::uint64_t index = drafts.AddWithIds(closing.record, ModelSubject(*job));
   std::set<std::string> duties;
   AddDuties(&drafts, job->id, closing.record.authorisations(), &duties);
   return std::move(drafts).Answer(index);

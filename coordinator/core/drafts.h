@@ -27,15 +27,25 @@ class Drafts {
     return DeriveId(prefix, command_.entropy, &counter_);
   }
 
+  // What the ids inside of one record follow from. It becomes that record's nonce, by AddWithIds:
+  // whoever holds the record can work its ids out (ledger/record_ids.h).
+  Bytes id_seed() const {
+    // Apart from every number that is drawn for something else.
+    std::uint64_t number = std::uint64_t{1} << 40;
+    return Derive(command_.entropy, &number, 32);
+  }
+
   // Appends a coordinator record; fills `common`. subjects: only for types whose subject the
   // predicate does not hold. Returns the index that it will have.
   template <typename Message>
   std::uint64_t Add(Message message, std::vector<ledger::Subject> subjects = {}) {
-    v1::Common* common = message.mutable_common();
-    common->set_nonce(ToString(Derive(command_.entropy, &counter_, 32)));
-    *common->mutable_at() = ToTimestamp(command_.now);
-    common->set_request_id(command_.request_id);
-    return Push({std::move(message), std::move(subjects), std::nullopt});
+    return AddWithNonce(std::move(message), std::move(subjects),
+                        Derive(command_.entropy, &counter_, 32));
+  }
+  // The same of a record whose ids follow from id_seed(); one of a command.
+  template <typename Message>
+  std::uint64_t AddWithIds(Message message, std::vector<ledger::Subject> subjects = {}) {
+    return AddWithNonce(std::move(message), std::move(subjects), id_seed());
   }
   // Appends a record that came signed.
   template <typename Message>
@@ -56,6 +66,15 @@ class Drafts {
   Decided Done() && { return std::move(decided_); }
 
  private:
+  template <typename Message>
+  std::uint64_t AddWithNonce(Message message, std::vector<ledger::Subject> subjects,
+                             const Bytes& nonce) {
+    v1::Common* common = message.mutable_common();
+    common->set_nonce(ToString(nonce));
+    *common->mutable_at() = ToTimestamp(command_.now);
+    common->set_request_id(command_.request_id);
+    return Push({std::move(message), std::move(subjects), std::nullopt});
+  }
   std::uint64_t Push(NewRecord record) {
     decided_.records.push_back(std::move(record));
     return state_.size + decided_.records.size() - 1;

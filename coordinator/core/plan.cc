@@ -239,6 +239,11 @@ std::vector<std::string> ShardsOf(const State& state, const v1::JobSpec& spec,
 
 Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
                ByteView entropy) {
+  return PlanRound(state, job, live, now, entropy, entropy);
+}
+
+Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
+               ByteView entropy, ByteView id_seed) {
   Plan plan;
   std::uint64_t counter = 1 << 20;  // apart from the ids that Decide derives from the same entropy
   Cohort cohort;
@@ -272,7 +277,7 @@ Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl
       continue;
     }
     const std::size_t before = plan.members.size();
-    DecideMember(state, job, candidate, now, entropy, &counter, &cohort, &plan);
+    DecideMember(state, job, candidate, now, id_seed, &counter, &cohort, &plan);
     if (plan.members.size() > before) {
       taken.insert(candidate.shards.begin(), candidate.shards.end());
     }

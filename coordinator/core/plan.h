@@ -28,6 +28,9 @@ struct Plan {
 // order, for looking ahead only).
 Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
                ByteView entropy);
+// The same; the ids of its decisions follow from `id_seed` instead.
+Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
+               ByteView entropy, ByteView id_seed);
 
 // One worker at home that holds every shard of the job's evaluation dataset, or none.
 Plan PlanEvaluation(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,

@@ -2,6 +2,7 @@
 // bounded, nothing is believed.
 #include <zstd.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "base/status.h"
 #include "ledger/verifier/errors.h"
 #include "ledger/verifier/manifest.h"
+#include "ledger/verifier/record_ids.h"
 
 namespace carnet::ledger::verifier {
 namespace {
@@ -121,7 +123,21 @@ class Reader {
   bool ok_ = true;
 };
 
+// Its bytes, with the ids that the compact form leaves out. budget: bytes that statements may still
+// take.
+absl::StatusOr<std::string> Statement(absl::string_view stored, ManifestForm form,
+                                      std::size_t* budget) {
+  absl::StatusOr<std::string> statement =
+      form == ManifestForm::kFull ? std::string(stored)
+                                  : RestoreIds(stored, std::min(kStatementBytesMax, *budget));
+  if (statement.ok()) {
+    *budget -= std::min(*budget, statement->size());
+  }
+  return statement;
+}
+
 absl::Status ReadRecords(Reader& reader, Manifest& manifest) {
+  std::size_t budget = kManifestUnpackedBytesMax;
   const std::size_t count =
       reader.Count(kManifestRecordsMax, 8 + 4 + 1 + kSignatureBytes + kPublicKeyBytes);
   manifest.records.reserve(count);
@@ -132,7 +148,8 @@ absl::Status ReadRecords(Reader& reader, Manifest& manifest) {
     if (!reader.ok() || statement_bytes == 0 || statement_bytes > kStatementBytesMax) {
       return Bad("a statement that is empty or over 1 MiB");
     }
-    entry.record.set_statement(std::string(reader.Take(statement_bytes)));
+    CARNET_ASSIGN_OR_RETURN(*entry.record.mutable_statement(),
+                            Statement(reader.Take(statement_bytes), manifest.form, &budget));
     entry.record.set_signature(std::string(reader.Take(kSignatureBytes)));
     entry.record.set_public_key(std::string(reader.Take(kPublicKeyBytes)));
     if (!manifest.records.empty() && entry.index <= manifest.records.back().index) {

@@ -4,6 +4,8 @@
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/retention.h"
 #include "coordinator/core/tasks.h"
+#include "ledger/record_ids.h"
+#include "ledger/verifier/record_ids.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -74,6 +76,25 @@ TEST_CASE(
   REQUIRE(closed.left_out_size() == 1);
   CHECK(closed.left_out(0).worker_id() == world.worker("ae-1").id);
   CHECK(closed.left_out(0).reason() == reasons::kStraggler);
+}
+
+TEST_CASE("Rounds: the ids in the records of a round follow from their nonces") {
+  World world = WithEvidence(9);
+  const std::string job = world.Submit(1, 3);
+  world.Settle();
+  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
+    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
+  }
+  world.Settle();
+  for (const char* type : {"round-opened", "round-closed"}) {
+    const std::uint64_t index = world.Find(type).at(0);
+    const std::string& statement = world.signed_log().at(index).statement();
+    const std::string shortened = ledger::ShortenIds(statement);
+    CHECK(statement.find(R"("d-)") != std::string::npos);
+    CHECK(shortened.find(R"("d-)") == std::string::npos);
+    CHECK(shortened.find(R"("t-)") == std::string::npos);
+    CHECK(*ledger::verifier::RestoreIds(shortened, ledger::kStatementBytesMax) == statement);
+  }
 }
 
 TEST_CASE("Rounds: too few contributions abandon the round, and it is tried again after a pause") {
