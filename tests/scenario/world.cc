@@ -12,7 +12,6 @@
 #include "coordinator/core/job_spec.h"
 #include "crypto/hash.h"
 #include "ledger/note.h"
-#include "ledger/verifier/merkle.h"
 #include "policies/loader.h"
 #include "tests/testing/source_dir.h"
 
@@ -408,16 +407,19 @@ SubmitContribution World::Contribute(const std::string& job, const std::string& 
   (*record.mutable_metrics())["loss"] = 0.5;
   record.set_trainer_digest(ToString(DigestOf("trainer")));
   record.mutable_seen()->set_origin("test.acme.example/log");
-  ledger::verifier::RootBuilder seen;
-  for (const ledger::Record& entry : log_) {
-    seen.Add(entry.leaf_hash);
-  }
-  record.mutable_seen()->set_size(seen.size());
-  record.mutable_seen()->set_root(ToString(seen.Root()));
+  record.mutable_seen()->set_size(Tree().size());
+  record.mutable_seen()->set_root(ToString(Tree().Root()));
   command.record = ledger::SignRecord(*ledger::MakeStatement(record), from.key);
   command.signed_by_worker = true;
   command.seen_in_log = true;
   return command;
+}
+
+const ledger::verifier::RootBuilder& World::Tree() const {
+  while (tree_.size() < log_.size()) {
+    tree_.Add(log_[tree_.size()].leaf_hash);
+  }
+  return tree_;
 }
 
 State World::Refold() const {

@@ -17,6 +17,7 @@
 #include "coordinator/core/state.h"
 #include "crypto/ed25519.h"
 #include "ledger/record.h"
+#include "ledger/verifier/merkle.h"
 
 namespace carnet::coordinator {
 
@@ -73,12 +74,17 @@ class World {
   SubmitContribution Contribute(const std::string& job, const std::string& slot,
                                 const std::string& delta = "delta");
 
+  // Of all records so far, each folded in once however often it is asked for.
+  const ledger::verifier::RootBuilder& Tree() const;
+
   // The fold of all records so far, from nothing.
   State Refold() const;
 
   // ---- a coordinator that lies ----
   const std::vector<v1::SignedRecord>& signed_log() const { return signed_log_; }
   const crypto::Ed25519KeyPair& statement_key() const { return statement_key_; }
+  // Signs the coordinator's records from now on; a rotation to it is on record.
+  void UseStatementKey(crypto::Ed25519KeyPair key) { statement_key_ = std::move(key); }
   // Changes each of the coordinator's records before it is signed.
   void SetDoctor(std::function<void(ledger::Predicate&)> doctor) { doctor_ = std::move(doctor); }
   // Appends a record to the signed log that Decide never made and that no state here knows of.
@@ -98,6 +104,7 @@ class World {
   State state_;
   std::vector<ledger::Record> log_;
   std::vector<v1::SignedRecord> signed_log_;
+  mutable ledger::verifier::RootBuilder tree_;  // of a part of log_: Tree() brings it up to date
   std::function<void(ledger::Predicate&)> doctor_;
   crypto::Ed25519KeyPair statement_key_;
   crypto::Ed25519KeyPair user_key_;
