@@ -3,12 +3,16 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/status.h"
+#include "coordinator/rpc/metadata.h"
 #include "crypto/certificates.h"
 #include "crypto/key_files.h"
 #include "exchange/join_token.h"
+#include "ledger/verifier/key_history.h"
 
 namespace carnet::cli {
 namespace {
@@ -66,6 +70,10 @@ Client::Client(ClientIdentity identity, ledger::verifier::VerifierKey log_key,
 absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& state_dir) {
   CARNET_ASSIGN_OR_RETURN(const std::filesystem::path file,
                           FindContext(state_dir, std::getenv(kContextVariable)));
+  return OpenContext(file);
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::OpenContext(const std::filesystem::path& file) {
   CARNET_ASSIGN_OR_RETURN(ClientIdentity identity, LoadContext(file));
   CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifierKey log_key,
                           ledger::verifier::ParseVerifierKey(identity.facts.log_vkey()));
@@ -133,10 +141,81 @@ std::string Client::NewRequestId() {
   return carnet::ToString(RandomBytes(rng_, 16));
 }
 
+ledger::verifier::VerifierKey Client::LogKey() const {
+  const MutexLock lock(mutex_);
+  return log_key_;
+}
+
+absl::StatusOr<std::vector<v1::GetRecordResponse>> Client::AskForRotations() const {
+  grpc::ClientContext context;
+  SetDeadline(context, kCallMax);
+  v1::GetRecordResponse genesis;
+  CARNET_RETURN_IF_ERROR(ToStatus(admin_->GetRecord(&context, v1::GetRecordRequest(), &genesis)));
+  const auto& metadata = context.GetServerInitialMetadata();
+  const auto told = metadata.find(coordinator::kRotationsMetadata);
+  std::vector<v1::GetRecordResponse> records;
+  if (told == metadata.end()) {
+    return records;
+  }
+  const absl::string_view text(told->second.data(), told->second.size());
+  for (const absl::string_view item : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    v1::GetRecordRequest request;
+    std::uint64_t index = 0;
+    if (!absl::SimpleAtoi(item, &index) || records.size() >= coordinator::kRotationsTold) {
+      return absl::UnauthenticatedError("the coordinator's list of rotations is malformed");
+    }
+    request.set_index(index);
+    grpc::ClientContext call;
+    SetDeadline(call, kCallMax);
+    CARNET_RETURN_IF_ERROR(ToStatus(admin_->GetRecord(&call, request, &records.emplace_back())));
+  }
+  return records;
+}
+
+absl::StatusOr<ledger::verifier::VerifiedHead> Client::CheckHead(const std::string& note) const {
+  absl::StatusOr<ledger::verifier::VerifiedHead> head =
+      ledger::verifier::VerifyHead(note, LogKey());
+  if (!absl::IsUnauthenticated(head.status())) {
+    return head;
+  }
+  CARNET_ASSIGN_OR_RETURN(const std::vector<v1::GetRecordResponse> answers, AskForRotations());
+  ledger::verifier::VerifierKey followed = LogKey();
+  std::vector<const v1::GetRecordResponse*> handovers;
+  for (const v1::GetRecordResponse& answer : answers) {
+    CARNET_ASSIGN_OR_RETURN(const auto record,
+                            ledger::verifier::VerifyRecord(answer.record().record()));
+    if (auto next = ledger::verifier::FollowLogKey(followed, record); next.ok()) {
+      followed = *std::move(next);
+      handovers.push_back(&answer);
+    }
+  }
+  // Each was signed by a key that was trusted already, which only makes a head believable: now that
+  // the records are in the log, under heads that perhaps the newest key alone signed.
+  for (const v1::GetRecordResponse* answer : handovers) {
+    CARNET_ASSIGN_OR_RETURN(const auto under,
+                            ledger::verifier::VerifyHead(answer->head(), followed));
+    CARNET_RETURN_IF_ERROR(
+        ledger::verifier::VerifyProvenRecord(answer->record(), under.tree).status());
+  }
+  CARNET_ASSIGN_OR_RETURN(head, ledger::verifier::VerifyHead(note, followed));
+  const MutexLock lock(mutex_);
+  log_key_ = std::move(followed);
+  return head;
+}
+
+absl::StatusOr<std::vector<Client::Rotation>> Client::FetchRotations() const {
+  CARNET_ASSIGN_OR_RETURN(const std::vector<v1::GetRecordResponse> answers, AskForRotations());
+  std::vector<Rotation> rotations;
+  for (const v1::GetRecordResponse& answer : answers) {
+    CARNET_ASSIGN_OR_RETURN(auto record, VerifyRecord(answer));
+    rotations.push_back({answer.record().proof().index(), std::move(record)});
+  }
+  return rotations;
+}
+
 absl::StatusOr<ledger::verifier::VerifiedRecord> Client::VerifyRecord(
     const v1::GetRecordResponse& response) const {
-  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head,
-                          ledger::verifier::VerifyHead(response.head(), log_key_));
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head, CheckHead(response.head()));
   return ledger::verifier::VerifyProvenRecord(response.record(), head.tree);
 }
 
@@ -144,8 +223,7 @@ absl::StatusOr<std::uint64_t> Client::VerifyReceipt(const v1::SignedRecord& reco
                                                     const v1::Receipt& receipt) const {
   CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedRecord verified,
                           ledger::verifier::VerifyRecord(record));
-  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head,
-                          ledger::verifier::VerifyHead(receipt.head(), log_key_));
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head, CheckHead(receipt.head()));
   CARNET_RETURN_IF_ERROR(
       ledger::verifier::VerifyInclusionProof(verified.leaf_hash, receipt.proof(), head.tree));
   return receipt.proof().index();

@@ -6,14 +6,17 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/bytes.h"
+#include "base/mutex.h"
 #include "base/rng.h"
 #include "carnet/v1/governance.grpc.pb.h"
 #include "carnet/v1/jobs.grpc.pb.h"
@@ -34,6 +37,8 @@ class Client {
   // The context of --state or of CARNET_CONTEXT. Nothing is sent yet. Errors: those of FindContext,
   // LoadContext, of the certificate and key files.
   static absl::StatusOr<std::unique_ptr<Client>> Open(const std::string& state_dir);
+  // The same with the context.yaml itself.
+  static absl::StatusOr<std::unique_ptr<Client>> OpenContext(const std::filesystem::path& file);
 
   const ClientIdentity& identity() const { return identity_; }
   v1::Jobs::Stub& jobs() { return *jobs_; }
@@ -74,6 +79,16 @@ class Client {
   std::string NewRequestId();
   Rng& rng() { return rng_; }
 
+  // The key of the log that the context names, with those that it was handed over to since, as far
+  // as a head asked for them.
+  ledger::verifier::VerifierKey LogKey() const CARNET_EXCLUDES(mutex_);
+  // The key-rotated records of the log, verified and proven, ascending index.
+  struct Rotation {
+    std::uint64_t index = 0;
+    ledger::verifier::VerifiedRecord record;
+  };
+  absl::StatusOr<std::vector<Rotation>> FetchRotations() const;
+
   // Whether `record` is in the log under the head that came with it, and what it says. Errors:
   // UNAUTHENTICATED the proof, the head or the record does not verify.
   absl::StatusOr<ledger::verifier::VerifiedRecord> VerifyRecord(
@@ -88,11 +103,18 @@ class Client {
   absl::StatusOr<std::uint64_t> CheckReceipt(const v1::Receipt& receipt);
 
  private:
+  // The head by the log's key. Where that is not the one that signed, it follows the records that
+  // hand the log over. Error UNAUTHENTICATED.
+  absl::StatusOr<ledger::verifier::VerifiedHead> CheckHead(const std::string& note) const
+      CARNET_EXCLUDES(mutex_);
+  absl::StatusOr<std::vector<v1::GetRecordResponse>> AskForRotations() const;
+
   Client(ClientIdentity identity, ledger::verifier::VerifierKey log_key,
          std::shared_ptr<grpc::Channel> channel);
 
   const ClientIdentity identity_;
-  const ledger::verifier::VerifierKey log_key_;
+  mutable Mutex mutex_;
+  mutable ledger::verifier::VerifierKey log_key_ CARNET_GUARDED_BY(mutex_);
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::Admin::Stub> admin_;

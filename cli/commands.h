@@ -62,6 +62,8 @@ void RegisterUserCommands(CLI::App& app, CommandContext& context);
 void RegisterUserAdminCommands(CLI::App& app, CommandContext& context);
 void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context);
 void RegisterPolicyRecordCommands(CLI::App& app, CommandContext& context);
+void RegisterDoctorCommand(CLI::App& app, CommandContext& context);
+void RegisterSucceedCommand(CLI::App& app, CommandContext& context);
 void RegisterKeyCommands(CLI::App& app, CommandContext& context);
 void RegisterOperatorCommands(CLI::App& app, CommandContext& context);
 void RegisterLedgerCommands(CLI::App& app, CommandContext& context);

@@ -48,6 +48,8 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterOperatorCommands(app, context);
   carnet::cli::RegisterPolicyRecordCommands(app, context);
   carnet::cli::RegisterKeyCommands(app, context);
+  carnet::cli::RegisterSucceedCommand(app, context);
+  carnet::cli::RegisterDoctorCommand(app, context);
   carnet::cli::RegisterLedgerCommands(app, context);
   carnet::cli::RegisterManifestCommands(app, context);
   carnet::cli::RegisterAuditCommands(app, context);

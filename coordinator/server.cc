@@ -30,6 +30,7 @@
 #include "coordinator/rpc/grpc_server.h"
 #include "coordinator/rpc/jobs_service.h"
 #include "coordinator/state_dir.h"
+#include "coordinator/succeed.h"
 #include "crypto/hash.h"
 #include "crypto/p256.h"
 #include "exchange/join_token.h"
@@ -98,6 +99,7 @@ class Coordinator {
 
  private:
   absl::Status LoadConfig();
+  absl::Status OpenLog();
   absl::Status OpenState();
   void MakeEngine(State state);
   absl::Status OpenPublisher();
@@ -160,6 +162,14 @@ absl::Status Coordinator::LoadConfig() {
         WithOperatorDetail(absl::NotFoundError("no state folder"), dir_.root.string()),
         "make one with `carnet init -f federation.yaml --state DIR`");
   }
+  if (const std::filesystem::path mark = dir_.root / kSucceededFileName;
+      std::filesystem::exists(mark, error)) {
+    return WithRemedy(
+        WithOperatorDetail(
+            absl::FailedPreconditionError("another log has taken the place of this state's"),
+            mark.string()),
+        "run the state folder that the file names; this one stays as it is, for auditors");
+  }
   if (std::filesystem::exists(dir_.config(), error)) {
     CARNET_ASSIGN_OR_RETURN(config_, LoadYamlFile<v1::CoordinatorConfig>(dir_.config()));
   }
@@ -174,20 +184,7 @@ absl::Status Coordinator::LoadConfig() {
 
 absl::Status Coordinator::OpenState() {
   CARNET_ASSIGN_OR_RETURN(keys_, crypto::KeyFiles::Open(dir_.keys().string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes log_seed,
-                          keys_->Read(kLogKeyId, crypto::KeyKind::kEd25519));
-  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair log_key,
-                          crypto::Ed25519KeyPair::FromSeed(log_seed));
-  // The lock is taken here, before anything is read that another process could be writing.
-  std::string origin;
-  {
-    CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<ledger::LogView> view,
-                            ledger::LogView::OpenReadOnly(dir_.root));
-    origin = view->key().name;
-  }
-  ledger::LogOptions log_options{
-      .state_dir = dir_.root, .head_file = config_.head_file(), .origin = origin};
-  CARNET_ASSIGN_OR_RETURN(log_, ledger::Log::Open(std::move(log_options), std::move(log_key)));
+  CARNET_RETURN_IF_ERROR(OpenLog());
   CARNET_ASSIGN_OR_RETURN(State state, FoldLedger(*log_));
   if (state.size == 0) {
     return absl::FailedPreconditionError(
@@ -219,6 +216,31 @@ absl::Status Coordinator::OpenState() {
                     config_.uploads_active_max() > 0 ? config_.uploads_active_max() : 16, *blobs_));
   CARNET_ASSIGN_OR_RETURN(uploaded_shards_, CheckAndSweep(state, *blobs_, *keys_));
   MakeEngine(std::move(state));
+  return absl::OkStatus();
+}
+
+absl::Status Coordinator::OpenLog() {
+  std::vector<crypto::Ed25519KeyPair> held;
+  ledger::LogOptions log_options{
+      .state_dir = dir_.root, .head_file = config_.head_file(), .origin = {}};
+  {
+    CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<ledger::LogView> view,
+                            ledger::LogView::OpenReadOnly(dir_.root));
+    const ledger::LogKeys keys = view->keys();
+    log_options.origin = keys.founding().name;
+    log_options.founding_vkey = keys.founding().Vkey();
+    for (const ledger::LogKey& key : keys.all()) {
+      if (key.until == 0) {
+        CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
+                                keys_->Read(key.key_id, crypto::KeyKind::kEd25519));
+        CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair pair,
+                                crypto::Ed25519KeyPair::FromSeed(seed));
+        held.push_back(std::move(pair));
+      }
+    }
+  }
+  // The lock is taken here, before anything is read that another process could be writing.
+  CARNET_ASSIGN_OR_RETURN(log_, ledger::Log::Open(std::move(log_options), std::move(held)));
   return absl::OkStatus();
 }
 
@@ -256,7 +278,7 @@ absl::Status Coordinator::OpenPublisher() {
   }
   CARNET_ASSIGN_OR_RETURN(
       PublisherOptions options,
-      LoadPublisherOptions(config_.publish(), dir_.root, log_->key(), genesis_leaf_));
+      LoadPublisherOptions(config_.publish(), dir_.root, log_->keys(), genesis_leaf_));
   publisher_ = std::make_unique<Publisher>(
       std::move(options), *log_, clock_, rng_, metrics_,
       [this](std::string reason) {
@@ -271,7 +293,8 @@ JoinFacts Coordinator::MakeJoinFacts() const {
   facts.addresses = AddressesOr(config_.addresses(), config_.listen().grpc());
   facts.https_addresses = AddressesOr(config_.https_addresses(), config_.listen().https());
   facts.ca_spki_sha256 = crypto::Sha256(authority_->key().spki());
-  facts.log_vkey = genesis_.log_vkey();
+  // The newest of this start: whoever trusts it follows the records to later ones.
+  facts.log_vkey = log_->keys().newest().Vkey();
   facts.genesis_leaf = genesis_leaf_;
   facts.trust_domain = genesis_.trust_domain();
   return facts;

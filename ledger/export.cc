@@ -74,7 +74,7 @@ absl::StatusOr<std::uint64_t> SizeOfEarlier(const LogView& log, std::uint64_t si
     return 0;
   }
   CARNET_RETURN_IF_ERROR(note);
-  const absl::StatusOr<Head> head = ParseHead(AsText(*note), log.key());
+  const absl::StatusOr<Head> head = ParseHead(AsText(*note), log.keys());
   if (!head.ok()) {
     return WithOperatorDetail(
         absl::FailedPreconditionError("export: the folder's head is not of this log"),
@@ -223,6 +223,30 @@ absl::StatusOr<Exported> ExportTiles(const LogView& log, const std::filesystem::
   return Exported{.size = size, .files_written = exporter.files_written()};
 }
 
+namespace {
+
+// When each key of the log began and ended to sign, by the records that say so.
+absl::StatusOr<std::vector<LogKeySpan>> SpansOf(const LogView& log) {
+  const auto time_of = [&log](std::uint64_t index) -> absl::StatusOr<absl::Time> {
+    CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord signed_record, log.ReadRecord(index));
+    CARNET_ASSIGN_OR_RETURN(const Record record, OpenVerifiedRecord(signed_record));
+    return ToTime(CommonOf(record.predicate).at());
+  };
+  std::vector<LogKeySpan> spans;
+  const LogKeys keys = log.keys();
+  for (const LogKey& key : keys.all()) {
+    CARNET_ASSIGN_OR_RETURN(const absl::Time from, time_of(key.from));
+    LogKeySpan span{key.note, from, std::nullopt};
+    if (key.until != 0) {
+      CARNET_ASSIGN_OR_RETURN(span.until, time_of(key.until));
+    }
+    spans.push_back(std::move(span));
+  }
+  return spans;
+}
+
+}  // namespace
+
 absl::Status ExportTrust(const LogView& log, const std::filesystem::path& directory) {
   if (log.Size() == 0) {
     return absl::FailedPreconditionError("export: the log has no genesis record yet");
@@ -233,11 +257,12 @@ absl::Status ExportTrust(const LogView& log, const std::filesystem::path& direct
   if (genesis == nullptr) {
     return absl::FailedPreconditionError("export: record 0 is no genesis");
   }
+  CARNET_ASSIGN_OR_RETURN(const std::vector<LogKeySpan> spans, SpansOf(log));
   CARNET_RETURN_IF_ERROR(MakeDirs(directory, kPublicDirMode));
-  CARNET_RETURN_IF_ERROR(WritePublic(directory / "trust.policy",
-                                     AsBytes(TrustPolicyText(log.key(), record.leaf_hash))));
-  return WritePublic(directory / "trusted-root.json",
-                     AsBytes(TrustedRootJson(log.key(), ToTime(genesis->common().at()))));
+  CARNET_RETURN_IF_ERROR(WritePublic(
+      directory / "trust.policy", AsBytes(TrustPolicyText(log.keys().NoteKeys(), record.leaf_hash,
+                                                          genesis->succeeds().origin()))));
+  return WritePublic(directory / "trusted-root.json", AsBytes(TrustedRootJson(spans)));
 }
 
 }  // namespace carnet::ledger

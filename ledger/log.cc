@@ -61,32 +61,118 @@ absl::StatusOr<StoreBatch> MakeBatch(const std::vector<v1::SignedRecord>& record
 
 }  // namespace
 
-Log::Log(NoteKey note_key, std::unique_ptr<Store> store, FileLock lock, LogOptions options,
-         crypto::Ed25519KeyPair key)
+Log::Log(NoteKey note_key, std::unique_ptr<Store> store, FileLock lock, LogOptions options)
     : LogView(std::move(note_key), std::move(store), {}),
       lock_(std::move(lock)),
-      options_(std::move(options)),
-      signing_key_(std::move(key)) {}
+      options_(std::move(options)) {}
 
 absl::StatusOr<std::unique_ptr<Log>> Log::Open(LogOptions options, crypto::Ed25519KeyPair key) {
+  std::vector<crypto::Ed25519KeyPair> held;
+  held.push_back(std::move(key));
+  return Open(std::move(options), std::move(held));
+}
+
+absl::StatusOr<std::unique_ptr<Log>> Log::Open(LogOptions options,
+                                               std::vector<crypto::Ed25519KeyPair> held) {
   CARNET_RETURN_IF_ERROR(ValidateNoteName(options.origin));
   if (options.head_file.empty()) {
     options.head_file = options.state_dir / kHeadFileName;
   }
   CARNET_ASSIGN_OR_RETURN(FileLock lock, FileLock::Acquire(options.state_dir / kLockFileName));
-  NoteKey note_key{.name = options.origin, .public_key = key.public_key()};
+  if (held.empty()) {
+    return absl::InvalidArgumentError("log: no key to sign with");
+  }
+  NoteKey note_key{.name = options.origin, .public_key = held.front().public_key()};
+  if (!options.founding_vkey.empty()) {
+    CARNET_ASSIGN_OR_RETURN(note_key, ParseVkey(options.founding_vkey));
+  }
   CARNET_ASSIGN_OR_RETURN(
       std::unique_ptr<Store> store,
       OpenSqliteStore(options.state_dir / kStoreFileName, options.origin, note_key.Vkey()));
-  std::unique_ptr<Log> log(new Log(std::move(note_key), std::move(store), std::move(lock),
-                                   std::move(options), std::move(key)));
+  std::unique_ptr<Log> log(
+      new Log(std::move(note_key), std::move(store), std::move(lock), std::move(options)));
+  CARNET_RETURN_IF_ERROR(log->TakeKeys(std::move(held)));
   CARNET_RETURN_IF_ERROR(log->Recover());
-  CARNET_ASSIGN_OR_RETURN(Published published, ReadPublished(log->options_.state_dir, log->key()));
+  CARNET_ASSIGN_OR_RETURN(Published published, ReadPublished(log->options_.state_dir, log->keys()));
   if (published.head) {
     CARNET_RETURN_IF_ERROR(log->CheckOwnHead(published.head->note));
   }
   log->SetPublished(std::move(published));
   return log;
+}
+
+absl::Status Log::TakeKeys(std::vector<crypto::Ed25519KeyPair> held) {
+  CARNET_ASSIGN_OR_RETURN(std::vector<LogKey> stored, store().ReadLogKeys());
+  CARNET_ASSIGN_OR_RETURN(LogKeys keys, LogKeys::Create(key(), std::move(stored)));
+  {
+    const MutexLock lock(keys_mutex_);
+    for (crypto::Ed25519KeyPair& pair : held) {
+      std::string public_key = ToString(pair.public_key());
+      held_.emplace(std::move(public_key), std::move(pair));
+    }
+    for (const NoteKey& signing : keys.Signing()) {
+      if (held_.count(ToString(signing.public_key)) == 0) {
+        return absl::FailedPreconditionError("log: a key that signs its heads is not held");
+      }
+    }
+  }
+  UseKeys(std::move(keys));
+  return absl::OkStatus();
+}
+
+void Log::UseKeys(LogKeys keys) {
+  {
+    const MutexLock lock(keys_mutex_);
+    for (const LogKey& known : keys.all()) {
+      if (known.until != 0) {
+        held_.erase(ToString(known.note.public_key));
+      }
+    }
+  }
+  SetKeys(std::move(keys));
+}
+
+void Log::OfferKey(crypto::Ed25519KeyPair pair) {
+  std::string public_key = ToString(pair.public_key());
+  const MutexLock lock(keys_mutex_);
+  held_.emplace(std::move(public_key), std::move(pair));
+}
+
+void Log::WithdrawKey(const crypto::Ed25519PublicKey& public_key) {
+  const LogKeys known_keys = keys();
+  for (const LogKey& known : known_keys.all()) {
+    if (known.note.public_key == public_key) {
+      return;
+    }
+  }
+  const MutexLock lock(keys_mutex_);
+  held_.erase(ToString(public_key));
+}
+
+absl::StatusOr<std::string> Log::SignHandover(absl::string_view text) const {
+  const std::string newest = ToString(keys().newest().public_key);
+  const MutexLock lock(keys_mutex_);
+  const auto pair = held_.find(newest);
+  if (pair == held_.end()) {
+    return absl::InternalError("log: its newest key is not held");
+  }
+  return ToString(pair->second.Sign(AsBytes(text)));
+}
+
+absl::StatusOr<LogKeys> Log::KeysAfter(const StoreBatch& batch) const {
+  LogKeys after = keys();
+  std::uint64_t index = batch.first_index;
+  for (const StoredRecord& stored : batch.records) {
+    CARNET_RETURN_IF_ERROR(after.Follow(index, stored.record).status());
+    ++index;
+  }
+  const MutexLock lock(keys_mutex_);
+  for (const NoteKey& signing : after.Signing()) {
+    if (held_.count(ToString(signing.public_key)) == 0) {
+      return absl::FailedPreconditionError("log: a key that would sign its heads is not held");
+    }
+  }
+  return after;
 }
 
 // The same steps after a clean stop, a crash and on a new folder. A crash inside of Recover is
@@ -126,7 +212,7 @@ absl::StatusOr<CompactRange> Log::CheckNewestHead(std::uint64_t size) const {
   if (!newest) {
     return CompactRange();
   }
-  const absl::StatusOr<ledger::Head> head = ParseHead(newest->note, key());
+  const absl::StatusOr<ledger::Head> head = ParseHead(newest->note, keys());
   if (!head.ok() || head->size != newest->head.size || head->root != newest->head.root) {
     return LogMisbehaviourError(
         "log: the newest head in the store is not one that this log signed");
@@ -159,7 +245,7 @@ absl::Status Log::CheckHeadFile(std::uint64_t size) const {
                             "else holds, so that a rolled back state is noticed");
   }
   CARNET_RETURN_IF_ERROR(bytes);
-  const absl::StatusOr<ledger::Head> head = ParseHead(AsText(*bytes), key());
+  const absl::StatusOr<ledger::Head> head = ParseHead(AsText(*bytes), keys());
   if (!head.ok()) {
     return WithOperatorDetail(
         absl::FailedPreconditionError("log: the head file holds no head of this log"),
@@ -190,14 +276,19 @@ absl::StatusOr<AppendResult> Log::Append(const std::vector<v1::SignedRecord>& re
     edge.tiles.Append(leaf);
   }
   batch.tiles = edge.tiles.TakeChanged();
-  absl::StatusOr<AppendResult> result = AppendBatch(batch, std::move(edge));
+  CARNET_ASSIGN_OR_RETURN(LogKeys after, KeysAfter(batch));
+  if (after.all().size() != keys().all().size() ||
+      after.Signing().size() != keys().Signing().size()) {
+    batch.log_keys = after.all();
+  }
+  absl::StatusOr<AppendResult> result = AppendBatch(batch, std::move(edge), std::move(after));
   if (!result.ok()) {
     closed_ = true;
   }
   return result;
 }
 
-absl::StatusOr<AppendResult> Log::AppendBatch(const StoreBatch& batch, Edge edge) {
+absl::StatusOr<AppendResult> Log::AppendBatch(const StoreBatch& batch, Edge edge, LogKeys keys) {
   // Commit point 1. A crash before it: the batch never was. After it: the batch is durable, nobody
   // was told, no head covers it; the next Open signs one.
   CARNET_RETURN_IF_ERROR(store().AppendBatch(batch));
@@ -211,6 +302,9 @@ absl::StatusOr<AppendResult> Log::AppendBatch(const StoreBatch& batch, Edge edge
     if (stored != tile.hashes) {
       return LogMisbehaviourError("log: a tile that was read back is not the one that was written");
     }
+  }
+  if (!batch.log_keys.empty()) {
+    UseKeys(std::move(keys));  // They are on record, and in the store with the records.
   }
   CARNET_RETURN_IF_ERROR(SignAndKeep(edge.range));
   edge_ = std::move(edge);
@@ -236,7 +330,18 @@ absl::Status Log::ReadBack(std::uint64_t end, CompactRange& range) const {
 
 absl::Status Log::SignAndKeep(const CompactRange& range) {
   const ledger::Head head{.origin = options_.origin, .size = range.size(), .root = range.Root()};
-  CARNET_ASSIGN_OR_RETURN(SignedHead signed_head, SignHead(head, signing_key_));
+  SignedHead signed_head;
+  {
+    const std::vector<NoteKey> signing = keys().Signing();
+    std::vector<const crypto::Ed25519KeyPair*> pairs;
+    const MutexLock lock(keys_mutex_);
+    for (const NoteKey& note_key : signing) {
+      const auto pair = held_.find(ToString(note_key.public_key));
+      CARNET_CHECK(pair != held_.end());  // TakeKeys and KeysAfter saw it, and none is withdrawn.
+      pairs.push_back(&pair->second);
+    }
+    CARNET_ASSIGN_OR_RETURN(signed_head, SignHead(head, pairs));
+  }
   // Commit points 2 and 3, the store and the second place, side by side: each waits for its disk.
   // A crash before both: the head was signed and never left; signing again gives the same bytes.
   // After one of them: the next Open finds the head in one place, over records that are durable,
@@ -253,7 +358,7 @@ absl::Status Log::SignAndKeep(const CompactRange& range) {
 }
 
 absl::Status Log::CheckOwnHead(absl::string_view note) {
-  CARNET_ASSIGN_OR_RETURN(const ledger::Head head, ParseHead(note, key()));
+  CARNET_ASSIGN_OR_RETURN(const ledger::Head head, ParseHead(note, keys()));
   if (head.size > Size()) {
     closed_ = true;
     return LogMisbehaviourError(absl::StrCat("log: somebody holds a head of ", head.size,
@@ -291,7 +396,7 @@ absl::Status Log::KeepPublished(Published published) {
 
 absl::Status Log::Publish(absl::string_view note) {
   CARNET_RETURN_IF_ERROR(CheckOwnHead(note));
-  CARNET_ASSIGN_OR_RETURN(ledger::Head head, ParseHead(note, key()));
+  CARNET_ASSIGN_OR_RETURN(ledger::Head head, ParseHead(note, keys()));
   const absl::StatusOr<SignedHead> before = PublishedHead();
   if (!witnessed() || (before.ok() && before->head.size > head.size)) {
     return absl::FailedPreconditionError("log: a head as large is published already");

@@ -13,7 +13,9 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -42,7 +44,8 @@ struct LogOptions {
   std::filesystem::path state_dir;  // exists
   std::filesystem::path
       head_file;  // a second place for the newest head, best on another device; empty: <state>/head
-  std::string origin;  // the log's name, a note name without a scheme
+  std::string origin;              // the log's name, a note name without a scheme
+  std::string founding_vkey = {};  // of a log whose key was rotated; empty: its only key's
 };
 
 struct AppendResult {
@@ -69,6 +72,10 @@ class Log final : public LogView {
   //                                  no head of this log.
   //   others                         the store's and base/files.h's.
   static absl::StatusOr<std::unique_ptr<Log>> Open(LogOptions options, crypto::Ed25519KeyPair key);
+  // A log whose key was rotated: `held` are those that sign now (LogKeys::Signing); further ones
+  // are passed over. FAILED_PRECONDITION too: one of them is not held.
+  static absl::StatusOr<std::unique_ptr<Log>> Open(LogOptions options,
+                                                   std::vector<crypto::Ed25519KeyPair> held);
 
   // Appends the records in their order as one durable transaction, reads them back, re-hashes,
   // signs the new head and makes it durable in the store and in the head file. Every record is
@@ -102,6 +109,17 @@ class Log final : public LogView {
   // The published head no longer meets the policy, which changed: none is published until Publish.
   absl::Status WithdrawPublished();
 
+  // The key that a key-rotated record, appended later, hands over to. From the head that covers
+  // that record on, it signs beside the one before; that one signs no head that covers the order of
+  // its own destruction, and is then forgotten here. Any thread.
+  void OfferKey(crypto::Ed25519KeyPair pair) CARNET_EXCLUDES(keys_mutex_);
+  // What was offered and came on no record. Fine if it is not held; a key that signs stays.
+  void WithdrawKey(const crypto::Ed25519PublicKey& public_key) CARNET_EXCLUDES(keys_mutex_);
+  // The newest key's signature over the handover to another key (docs/formats.md), whose text is
+  // never a head's.
+  absl::StatusOr<std::string> SignHandover(absl::string_view text) const
+      CARNET_EXCLUDES(keys_mutex_);
+
   bool closed() const { return closed_.load(); }
 
  private:
@@ -111,14 +129,18 @@ class Log final : public LogView {
     TileBuilder tiles;
   };
 
-  Log(NoteKey note_key, std::unique_ptr<Store> store, FileLock lock, LogOptions options,
-      crypto::Ed25519KeyPair key);
+  Log(NoteKey note_key, std::unique_ptr<Store> store, FileLock lock, LogOptions options);
   // The parts of Open, in their order.
+  absl::Status TakeKeys(std::vector<crypto::Ed25519KeyPair> held);
   absl::Status Recover();
   absl::StatusOr<CompactRange> CheckNewestHead(std::uint64_t size) const;
   absl::Status CheckHeadFile(std::uint64_t size) const;
 
-  absl::StatusOr<AppendResult> AppendBatch(const StoreBatch& batch, Edge edge);
+  // The log's keys after these records. FAILED_PRECONDITION: one that would sign is not held.
+  absl::StatusOr<LogKeys> KeysAfter(const StoreBatch& batch) const;
+  absl::StatusOr<AppendResult> AppendBatch(const StoreBatch& batch, Edge edge, LogKeys keys);
+  // Makes these the log's keys; forgets those that sign no more.
+  void UseKeys(LogKeys keys);
   // Reads records `range.size()` to `end` back from the store, re-hashes them, and adds their
   // leaves to `range`.
   absl::Status ReadBack(std::uint64_t end, CompactRange& range) const;
@@ -127,7 +149,9 @@ class Log final : public LogView {
 
   const FileLock lock_;
   const LogOptions options_;
-  const crypto::Ed25519KeyPair signing_key_;
+  mutable Mutex keys_mutex_;
+  // By public key: those that sign, and those that are offered.
+  std::map<std::string, crypto::Ed25519KeyPair> held_ CARNET_GUARDED_BY(keys_mutex_);
   std::atomic<bool> closed_ = false;
   Edge edge_;  // of the appending thread
 };

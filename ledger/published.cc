@@ -9,7 +9,7 @@
 namespace carnet::ledger {
 
 absl::StatusOr<Published> ReadPublished(const std::filesystem::path& state_dir,
-                                        const NoteKey& key) {
+                                        const LogKeys& keys) {
   const std::filesystem::path file = state_dir / kPublishedFileName;
   const absl::StatusOr<Bytes> bytes = ReadFile(file, kNoteBytesMax);
   if (absl::IsNotFound(bytes.status())) {
@@ -18,7 +18,7 @@ absl::StatusOr<Published> ReadPublished(const std::filesystem::path& state_dir,
   CARNET_RETURN_IF_ERROR(bytes);
   Published published{.witnessed = true, .head = std::nullopt};
   if (!bytes->empty()) {
-    absl::StatusOr<Head> head = ParseHead(AsText(*bytes), key);
+    absl::StatusOr<Head> head = ParseHead(AsText(*bytes), keys);
     if (!head.ok()) {
       return WithRemedy(
           WithOperatorDetail(absl::DataLossError("log: the published head is no head of this log"),

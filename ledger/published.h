@@ -16,7 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ledger/head.h"
-#include "ledger/note.h"
+#include "ledger/log_keys.h"
 
 namespace carnet::ledger {
 
@@ -27,8 +27,9 @@ struct Published {
   std::optional<SignedHead> head;
 };
 
-// Errors: DATA_LOSS the file holds no head of `key`; those of base/files.h.
-absl::StatusOr<Published> ReadPublished(const std::filesystem::path& state_dir, const NoteKey& key);
+// Errors: DATA_LOSS the file holds no head of a log with these keys; those of base/files.h.
+absl::StatusOr<Published> ReadPublished(const std::filesystem::path& state_dir,
+                                        const LogKeys& keys);
 
 // Durable on return. Errors of base/files.h.
 absl::Status WritePublished(const std::filesystem::path& state_dir, const Published& published);

@@ -27,6 +27,12 @@ constexpr char kSchema[] = R"sql(
   PRAGMA user_version = 1;
 )sql";
 
+// Made with the first rotation of the log's key.
+constexpr char kKeysSchema[] = R"sql(
+  CREATE TABLE IF NOT EXISTS log_keys (position INTEGER PRIMARY KEY CHECK (position >= 0), vkey TEXT NOT NULL,
+    key_id TEXT NOT NULL, from_idx INTEGER NOT NULL, until_idx INTEGER NOT NULL) STRICT;
+)sql";
+
 class SqliteStore final : public Store {
  public:
   // writer: null for a store that is only read.
@@ -45,6 +51,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<Bytes> ReadTile(unsigned level, std::uint64_t index) const override;
   absl::StatusOr<std::optional<SignedHead>> NewestHead() const override;
   absl::StatusOr<std::uint64_t> HeadCount() const override;
+  absl::StatusOr<std::vector<LogKey>> ReadLogKeys() const override;
 
  private:
   // A reading connection, given back when destroyed. There are as many as threads read at once.
@@ -67,6 +74,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<Borrowed> Borrow() const CARNET_EXCLUDES(mutex_);
   absl::Status InsertBatch(const StoreBatch& batch);
   absl::Status InsertHead(const SignedHead& head);
+  absl::Status ReplaceLogKeys(const std::vector<LogKey>& keys);
   // Ends the transaction that `BEGIN` started: COMMIT on success, else ROLLBACK.
   absl::Status EndTransaction(absl::Status status);
 
@@ -147,7 +155,60 @@ absl::Status SqliteStore::InsertBatch(const StoreBatch& batch) {
                                .Bind(3, ByteView(tile.hashes))
                                .Run());
   }
+  return batch.log_keys.empty() ? absl::OkStatus() : ReplaceLogKeys(batch.log_keys);
+}
+
+absl::Status SqliteStore::ReplaceLogKeys(const std::vector<LogKey>& keys) {
+  CARNET_RETURN_IF_ERROR(writer_->Execute(kKeysSchema));
+  std::uint64_t position = 0;
+  for (const LogKey& key : keys) {
+    CARNET_ASSIGN_OR_RETURN(SqliteQuery query,
+                            writer_->Query("INSERT INTO log_keys VALUES (?1, ?2, ?3, ?4, ?5)"
+                                           " ON CONFLICT (position) DO UPDATE SET until_idx = "
+                                           "excluded.until_idx"));
+    const std::string vkey = key.note.Vkey();
+    CARNET_RETURN_IF_ERROR(query.Bind(1, position)
+                               .Bind(2, absl::string_view(vkey))
+                               .Bind(3, absl::string_view(key.key_id))
+                               .Bind(4, key.from)
+                               .Bind(5, key.until)
+                               .Run());
+    ++position;
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<LogKey>> SqliteStore::ReadLogKeys() const {
+  CARNET_ASSIGN_OR_RETURN(const Borrowed reader, Borrow());
+  std::vector<LogKey> keys;
+  {
+    CARNET_ASSIGN_OR_RETURN(
+        SqliteQuery table,
+        reader.connection->Query(
+            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'log_keys'"));
+    CARNET_ASSIGN_OR_RETURN(const bool exists, table.Step());
+    if (!exists) {
+      return keys;
+    }
+  }
+  CARNET_ASSIGN_OR_RETURN(
+      SqliteQuery query,
+      reader.connection->Query(
+          "SELECT vkey, key_id, from_idx, until_idx FROM log_keys ORDER BY position"));
+  while (true) {
+    CARNET_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) {
+      return keys;
+    }
+    absl::StatusOr<NoteKey> note = ParseVkey(query.Blob(0));
+    if (!note.ok() || keys.size() >= kLogKeysMax) {
+      return absl::DataLossError("store: its keys of the log are damaged");
+    }
+    keys.push_back({.note = *std::move(note),
+                    .key_id = query.Blob(1),
+                    .from = query.Number(2),
+                    .until = query.Number(3)});
+  }
 }
 
 absl::Status SqliteStore::AppendHead(const SignedHead& head) {

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "carnet/v1/ledger.pb.h"
 #include "ledger/head.h"
+#include "ledger/log_keys.h"
 
 namespace carnet::ledger {
 
@@ -32,6 +33,7 @@ struct StoreBatch {
   std::uint64_t first_index = 0;
   std::vector<StoredRecord> records;  // at least one
   std::vector<StoredTile> tiles;
+  std::vector<LogKey> log_keys;  // all of them, where these records change them; else empty
 };
 
 // One thread writes (AppendBatch, AppendHead); any thread reads. Reads see what is committed and
@@ -60,6 +62,8 @@ class Store {
   // The head of the largest size; the number of heads.
   virtual absl::StatusOr<std::optional<SignedHead>> NewestHead() const = 0;
   virtual absl::StatusOr<std::uint64_t> HeadCount() const = 0;
+  // The log's keys as the last batch that changed them left them; empty: none did.
+  virtual absl::StatusOr<std::vector<LogKey>> ReadLogKeys() const = 0;
 };
 
 }  // namespace carnet::ledger

@@ -8,30 +8,56 @@
 
 namespace carnet::ledger {
 
-std::string TrustPolicyText(const NoteKey& log, const Digest& genesis_leaf_hash) {
-  return absl::StrCat(
+std::string TrustPolicyText(const std::vector<NoteKey>& keys, const Digest& genesis_leaf_hash,
+                            absl::string_view succeeds) {
+  std::string text = absl::StrCat(
       "# Which log is meant, and who signs its heads. Get this file from somewhere else than the "
       "log.\n",
-      "# genesis ", HexEncode(genesis_leaf_hash), "\n", "log ", log.Vkey(), "\n", "quorum none\n");
+      "# genesis ", HexEncode(genesis_leaf_hash), "\n");
+  for (const NoteKey& key : keys) {
+    absl::StrAppend(&text, "log ", key.Vkey(), "\n");
+  }
+  if (!succeeds.empty()) {
+    absl::StrAppend(&text, "# This log takes the place of ", succeeds,
+                    ", which lost records. Whoever accepts that adds the "
+                    "line\n#   # succeeds ",
+                    succeeds, "\n");
+  }
+  return absl::StrCat(text, "quorum none\n");
 }
 
-std::string TrustedRootJson(const NoteKey& log, absl::Time valid_from) {
-  const nlohmann::json key_id = {{"keyId", Base64Encode(log.FullId())}};
+std::string TrustPolicyText(const NoteKey& log, const Digest& genesis_leaf_hash) {
+  return TrustPolicyText(std::vector<NoteKey>{log}, genesis_leaf_hash);
+}
+
+std::string TrustedRootJson(const std::vector<LogKeySpan>& keys) {
+  nlohmann::json logs = nlohmann::json::array();
+  for (const LogKeySpan& span : keys) {
+    const nlohmann::json key_id = {{"keyId", Base64Encode(span.key.FullId())}};
+    nlohmann::json valid_for = {{"start", FormatTimestamp(span.from)}};
+    if (span.until.has_value()) {
+      valid_for["end"] = FormatTimestamp(*span.until);
+    }
+    logs.push_back({{"baseUrl", absl::StrCat("https://", span.key.name)},
+                    {"hashAlgorithm", "SHA2_256"},
+                    {"publicKey",
+                     {{"rawBytes", Base64Encode(crypto::Ed25519SpkiEncode(span.key.public_key))},
+                      {"keyDetails", "PKIX_ED25519"},
+                      {"validFor", std::move(valid_for)}}},
+                    {"logId", key_id},
+                    {"checkpointKeyId", key_id}});
+  }
   const nlohmann::json root = {
       {"mediaType", "application/vnd.dev.sigstore.trustedroot+json;version=0.1"},
-      {"tlogs", nlohmann::json::array(
-                    {{{"baseUrl", absl::StrCat("https://", log.name)},
-                      {"hashAlgorithm", "SHA2_256"},
-                      {"publicKey",
-                       {{"rawBytes", Base64Encode(crypto::Ed25519SpkiEncode(log.public_key))},
-                        {"keyDetails", "PKIX_ED25519"},
-                        {"validFor", {{"start", FormatTimestamp(valid_from)}}}}},
-                      {"logId", key_id},
-                      {"checkpointKeyId", key_id}}})},
+      {"tlogs", std::move(logs)},
       {"certificateAuthorities", nlohmann::json::array()},
       {"ctlogs", nlohmann::json::array()},
       {"timestampAuthorities", nlohmann::json::array()}};
   return root.dump(2) + "\n";
+}
+
+std::string TrustedRootJson(const NoteKey& log, absl::Time valid_from) {
+  return TrustedRootJson(std::vector<LogKeySpan>{{log, valid_from, std::nullopt}});
 }
 
 }  // namespace carnet::ledger

@@ -34,20 +34,22 @@ v1::InclusionProof ToProto(std::uint64_t index, std::uint64_t size,
 }  // namespace
 
 LogView::LogView(NoteKey key, std::unique_ptr<Store> store, SignedHead head)
-    : key_(std::move(key)), store_(std::move(store)), head_(std::move(head)) {}
+    : key_(std::move(key)), store_(std::move(store)), head_(std::move(head)), keys_(key_) {}
 
 absl::StatusOr<std::unique_ptr<LogView>> LogView::OpenReadOnly(
     const std::filesystem::path& state_dir) {
   CARNET_ASSIGN_OR_RETURN(ReadOnlyStore opened,
                           OpenSqliteStoreReadOnly(state_dir / kStoreFileName));
   CARNET_ASSIGN_OR_RETURN(NoteKey key, ParseVkey(opened.identity.vkey));
+  CARNET_ASSIGN_OR_RETURN(std::vector<LogKey> stored, opened.store->ReadLogKeys());
+  CARNET_ASSIGN_OR_RETURN(LogKeys keys, LogKeys::Create(key, std::move(stored)));
   // Before the signed head, which a running writer moves first.
-  CARNET_ASSIGN_OR_RETURN(Published published, ReadPublished(state_dir, key));
+  CARNET_ASSIGN_OR_RETURN(Published published, ReadPublished(state_dir, keys));
   CARNET_ASSIGN_OR_RETURN(const std::optional<SignedHead> newest, opened.store->NewestHead());
   if (!newest) {
     return absl::NotFoundError("log: it has no head yet");
   }
-  const absl::StatusOr<ledger::Head> head = ParseHead(newest->note, key);
+  const absl::StatusOr<ledger::Head> head = ParseHead(newest->note, keys);
   if (!head.ok()) {
     return absl::DataLossError("log: its newest head does not verify");
   }
@@ -56,8 +58,19 @@ absl::StatusOr<std::unique_ptr<LogView>> LogView::OpenReadOnly(
   if (published.head && published.head->head.size > head->size) {
     return LogMisbehaviourError("log: its published head is newer than what it holds");
   }
+  view->SetKeys(std::move(keys));
   view->SetPublished(std::move(published));
   return view;
+}
+
+LogKeys LogView::keys() const {
+  const MutexLock lock(mutex_);
+  return keys_;
+}
+
+void LogView::SetKeys(LogKeys keys) {
+  const MutexLock lock(mutex_);
+  keys_ = std::move(keys);
 }
 
 SignedHead LogView::Head() const {

@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "carnet/v1/ledger.pb.h"
 #include "ledger/head.h"
+#include "ledger/log_keys.h"
 #include "ledger/merkle.h"
 #include "ledger/note.h"
 #include "ledger/published.h"
@@ -39,7 +40,9 @@ class LogView {
   LogView(const LogView&) = delete;
   LogView& operator=(const LogView&) = delete;
 
-  const NoteKey& key() const { return key_; }  // the log's; its name is the origin
+  const NoteKey& key() const { return key_; }  // the log's founding key; its name is the origin
+  // Every key that signed heads of this log, and which of them sign now.
+  LogKeys keys() const CARNET_EXCLUDES(mutex_);
   // The newest signed head. What it covers is durable and was read back.
   SignedHead Head() const CARNET_EXCLUDES(mutex_);
   std::uint64_t Size() const { return Head().head.size; }
@@ -89,6 +92,7 @@ class LogView {
   absl::StatusOr<Proven> ProveUnder(std::uint64_t index, SignedHead head) const;
   HashReader TreeReader() const;  // over the stored tiles; each call has its own cache
   void SetHead(SignedHead head) CARNET_EXCLUDES(mutex_);
+  void SetKeys(LogKeys keys) CARNET_EXCLUDES(mutex_);
   void SetPublished(Published published) CARNET_EXCLUDES(mutex_);
   Store& store() const { return *store_; }
 
@@ -97,6 +101,7 @@ class LogView {
   const std::unique_ptr<Store> store_;
   mutable Mutex mutex_;
   SignedHead head_ CARNET_GUARDED_BY(mutex_);
+  LogKeys keys_ CARNET_GUARDED_BY(mutex_);
   Published published_ CARNET_GUARDED_BY(mutex_);
 };
 

@@ -1,5 +1,6 @@
 #include "ledger/witness.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -58,17 +59,32 @@ Opened OpenHead(absl::string_view note, const NoteKey& log) {
   return {.answer = {}, .head = *std::move(head)};
 }
 
-// The text of the head with the log's own line alone.
-std::string OnlyLogLine(absl::string_view note, const Head& head, const NoteKey& log) {
+// By any key of the log. A refusal: what the first key makes of it.
+Opened OpenHead(absl::string_view note, const std::vector<NoteKey>& keys) {
+  Opened first = OpenHead(note, keys.front());
+  for (std::size_t i = 1; first.answer.status == 403 && i < keys.size(); ++i) {
+    if (Opened opened = OpenHead(note, keys[i]); opened.answer.status != 403) {
+      return opened;
+    }
+  }
+  return first;
+}
+
+// The text of the head with the lines of the log's own keys alone.
+std::string OnlyLogLines(absl::string_view note, const Head& head,
+                         const std::vector<NoteKey>& keys) {
   std::string kept = absl::StrCat(HeadText(head), "\n");
   const absl::string_view lines = note.substr(note.rfind("\n\n") + 2);
-  const std::string prefix = absl::StrCat("\xe2\x80\x94 ", log.name, " ");
-  const Digest id = log.FullId();
+  const std::string prefix = absl::StrCat("\xe2\x80\x94 ", keys.front().name, " ");
   for (const absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
     const absl::StatusOr<Bytes> blob = absl::StartsWith(line, prefix)
                                            ? Base64Decode(line.substr(prefix.size()))
                                            : absl::StatusOr<Bytes>(absl::NotFoundError(""));
-    if (blob.ok() && blob->size() > 4 && std::equal(id.begin(), id.begin() + 4, blob->begin())) {
+    const auto own = [&](const NoteKey& key) {
+      const Digest id = key.FullId();
+      return std::equal(id.begin(), id.begin() + 4, blob->begin());
+    };
+    if (blob.ok() && blob->size() > 4 && std::any_of(keys.begin(), keys.end(), own)) {
       absl::StrAppend(&kept, line, "\n");
     }
   }
@@ -91,19 +107,19 @@ Witness::Witness(WitnessOptions options, crypto::Ed25519KeyPair key, FileLock lo
       store_(std::move(store)) {
   for (NoteKey& log : options.logs) {
     origins_[HexEncode(crypto::Sha256(AsBytes(log.name)))] = log.name;
-    std::string origin = log.name;
-    logs_[std::move(origin)] = std::move(log);
+    std::vector<NoteKey>& keys = logs_[log.name];
+    keys.push_back(std::move(log));
   }
 }
 
 absl::StatusOr<std::unique_ptr<Witness>> Witness::Open(WitnessOptions options,
                                                        crypto::Ed25519KeyPair key) {
   CARNET_RETURN_IF_ERROR(ValidateNoteName(options.name));
-  std::map<std::string, int> origins;
+  std::set<std::string> vkeys;
   for (const NoteKey& log : options.logs) {
-    if (++origins[log.name] > 1 || log.public_key == key.public_key()) {
+    if (!vkeys.insert(log.Vkey()).second || log.public_key == key.public_key()) {
       return WithOperatorDetail(
-          absl::InvalidArgumentError("witness: a log is named twice, or its key is the witness's"),
+          absl::InvalidArgumentError("witness: a key is named twice, or it is the witness's"),
           log.name);
     }
   }
@@ -221,10 +237,10 @@ absl::StatusOr<WitnessAnswer> Witness::Advance(const AddCheckpointRequest& reque
   CARNET_ASSIGN_OR_RETURN(const std::string line,
                           Cosign(HeadText(head), cosigner_.name, signing_key_,
                                  seconds < 0 ? 0 : static_cast<std::uint64_t>(seconds)));
-  const NoteKey& log = logs_.find(head.origin)->second;
+  const std::vector<NoteKey>& log = logs_.find(head.origin)->second;
   const absl::Status moved = CompareAndSet(
       recorded.size,
-      {.head = head, .note = absl::StrCat(OnlyLogLine(request.note, head, log), line)});
+      {.head = head, .note = absl::StrCat(OnlyLogLines(request.note, head, log), line)});
   CARNET_RETURN_IF_ERROR(moved);
   answer.body = line;
   return answer;

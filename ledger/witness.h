@@ -42,13 +42,14 @@ struct WitnessAnswer {
 struct WitnessOptions {
   std::filesystem::path state_dir;  // exists
   std::string name;                 // of the key; never another one for the same key
-  std::vector<NoteKey> logs;  // whose heads it cosigns; at most kWitnessLogsMax, each origin once
+  std::vector<NoteKey> logs;        // whose heads it cosigns; at most kWitnessLogsMax. Several
+                                    // keys of one origin are keys of one log: any of them counts
 };
 
 // Thread-safe; requests run one after another.
 class Witness {
  public:
-  // Takes the state lock. Errors: INVALID_ARGUMENT a bad name, too many logs, or one of them twice.
+  // Takes the state lock. Errors: INVALID_ARGUMENT a bad name, too many logs, or a key twice.
   // FAILED_PRECONDITION another process runs on the folder, or it belongs to another name or key.
   // Those of the store (ledger/store.h) and of base/files.h.
   static absl::StatusOr<std::unique_ptr<Witness>> Open(WitnessOptions options,
@@ -95,8 +96,8 @@ class Witness {
   const CosignerKey cosigner_;
   const crypto::Ed25519KeyPair signing_key_;
   const FileLock lock_;
-  std::map<std::string, NoteKey, std::less<>> logs_;         // by origin; constant
-  std::map<std::string, std::string, std::less<>> origins_;  // by hex SHA-256; constant
+  std::map<std::string, std::vector<NoteKey>, std::less<>> logs_;  // by origin; constant
+  std::map<std::string, std::string, std::less<>> origins_;        // by hex SHA-256; constant
   mutable Mutex mutex_;
   const std::unique_ptr<SqliteConnection> store_;  // used under mutex_
 };

@@ -252,6 +252,10 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return OnPollError(polled.status());
     }
     response = *std::move(polled);
+    if (const absl::Status followed = member_.heads->FollowLog(response.rotations());
+        !followed.ok()) {
+      return followed;
+    }
     const auto advanced = TakeHeads(response, *member_.heads, *member_.client, turn);
     if (IsFork(advanced.status()) || absl::IsDataLoss(advanced.status())) {
       return advanced.status();  // a fork, or a disk that failed

@@ -13,6 +13,7 @@
 #include "crypto/key_files.h"
 #include "exchange/enrolment.h"
 #include "exchange/join_token.h"
+#include "worker/accept_log.h"
 #include "worker/federation_file.h"
 
 namespace carnet::worker {
@@ -151,24 +152,6 @@ absl::StatusOr<v1::EnrollResponse> Enroll(const EnrolParts& parts, const Federat
   return response;
 }
 
-absl::StatusOr<exchange::JoinToken> ReadToken(const fs::path& path, absl::Time now) {
-  CARNET_ASSIGN_OR_RETURN(Bytes text, ReadFile(path, exchange::kJoinTokenBytesMax + 1));
-  auto token = exchange::ParseJoinToken(AsText(text));
-  crypto::Wipe(text);
-  if (!token.ok()) {
-    return WithRemedy(
-        WithOperatorDetail(absl::InvalidArgumentError("join token: not one, or damaged"),
-                           absl::StrCat(path.string(), ": ", token.status().message())),
-        "give the file that `carnet init` or `carnet worker invite` wrote");
-  }
-  if (token->expires <= now) {
-    return WithRemedy(
-        WithOperatorDetail(absl::InvalidArgumentError("join token: it has expired"), path.string()),
-        "ask the operator for a new one: carnet worker invite");
-  }
-  return token;
-}
-
 absl::StatusOr<FederationFacts> KeepFacts(const StateDir& state, const exchange::JoinToken& token) {
   CARNET_ASSIGN_OR_RETURN(FederationFacts facts, FactsOf(token));
   CARNET_ASSIGN_OR_RETURN(const std::string text, FederationJson(facts));
@@ -206,6 +189,24 @@ OwnPublicKeys OwnKeys::PublicKeys() const {
           .wrapping = wrapping.public_key()};
 }
 
+absl::StatusOr<exchange::JoinToken> ReadJoinToken(const fs::path& path, absl::Time now) {
+  CARNET_ASSIGN_OR_RETURN(Bytes text, ReadFile(path, exchange::kJoinTokenBytesMax + 1));
+  auto token = exchange::ParseJoinToken(AsText(text));
+  crypto::Wipe(text);
+  if (!token.ok()) {
+    return WithRemedy(
+        WithOperatorDetail(absl::InvalidArgumentError("join token: not one, or damaged"),
+                           absl::StrCat(path.string(), ": ", token.status().message())),
+        "give the file that `carnet init` or `carnet worker invite` wrote");
+  }
+  if (token->expires <= now) {
+    return WithRemedy(
+        WithOperatorDetail(absl::InvalidArgumentError("join token: it has expired"), path.string()),
+        "ask the operator for a new one: carnet worker invite");
+  }
+  return token;
+}
+
 absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
                                      const std::optional<fs::path>& token_path,
                                      const v1::WorkerStatement& statement) {
@@ -219,13 +220,14 @@ absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
         "give the token of this slot: --join FILE");
   }
   CARNET_ASSIGN_OR_RETURN(const exchange::JoinToken token,
-                          ReadToken(*token_path, parts.clock.Now()));
+                          ReadJoinToken(*token_path, parts.clock.Now()));
   CARNET_ASSIGN_OR_RETURN(FederationFacts facts, KeepFacts(parts.state, token));
   CARNET_ASSIGN_OR_RETURN(OwnKeys keys, LoadKeys(parts.state, parts.rng));
   CARNET_ASSIGN_OR_RETURN(v1::EnrollResponse answer,
                           Enroll(parts, facts, keys, token.secret, statement));
   CARNET_ASSIGN_OR_RETURN(Identity identity,
                           EstablishIdentity(facts, keys.PublicKeys(), answer, parts.clock.Now()));
+  CARNET_RETURN_IF_ERROR(CheckAccepted(parts.state, answer));
   CARNET_RETURN_IF_ERROR(
       WriteFileAtomic(parts.state.enrolment(), AsBytes(answer.SerializeAsString())));
   return Enrolled{std::move(facts), std::move(keys), std::move(identity), std::move(answer)};

@@ -20,6 +20,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/p256.h"
 #include "crypto/x25519.h"
+#include "exchange/join_token.h"
 #include "worker/core/identity.h"
 #include "worker/state_dir.h"
 
@@ -58,6 +59,10 @@ struct EnrolParts {
 absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
                                      const std::optional<std::filesystem::path>& token_path,
                                      const v1::WorkerStatement& statement);
+
+// The token of a file. Errors: INVALID_ARGUMENT it is malformed or expired; those of base/files.h.
+absl::StatusOr<exchange::JoinToken> ReadJoinToken(const std::filesystem::path& path,
+                                                  absl::Time now);
 
 // Whether a third of the certificate's life has passed. Error INVALID_ARGUMENT: it does not parse.
 absl::StatusOr<bool> RenewalDue(const Enrolled& enrolled, absl::Time now);

@@ -1,13 +1,18 @@
 #include "worker/head_keeper.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/status.h"
+#include "carnet/v1/records.pb.h"
 #include "ledger/record.h"
+#include "ledger/verifier/key_history.h"
+#include "ledger/verifier/record.h"
 #include "worker/core/receipts.h"
 
 namespace carnet::worker {
@@ -18,6 +23,7 @@ using ledger::verifier::VerifierKey;
 namespace {
 
 constexpr char kForkMark[] = "carnet/log-fork";
+constexpr std::size_t kLogKeysBytesMax = std::size_t{512} * 1024;
 
 absl::Status ForkedError(const std::filesystem::path& evidence, absl::string_view detail) {
   absl::Status status = WithRemedy(
@@ -26,19 +32,82 @@ absl::Status ForkedError(const std::filesystem::path& evidence, absl::string_vie
           absl::StrCat(detail, detail.empty() ? "" : "; ", "evidence: ", evidence.string())),
       "send the evidence file to the auditors; any third party can verify it. The worker does "
       "nothing more for this log");
-  status.SetPayload(kForkMark, absl::Cord("1"));
-  return status;
+  return MarkFork(std::move(status));
 }
 
 }  // namespace
+
+absl::Status MarkFork(absl::Status status) {
+  status.SetPayload(kForkMark, absl::Cord("1"));
+  return status;
+}
 
 bool IsFork(const absl::Status& status) {
   return status.GetPayload(kForkMark).has_value();
 }
 
+namespace {
+
+// `log` with the keys that this worker followed before.
+absl::StatusOr<VerifierKey> WithFollowed(VerifierKey log, const std::filesystem::path& path) {
+  CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                          ReadIfThere(path, kLogKeysBytesMax));
+  if (!text.has_value()) {
+    return log;
+  }
+  for (const absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
+    absl::StatusOr<VerifierKey> key = ledger::verifier::ParseVerifierKey(line);
+    if (!key.ok() || key->name != log.name || key->type != log.type) {
+      return WithOperatorDetail(absl::DataLossError("worker: the followed keys are damaged"),
+                                path.string());
+    }
+    const bool known =
+        key->public_key == log.public_key ||
+        std::any_of(log.successors.begin(), log.successors.end(),
+                    [&](const VerifierKey& one) { return one.public_key == key->public_key; });
+    if (!known) {
+      log.successors.push_back(*std::move(key));
+    }
+  }
+  return log;
+}
+
+}  // namespace
+
+absl::Status HeadKeeper::FollowLog(
+    const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations) {
+  const MutexLock lock(mutex_);
+  VerifierKey followed = log_;
+  std::string vkeys;
+  for (const v1::ProvenRecord& proven : rotations) {
+    const auto record = ledger::verifier::VerifyRecord(proven.record());
+    absl::StatusOr<VerifierKey> next =
+        record.ok() ? ledger::verifier::FollowLogKey(followed, *record) : record.status();
+    if (next.ok() && next->successors.size() > followed.successors.size()) {
+      followed = *std::move(next);
+      absl::StrAppend(&vkeys, record->As<v1::KeyRotated>()->log_vkey(), "\n");
+    }
+  }
+  if (vkeys.empty()) {
+    return absl::OkStatus();
+  }
+  CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> before,
+                          ReadIfThere(log_keys_path_, kLogKeysBytesMax));
+  const std::string text = absl::StrCat(before.value_or(""), vkeys);
+  if (text.size() > kLogKeysBytesMax) {
+    return absl::ResourceExhaustedError("worker: too many keys of the log");
+  }
+  // Before any head that only the new key signed: such a head could not be read again without it.
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(log_keys_path_, AsBytes(text)));
+  log_ = followed;
+  tracker_.Follow(std::move(followed));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<HeadKeeper>> HeadKeeper::Open(const StateDir& state,
-                                                             const VerifierKey& log,
+                                                             const VerifierKey& first_key,
                                                              const std::string& first) {
+  CARNET_ASSIGN_OR_RETURN(const VerifierKey log, WithFollowed(first_key, state.log_keys()));
   if (const auto evidence = state.ForkEvidence(); evidence.has_value()) {
     return ForkedError(*evidence, "");
   }
@@ -179,11 +248,11 @@ absl::Status HeadKeeper::TakePublished(const std::string& note, CoordinatorClien
   if (note.empty()) {
     return absl::OkStatus();
   }
-  CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifiedHead head,
-                          ledger::verifier::VerifyHead(note, log_));
+  ledger::verifier::VerifiedHead head;
   bool known = false;
   {
     const MutexLock lock(mutex_);
+    CARNET_ASSIGN_OR_RETURN(head, ledger::verifier::VerifyHead(note, log_));
     if (published_.has_value() &&
         (published_->note == note || head.tree.size < published_->tree.size)) {
       return absl::OkStatus();

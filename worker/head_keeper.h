@@ -22,6 +22,8 @@ namespace carnet::worker {
 // Whether `status` says so: the error of a fork is marked, since a damaged disk is DATA_LOSS as
 // well.
 bool IsFork(const absl::Status& status);
+// `status`, marked so.
+absl::Status MarkFork(absl::Status status);
 
 // Thread-safe.
 class HeadKeeper {
@@ -32,6 +34,13 @@ class HeadKeeper {
   static absl::StatusOr<std::unique_ptr<HeadKeeper>> Open(const StateDir& state,
                                                           const ledger::verifier::VerifierKey& log,
                                                           const std::string& first);
+
+  // Follows the records among `rotations` by which the log's key hands over to another: heads that
+  // the new one signed count from here on. Durable on return. Others are passed over; that the
+  // records are in the log is for FollowRotations to check, under a head that Advance took. Errors:
+  // RESOURCE_EXHAUSTED over 1024 of them; those of base/files.h.
+  absl::Status FollowLog(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations)
+      CARNET_EXCLUDES(mutex_);
 
   // A turn for a call that returns a head. While one is held, no other is given.
   class Turn {
@@ -77,6 +86,7 @@ class HeadKeeper {
         head_path_(state.head()),
         receipts_path_(state.receipts()),
         published_path_(state.published()),
+        log_keys_path_(state.log_keys()),
         log_(log),
         tracker_(std::move(tracker)) {}
 
@@ -92,8 +102,9 @@ class HeadKeeper {
   const std::filesystem::path head_path_;
   const std::filesystem::path receipts_path_;
   const std::filesystem::path published_path_;
-  const ledger::verifier::VerifierKey log_;
+  const std::filesystem::path log_keys_path_;
   mutable Mutex mutex_;
+  ledger::verifier::VerifierKey log_ CARNET_GUARDED_BY(mutex_);
   CondVar turn_changed_;
   bool turn_taken_ CARNET_GUARDED_BY(mutex_) = false;
   int turns_wanted_ CARNET_GUARDED_BY(mutex_) = 0;

@@ -7,6 +7,9 @@
 //   head              the newest verified head, a signed note
 //   published         the newest published head: it covers the receipts below its size
 //   fork-N.tlog-fork  evidence of misbehaviour; its presence stops the worker
+//   log-keys          vkeys that the log was handed over to, one a line
+//   accepted-log      which log may take the place of the one that it left (worker/accept_log.h)
+//   before-*/         what it held of that one
 //   receipts/         N.tlog-proof and N.dsse.json of every accepted record
 //   tasks/            what a restart goes on with (worker/journal.h)
 //   spool/            downloads under way
@@ -45,6 +48,7 @@ class StateDir {
   std::filesystem::path federation() const { return root_ / kFederationFileName; }
   std::filesystem::path enrolment() const { return root_ / "enrolment.pb"; }
   std::filesystem::path head() const { return root_ / "head"; }
+  std::filesystem::path log_keys() const { return root_ / "log-keys"; }
   std::filesystem::path receipts() const { return root_ / kReceiptsName; }
   std::filesystem::path published() const { return root_ / kPublishedHeadName; }
   std::filesystem::path tasks() const { return root_ / "tasks"; }

@@ -112,25 +112,42 @@ absl::StatusOr<Bytes> DownloadManifest(Client& client, const ExportOptions& opti
 struct TrustFiles {
   std::string policy;
   std::string trusted_root;
+  std::string succeeds;  // the log before, which lost records; empty: none
 };
 
 absl::StatusOr<TrustFiles> MakeTrustFiles(Client& client) {
-  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log,
-                          ledger::ParseVkey(client.identity().facts.log_vkey()));
   CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedRecord first, client.FetchRecord(0));
   const auto* genesis = first.As<v1::Genesis>();
   if (genesis == nullptr) {
     return absl::UnauthenticatedError("the log does not begin with a genesis record");
   }
-  return TrustFiles{ledger::TrustPolicyText(log, first.leaf_hash),
-                    ledger::TrustedRootJson(log, ToTime(genesis->common().at()))};
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey founding, ledger::ParseVkey(genesis->log_vkey()));
+  std::vector<ledger::LogKeySpan> spans = {
+      {founding, ToTime(genesis->common().at()), std::nullopt}};
+  CARNET_ASSIGN_OR_RETURN(const std::vector<Client::Rotation> rotations, client.FetchRotations());
+  for (const Client::Rotation& rotation : rotations) {
+    const auto* rotated = rotation.record.As<v1::KeyRotated>();
+    if (rotated == nullptr || rotated->kind() != "log") {
+      continue;
+    }
+    CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey next, ledger::ParseVkey(rotated->log_vkey()));
+    spans.back().until = ToTime(rotated->overlap_until());
+    spans.push_back({next, ToTime(rotated->common().at()), std::nullopt});
+  }
+  std::vector<ledger::NoteKey> keys;
+  for (const ledger::LogKeySpan& span : spans) {
+    keys.push_back(span.key);
+  }
+  return TrustFiles{ledger::TrustPolicyText(keys, first.leaf_hash), ledger::TrustedRootJson(spans)};
 }
 
 // The size of the head that it is under.
 absl::StatusOr<std::uint64_t> CheckManifest(const Digest& model, const Bytes& manifest,
-                                            const std::string& policy) {
-  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::TrustPolicy trust,
-                          ledger::verifier::ParseTrustPolicy(policy));
+                                            const TrustFiles& files) {
+  CARNET_ASSIGN_OR_RETURN(ledger::verifier::TrustPolicy trust,
+                          ledger::verifier::ParseTrustPolicy(files.policy));
+  // Whose context names this log's key accepted it already; the file leaves it to its reader.
+  trust.succeeds.push_back(files.succeeds);
   const ledger::verifier::ManifestReport report =
       ledger::verifier::VerifyManifest(model, manifest, trust);
   if (report.verdict == ledger::verifier::Verdict::kGood) {
@@ -159,10 +176,10 @@ absl::StatusOr<int> ExportJob(Client& client, CommandContext& context,
   CARNET_ASSIGN_OR_RETURN(PartialFile model, DownloadModel(client, context, options));
   CARNET_ASSIGN_OR_RETURN(Bytes manifest, DownloadManifest(client, options));
   const Digest digest = model.Finish();
-  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, CheckManifest(digest, manifest, trust.policy));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, CheckManifest(digest, manifest, trust));
   if (options.compact) {
     CARNET_ASSIGN_OR_RETURN(manifest, CompactManifest(manifest, size));
-    CARNET_RETURN_IF_ERROR(CheckManifest(digest, manifest, trust.policy).status());
+    CARNET_RETURN_IF_ERROR(CheckManifest(digest, manifest, trust).status());
   }
   const std::filesystem::path& out = options.out;
   CARNET_RETURN_IF_ERROR(

@@ -4,7 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/status.h"
+#include "base/timestamp.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 
@@ -14,6 +17,7 @@ namespace {
 struct KeyOptions {
   std::string state;
   std::string kind;
+  std::uint32_t overlap_days = 0;
   std::uint64_t index = 0;
   std::string field = "name";
   std::string reason;
@@ -28,11 +32,51 @@ const std::map<std::string, v1::ErasureReason>& Reasons() {
   return *reasons;
 }
 
+// Who learns the new key of the log by themselves, and who must be told.
+constexpr char kAfterLogRotation[] =
+    "  workers learn it with their next poll; people's `carnet` follows the record\n"
+    "  witnesses read no records: each adds the new vkey to its `logs` before the overlap ends\n"
+    "  auditors: `carnet ledger trust` writes a trust.policy with both keys; an earlier one "
+    "follows\n"
+    "  the record where statements are at hand, and takes heads of the old key alone elsewhere\n";
+
+void PrintRotation(std::uint64_t index, const v1::KeyRotated& rotated, CommandContext& context) {
+  const bool of_log = rotated.kind() == "log";
+  const std::string until =
+      of_log ? absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ToTime(rotated.overlap_until()),
+                                absl::UTCTimeZone())
+             : "";
+  if (context.json) {
+    nlohmann::json object = {{"index", index},
+                             {"kind", rotated.kind()},
+                             {"old_public_key", HexEncode(AsBytes(rotated.old_public_key()))},
+                             {"new_public_key", HexEncode(AsBytes(rotated.new_public_key()))},
+                             {"key_id", rotated.key_id()}};
+    if (of_log) {
+      object["vkey"] = rotated.log_vkey();
+      object["overlap_until"] = until;
+    }
+    *context.out << object.dump() << '\n';
+    return;
+  }
+  *context.out << "the " << rotated.kind() << " key was rotated (record " << index << ")\n  old  "
+               << HexEncode(AsBytes(rotated.old_public_key()))
+               << (of_log ? absl::StrCat(", signs beside the new one until ", until,
+                                         ", then it is destroyed")
+                          : ", its destruction is ordered")
+               << "\n  new  "
+               << (of_log ? rotated.log_vkey() : HexEncode(AsBytes(rotated.new_public_key())))
+               << ", keys/" << rotated.key_id()
+               << ".key: it belongs into the backup of the state folder\n"
+               << (of_log ? kAfterLogRotation : "");
+}
+
 absl::StatusOr<int> Rotate(const KeyOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   v1::RotateKeyRequest request;
   request.set_request_id(client->NewRequestId());
   request.set_kind(options.kind);
+  request.set_overlap_days(options.overlap_days);
   CARNET_ASSIGN_OR_RETURN(const v1::RotateKeyResponse response,
                           client->Call(client->admin(), &v1::Admin::Stub::RotateKey, request));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client->CheckReceipt(response.receipt()));
@@ -41,22 +85,7 @@ absl::StatusOr<int> Rotate(const KeyOptions& options, CommandContext& context) {
   if (rotated == nullptr || rotated->kind() != options.kind) {
     return absl::UnauthenticatedError("the coordinator answered with another record");
   }
-  if (context.json) {
-    *context.out
-        << nlohmann::json{{"index", index},
-                          {"kind", rotated->kind()},
-                          {"old_public_key", HexEncode(AsBytes(rotated->old_public_key()))},
-                          {"new_public_key", HexEncode(AsBytes(rotated->new_public_key()))},
-                          {"key_id", rotated->key_id()}}
-               .dump()
-        << '\n';
-    return kGood;
-  }
-  *context.out << "the " << rotated->kind() << " key was rotated (record " << index << ")\n  old  "
-               << HexEncode(AsBytes(rotated->old_public_key()))
-               << ", its destruction is ordered\n  new  "
-               << HexEncode(AsBytes(rotated->new_public_key())) << ", keys/" << rotated->key_id()
-               << ".key: it belongs into the backup of the state folder\n";
+  PrintRotation(index, *rotated, context);
   return kGood;
 }
 
@@ -93,9 +122,13 @@ void RegisterKeyCommands(CLI::App& app, CommandContext& context) {
   CLI::App* key = AddNoun(app, "key", "The coordinator's own keys");
   CLI::App* rotate = AddCommand(*key, context, "rotate", "Put a new key in the place of one",
                                 [options, &context] { return Rotate(*options, context); });
-  rotate->add_option("KIND", options->kind, "statement")
+  rotate->add_option("KIND", options->kind, "statement or log")
       ->required()
-      ->check(CLI::IsMember({"statement"}));
+      ->check(CLI::IsMember({"statement", "log"}));
+  rotate
+      ->add_option("--overlap-days", options->overlap_days,
+                   "log: both keys count so long, 1 to 90; default 14")
+      ->check(CLI::Range(1, 90));
   AddState(rotate, options);
   CLI::App* ledger = AddNoun(app, "ledger", "The log: verify, read, hand out");
   CLI::App* erase =

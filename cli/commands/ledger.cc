@@ -158,7 +158,8 @@ absl::StatusOr<std::vector<ledger::verifier::Erased>> ErasedOf(const ledger::Log
 absl::StatusOr<int> Show(const LedgerOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
   if (options.vkey || options.head) {
-    *context.out << (options.vkey ? absl::StrCat(log->key().Vkey(), "\n") : log->Head().note);
+    *context.out << (options.vkey ? absl::StrCat(log->keys().newest().Vkey(), "\n")
+                                  : log->Head().note);
     return kGood;
   }
   CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord record, log->ReadRecord(options.index));

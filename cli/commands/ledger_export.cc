@@ -41,8 +41,9 @@ absl::Status BundlesOfState(const ExportOptions& options, nlohmann::json& list) 
   }
   for (const std::uint64_t index : indexes) {
     CARNET_ASSIGN_OR_RETURN(const ledger::LogView::Proven proven, log->ProvePublished(index));
-    CARNET_RETURN_IF_ERROR(
-        WriteBundle(proven.record, proven.head, log->key(), options.bundles, list));
+    CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey signer,
+                            ledger::SignerOf(proven.head.note, log->keys()));
+    CARNET_RETURN_IF_ERROR(WriteBundle(proven.record, proven.head, signer, options.bundles, list));
   }
   return absl::OkStatus();
 }
@@ -61,7 +62,12 @@ absl::Status BundlesOfManifest(const ExportOptions& options, nlohmann::json& lis
   if (genesis == nullptr) {
     return absl::NotFoundError("manifest: it does not begin with genesis");
   }
-  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log, ledger::ParseVkey(genesis->log_vkey()));
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey founding, ledger::ParseVkey(genesis->log_vkey()));
+  ledger::LogKeys keys(founding);
+  for (const ledger::verifier::IndexedRecord& entry : manifest.records) {
+    CARNET_RETURN_IF_ERROR(keys.Follow(entry.index, entry.record).status());
+  }
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log, ledger::SignerOf(manifest.head, keys));
   CARNET_ASSIGN_OR_RETURN(const ledger::Head head, ledger::ParseHead(manifest.head, log));
   CARNET_ASSIGN_OR_RETURN(const std::vector<v1::ProvenRecord> records,
                           ledger::verifier::ProveSingly(manifest, head.size));

@@ -1,6 +1,7 @@
 #include "cli/commands/ledger_place.h"
 
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "base/files.h"
@@ -9,6 +10,7 @@
 #include "ledger/note.h"
 #include "ledger/readers/directory_source.h"
 #include "ledger/readers/state_source.h"
+#include "ledger/record.h"
 #include "ledger/sqlite_store.h"
 #include "ledger/trust.h"
 
@@ -28,12 +30,26 @@ absl::StatusOr<TrustPolicy> OwnTrustPolicy(const std::string& state) {
   CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey key, ledger::ParseVkey(opened.identity.vkey));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, opened.store->Size());
   Digest genesis{};
+  std::vector<std::string> succeeds;
   if (size > 0) {
     CARNET_ASSIGN_OR_RETURN(const std::vector<ledger::StoredRecord> first,
                             opened.store->ReadRecords(0, 1));
     genesis = ledger::LeafHash(AsBytes(first.front().entry));
+    const absl::StatusOr<ledger::Record> opened_first =
+        ledger::OpenVerifiedRecord(first.front().record);
+    if (const auto* founding = opened_first.ok() ? opened_first->As<v1::Genesis>() : nullptr;
+        founding != nullptr && founding->has_succeeds()) {
+      succeeds.push_back(founding->succeeds().origin());
+    }
   }
-  return ledger::verifier::ParseTrustPolicy(ledger::TrustPolicyText(key, genesis));
+  CARNET_ASSIGN_OR_RETURN(std::vector<ledger::LogKey> stored, opened.store->ReadLogKeys());
+  CARNET_ASSIGN_OR_RETURN(const ledger::LogKeys keys,
+                          ledger::LogKeys::Create(key, std::move(stored)));
+  CARNET_ASSIGN_OR_RETURN(
+      TrustPolicy policy,
+      ledger::verifier::ParseTrustPolicy(ledger::TrustPolicyText(keys.NoteKeys(), genesis)));
+  policy.succeeds = std::move(succeeds);  // The operator's own word.
+  return policy;
 }
 
 void AddSourceOptions(CLI::App& command, SourceOptions& options) {

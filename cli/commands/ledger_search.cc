@@ -247,6 +247,17 @@ class LeafTree {
   std::vector<std::vector<Digest>> levels_;  // of perfect subtrees, leaves first
 };
 
+// Which of the log's keys signed the head.
+absl::StatusOr<ledger::NoteKey> SignerAfter(
+    const ledger::NoteKey& founding, const std::map<std::uint64_t, v1::SignedRecord>& rotations,
+    absl::string_view note) {
+  ledger::LogKeys keys(founding);
+  for (const auto& [index, record] : rotations) {
+    CARNET_RETURN_IF_ERROR(keys.Follow(index, record).status());
+  }
+  return ledger::SignerOf(note, keys);
+}
+
 // The records that answers name, as bundles. Reads the log a second time: which they are is known
 // only after the first.
 absl::StatusOr<std::size_t> WriteProofs(const OpenedSource& source, const LogVerdict& searched,
@@ -254,11 +265,15 @@ absl::StatusOr<std::size_t> WriteProofs(const OpenedSource& source, const LogVer
                                         const std::string& directory) {
   std::vector<Digest> leaves;
   std::map<std::uint64_t, v1::SignedRecord> records;
+  std::map<std::uint64_t, v1::SignedRecord> rotations;
   const LogVerdict verdict = ledger::verifier::VerifyWholeLog(
       *source.log, source.policy, {}, [&](const TakenRecord& taken) {
         leaves.push_back(taken.record.leaf_hash);
         if (wanted.count(taken.index) != 0) {
           records.emplace(taken.index, taken.signed_record);
+        }
+        if (taken.record.As<v1::KeyRotated>() != nullptr) {
+          rotations.emplace(taken.index, taken.signed_record);
         }
       });
   if (records.empty() || verdict.failure || !(verdict.report.head == searched.report.head)) {
@@ -270,7 +285,9 @@ absl::StatusOr<std::size_t> WriteProofs(const OpenedSource& source, const LogVer
   if (genesis == nullptr) {
     return absl::UnauthenticatedError("the log does not begin with a genesis record");
   }
-  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log, ledger::ParseVkey(genesis->log_vkey()));
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey founding, ledger::ParseVkey(genesis->log_vkey()));
+  CARNET_ASSIGN_OR_RETURN(const ledger::NoteKey log,
+                          SignerAfter(founding, rotations, AsText(note)));
   CARNET_ASSIGN_OR_RETURN(const ledger::Head head, ledger::ParseHead(AsText(note), log));
   CARNET_RETURN_IF_ERROR(MakeDirs(directory, kProofDirMode));
   LeafTree tree(std::move(leaves));

@@ -1,6 +1,7 @@
 #include "cli/commands/user_enroll.h"
 
 #include <system_error>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -10,12 +11,14 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "carnet/v1/federation.pb.h"
+#include "cli/client.h"
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
 #include "crypto/key_files.h"
 #include "crypto/p256.h"
 #include "exchange/enrolment.h"
 #include "exchange/join_token.h"
+#include "ledger/verifier/key_history.h"
 #include "ledger/verifier/record.h"
 
 namespace carnet::cli {
@@ -112,12 +115,33 @@ absl::Status Bad(absl::string_view what) {
   return absl::UnauthenticatedError(absl::StrCat("enrolment: ", what));
 }
 
-// The answer is of the federation that the invitation names, and about this person and these keys.
-absl::StatusOr<v1::UserEnrolled> CheckAnswer(const JoinToken& token, const Keys& keys,
-                                             const v1::EnrollUserResponse& answer) {
+// The certificate is of this person, by the authority that the invitation names.
+absl::Status CheckCertificate(const JoinToken& token, const Keys& keys,
+                              const v1::EnrollUserResponse& answer) {
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo authority,
+                          crypto::ParseCertificatePem(answer.ca_certificate_pem()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
+                          crypto::VerifyCertificate(answer.certificate_pem(),
+                                                    answer.ca_certificate_pem(), absl::Now()));
+  if (authority.spki_sha256 != token.ca_spki_sha256 || certificate.spki != keys.tls.spki() ||
+      certificate.spiffe_id->user() != token.slot) {
+    return Bad("the certificate is not of this person and this federation");
+  }
+  return absl::OkStatus();
+}
+
+// The answer is of the log that the invitation names, and about this person and these keys.
+// rotations: as far as they are known; a log whose keys were rotated needs them.
+absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const Keys& keys,
+                                              const v1::EnrollUserResponse& answer,
+                                              const std::vector<Client::Rotation>& rotations) {
   namespace verifier = ledger::verifier;
-  CARNET_ASSIGN_OR_RETURN(const verifier::VerifierKey log,
-                          verifier::ParseVerifierKey(token.log_vkey));
+  CARNET_ASSIGN_OR_RETURN(verifier::VerifierKey log, verifier::ParseVerifierKey(token.log_vkey));
+  for (const Client::Rotation& rotation : rotations) {
+    if (auto next = verifier::FollowLogKey(log, rotation.record); next.ok()) {
+      log = *std::move(next);
+    }
+  }
   CARNET_ASSIGN_OR_RETURN(const verifier::VerifiedHead head,
                           verifier::VerifyHead(answer.head(), log));
   CARNET_ASSIGN_OR_RETURN(const auto genesis,
@@ -130,19 +154,15 @@ absl::StatusOr<v1::UserEnrolled> CheckAnswer(const JoinToken& token, const Keys&
       genesis.leaf_hash != token.genesis_leaf) {
     return Bad("the log does not begin with the record that the invitation names");
   }
-  if (user == nullptr || AsText(enrolled.public_key) != first->statement_public_key() ||
+  CARNET_ASSIGN_OR_RETURN(verifier::KeyHistory history, verifier::KeyHistory::Create(genesis));
+  for (const Client::Rotation& rotation : rotations) {
+    CARNET_RETURN_IF_ERROR(history.Add(rotation.index, rotation.record));
+  }
+  if (user == nullptr ||
+      enrolled.public_key != history.StatementKeyAt(answer.enrolled().proof().index()) ||
       user->user_id() != token.slot || user->public_key() != AsText(keys.statement.public_key()) ||
       user->tls_spki_sha256() != AsText(crypto::Sha256(keys.tls.spki()))) {
     return Bad("the record is not of this person and these keys");
-  }
-  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo authority,
-                          crypto::ParseCertificatePem(answer.ca_certificate_pem()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
-                          crypto::VerifyCertificate(answer.certificate_pem(),
-                                                    answer.ca_certificate_pem(), absl::Now()));
-  if (authority.spki_sha256 != token.ca_spki_sha256 || certificate.spki != keys.tls.spki() ||
-      certificate.spiffe_id->user() != token.slot) {
-    return Bad("the certificate is not of this person and this federation");
   }
   return *user;
 }
@@ -158,6 +178,33 @@ absl::Status WriteContext(const fs::path& out, const JoinToken& token,
       "\nca_file: ca.pem\ncertificate_file: user.pem\nkey_dir: keys\nlog_vkey: ", token.log_vkey,
       "\n");
   return WriteFileAtomic(out / "context.yaml", AsBytes(context));
+}
+
+// Checks everything and writes the folder's files, context.yaml last.
+absl::StatusOr<v1::UserEnrolled> TakeAnswer(const fs::path& out, const JoinToken& token,
+                                            const Keys& keys,
+                                            const v1::EnrollUserResponse& answer) {
+  CARNET_RETURN_IF_ERROR(CheckCertificate(token, keys, answer));
+  absl::StatusOr<v1::UserEnrolled> user = CheckRecords(token, keys, answer, {});
+  if (user.ok() || !absl::IsUnauthenticated(user.status())) {
+    CARNET_RETURN_IF_ERROR(user.status());
+    CARNET_RETURN_IF_ERROR(WriteContext(out, token, answer));
+    return user;
+  }
+  // Keys were rotated since the invitation, or since genesis: the certificate opens the way to the
+  // records that say so.
+  CARNET_RETURN_IF_ERROR(WriteContext(out, token, answer));
+  const auto follow = [&]() -> absl::StatusOr<v1::UserEnrolled> {
+    CARNET_ASSIGN_OR_RETURN(const auto client, Client::OpenContext(out / "context.yaml"));
+    CARNET_ASSIGN_OR_RETURN(const auto rotations, client->FetchRotations());
+    return rotations.empty() ? user : CheckRecords(token, keys, answer, rotations);
+  };
+  user = follow();
+  if (!user.ok()) {
+    std::error_code error;
+    fs::remove(out / "context.yaml", error);
+  }
+  return user;
 }
 
 }  // namespace
@@ -182,8 +229,8 @@ absl::StatusOr<EnrolledPerson> EnrollPerson(const EnrollOptions& options) {
   request.set_public_key(ToString(keys.statement.public_key()));
   request.set_proof(ToString(keys.statement.Sign(exchange::EnrollUserProofMessage(request))));
   CARNET_ASSIGN_OR_RETURN(const v1::EnrollUserResponse answer, Post(token, request));
-  CARNET_ASSIGN_OR_RETURN(const v1::UserEnrolled user, CheckAnswer(token, keys, answer));
-  CARNET_RETURN_IF_ERROR(WriteContext(options.out, token, answer));
+  CARNET_ASSIGN_OR_RETURN(const v1::UserEnrolled user,
+                          TakeAnswer(options.out, token, keys, answer));
   EnrolledPerson person;
   person.user_id = user.user_id();
   person.public_key = keys.statement.public_key();

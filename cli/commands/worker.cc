@@ -5,11 +5,13 @@
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/config_loader.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "cli/commands.h"
+#include "worker/accept_log.h"
 #include "worker/agent.h"
 #include "worker/receipt_list.h"
 #include "worker/trainer.h"
@@ -50,6 +52,33 @@ absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
     return kMisbehaviour;
   }
   CARNET_RETURN_IF_ERROR(status);
+  return kGood;
+}
+
+struct AcceptFlags {
+  std::string state;
+  std::string join;
+};
+
+absl::StatusOr<int> Accept(const AcceptFlags& flags, CommandContext& context) {
+  const SystemClock clock;
+  CARNET_ASSIGN_OR_RETURN(const worker::AcceptedLog accepted,
+                          worker::AcceptLog(flags.state, flags.join, clock.Now()));
+  if (context.json) {
+    *context.out << nlohmann::json{{"old_origin", accepted.old_origin},
+                                   {"old_size", accepted.old_size},
+                                   {"origin", accepted.origin},
+                                   {"kept", accepted.kept.string()}}
+                        .dump()
+                 << '\n';
+    return kGood;
+  }
+  *context.out << accepted.origin << " may take the place of " << accepted.old_origin
+               << "\n  this worker saw " << accepted.old_size
+               << " records of the old log; the new one is taken only if it admits them\n"
+               << "  kept  " << accepted.kept.string() << " (receipts, heads, evidence)\n"
+               << "Next: carnet worker run --state " << flags.state << " --join " << flags.join
+               << '\n';
   return kGood;
 }
 
@@ -114,6 +143,15 @@ void RegisterWorkerCommands(CLI::App& app, CommandContext& context) {
       ->capture_default_str();
   run->add_option("--log-level", flags->log_level, "debug, info, warning or error")
       ->capture_default_str();
+
+  auto accept = std::make_shared<AcceptFlags>();
+  CLI::App* accept_log =
+      AddCommand(*noun, context, "accept-log",
+                 "Say that a log may take the place of the one that lost records",
+                 [accept, &context] { return Accept(*accept, context); });
+  accept_log->add_option("--state", accept->state, "State folder of this worker; it is not running")
+      ->required();
+  accept_log->add_option("--join", accept->join, "Join token of the new log (a file)")->required();
 
   auto state = std::make_shared<std::string>();
   CLI::App* logs = AddCommand(*noun, context, "logs", "Print what trainers wrote to standard error",

@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/keys.h"
 #include "coordinator/core/reconcile.h"
 
 namespace carnet::coordinator::audit {
@@ -110,6 +111,23 @@ void Check(const Step& step, const v1::KeyCreated& record) {
   }
 }
 
+namespace {
+
+// Of the coordinator's own keys: one that gave way, and whose overlap has ended.
+void ExpectGone(const Step& step, const std::string& id, absl::Time at) {
+  const State& state = step.state();
+  for (const char* kind : {kStatementKind, kLogKind}) {
+    step.Expect(state.KeyIdOf(kind) != id, "key",
+                absl::StrCat("another ", kind, " key in the place of ", id), "it is in force");
+  }
+  for (const Rotation& rotation : state.rotations) {
+    step.Expect(rotation.old_key_id != id || at >= EndOfOverlap(rotation), "key",
+                absl::StrCat("the end of the overlap of ", id), "both keys count");
+  }
+}
+
+}  // namespace
+
 void Check(const Step& step, const v1::KeyDestructionOrdered& record) {
   for (const std::string& id : record.key_ids()) {
     const auto key = step.state().keys.find(id);
@@ -122,6 +140,7 @@ void Check(const Step& step, const v1::KeyDestructionOrdered& record) {
     const Job* const job = step.state().FindJob(key->second.terms.job_id());
     step.Expect(job == nullptr || !InUse(*job, key->second.terms), "key",
                 absl::StrCat("the end of what ", id, " is for"), "it is under way");
+    ExpectGone(step, id, ToTime(record.common().at()));
     step.memory().destruction_ordered.emplace(id, ToTime(record.common().at()));
   }
 }

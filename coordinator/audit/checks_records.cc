@@ -122,18 +122,24 @@ void Check(const Step& step, const v1::ObligationLate& record) {
 
 void Check(const Step& step, const v1::KeyRotated& record) {
   const State& state = step.state();
-  if (!step.Expect(record.kind() == kStatementKind, "rotation", "a rotation of the statement key",
+  const absl::StatusOr<std::string> in_force = PublicKeyInForce(state, record.kind());
+  if (!step.Expect(in_force.ok(), "rotation", "a rotation of the statement or the log key",
                    record.kind())) {
     return;
   }
-  step.Expect(record.old_public_key() == state.StatementKey(), "rotation",
-              absl::StrCat("the key in force, ", Hex(state.StatementKey()), ", gives way"),
+  step.Expect(record.old_public_key() == *in_force, "rotation",
+              absl::StrCat("the key in force, ", Hex(*in_force), ", gives way"),
               Hex(record.old_public_key()));
+  if (record.kind() == kLogKind) {
+    const absl::Duration overlap = ToTime(record.overlap_until()) - ToTime(record.common().at());
+    step.Expect(overlap >= kOverlapMin - absl::Minutes(1) && overlap <= kOverlapMax, "rotation",
+                "both keys of the log count for 1 to 90 days", absl::FormatDuration(overlap));
+  }
   step.Expect(record.new_public_key() != record.old_public_key(), "rotation", "another key",
               "the same one");
   step.Expect(state.keys.count(record.key_id()) == 0, "rotation", "a key id of its own",
               record.key_id());
-  const Rotation* const last = state.FindRotation(kStatementKind);
+  const Rotation* const last = state.FindRotation(record.kind());
   if (last != nullptr) {
     const auto old_key = state.keys.find(last->old_key_id);
     step.Expect(old_key != state.keys.end() && old_key->second.phase == KeyPhase::kDestroyed,

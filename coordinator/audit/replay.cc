@@ -10,6 +10,7 @@
 #include "coordinator/audit/decisions.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/keys.h"
 #include "ledger/record.h"
 
 namespace carnet::coordinator::audit {
@@ -195,7 +196,10 @@ void Replay::FinishKeys() const {
     const bool in_use =
         job != nullptr && ((job->round.has_value() && same(job->round->opened)) ||
                            (job->evaluation.has_value() && same(job->evaluation->opened)));
-    const bool in_force = state_.KeyIdOf(key.terms.purpose()) == id;
+    bool in_force = state_.KeyIdOf(key.terms.purpose()) == id;
+    for (const Rotation& rotation : state_.rotations) {
+      in_force = in_force || (rotation.old_key_id == id && state_.last < EndOfOverlap(rotation));
+    }
     if (key.phase == KeyPhase::kLive && !in_use && !in_force) {
       add(Severity::kGap, "key-order",
           absl::StrCat("the destruction of ", id, ", whose ", key.terms.purpose(), " has ended"),

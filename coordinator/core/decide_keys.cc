@@ -2,31 +2,83 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/status.h"
+#include "base/timestamp.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/keys.h"
 #include "crypto/hash.h"
+#include "ledger/note.h"
 
 namespace carnet::coordinator {
+namespace {
+
+// The command of its kind: ids, both keys, and an overlap where the kind has one.
+absl::Status CheckRotation(const State& state, const v1::KeyRotated& rotated, absl::Time now) {
+  const absl::Status bad = absl::InvalidArgumentError("keys: malformed");
+  if (!IsId("k", rotated.key_id()) || rotated.new_public_key() == rotated.old_public_key() ||
+      rotated.new_key_signature().empty()) {
+    return bad;
+  }
+  if (rotated.kind() == kStatementKind) {
+    return rotated.has_overlap_until() || !rotated.log_vkey().empty() ? bad : absl::OkStatus();
+  }
+  const absl::StatusOr<ledger::NoteKey> log = ledger::ParseVkey(rotated.log_vkey());
+  if (!log.ok() || log->name != state.genesis.origin() ||
+      AsText(log->public_key) != rotated.new_public_key() || rotated.old_key_signature().empty()) {
+    return bad;
+  }
+  const absl::Duration overlap = ToTime(rotated.overlap_until()) - now;
+  // A clock read before this one made it: up to a minute less.
+  if (overlap < kOverlapMin - absl::Minutes(1) || overlap > kOverlapMax) {
+    return absl::InvalidArgumentError("keys: both keys of the log count for 1 to 90 days");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> PublicKeyInForce(const State& state, const std::string& kind) {
+  if (kind == kStatementKind) {
+    return state.StatementKey();
+  }
+  if (kind != kLogKind) {
+    return absl::InvalidArgumentError("keys: statement and log are the kinds that can be rotated");
+  }
+  if (const Rotation* last = state.FindRotation(kind); last != nullptr) {
+    return last->terms.new_public_key();
+  }
+  const absl::StatusOr<ledger::NoteKey> founding = ledger::ParseVkey(state.genesis.log_vkey());
+  if (!founding.ok()) {
+    return absl::DataLossError("keys: genesis names no key of the log");
+  }
+  return ToString(founding->public_key);
+}
+
+absl::Time EndOfOverlap(const Rotation& rotation) {
+  return rotation.terms.has_overlap_until() ? ToTime(rotation.terms.overlap_until())
+                                            : absl::InfinitePast();
+}
+
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RotateKey& command) {
   const State& state = drafts.state();
   CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, {"operator", "admin"}));
-  if (command.rotated.kind() != kStatementKind || !IsId("k", command.rotated.key_id())) {
-    return absl::InvalidArgumentError("keys: the statement key is the one that can be rotated");
-  }
+  const std::string& kind = command.rotated.kind();
+  CARNET_ASSIGN_OR_RETURN(const std::string in_force, PublicKeyInForce(state, kind));
+  CARNET_RETURN_IF_ERROR(CheckRotation(state, command.rotated, drafts.now()));
   if (state.rotations.size() >= kRotationsMax) {
     return absl::ResourceExhaustedError("keys: 1024 rotations are on record, which is the limit");
   }
-  if (const Rotation* last = state.FindRotation(kStatementKind);
+  if (const Rotation* last = state.FindRotation(kind);
       last != nullptr && state.keys.at(last->old_key_id).phase != KeyPhase::kDestroyed) {
     return absl::FailedPreconditionError("keys: the key before this one is not destroyed yet");
   }
-  if (command.rotated.old_public_key() != state.StatementKey()) {
+  if (command.rotated.old_public_key() != in_force) {
     return absl::AbortedError("keys: another rotation came first");
   }
   v1::KeyRotated record = command.rotated;
   record.set_rotated_by(command.user_id);
-  // The engine signs each record with the key in force before it, so this one with the old key.
-  // Reconcile orders that key's destruction, by a record that the new one signs.
+  // The engine signs each record with the statement key in force before it; the log signs the head
+  // over this record with both of its keys (ledger/log_keys.h). Reconcile orders the destruction of
+  // the old key, at once or when the overlap has ended.
   const std::uint64_t index = drafts.Add(record);
   return std::move(drafts).Answer(index);
 }

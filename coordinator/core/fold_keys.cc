@@ -5,7 +5,7 @@
 namespace carnet::coordinator {
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::KeyRotated& record) {
-  if (index == 0 || state.keys.count(record.key_id()) != 0) {
+  if (index == 0 || record.key_id().empty() || state.keys.count(record.key_id()) != 0) {
     return absl::DataLossError(absl::StrCat("record ", index, " rotates to a key that was there"));
   }
   Rotation rotation{record, index, state.KeyIdOf(record.kind())};

@@ -7,6 +7,7 @@
 #include "base/timestamp.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/keys.h"
 #include "coordinator/core/plan.h"
 #include "coordinator/core/policy_life.h"
 #include "coordinator/core/reasons.h"
@@ -199,10 +200,15 @@ class Reconciler {
     }
   }
 
-  // A key that gave way to another goes.
+  // A key that gave way to another goes, when both have counted as long as the record says.
   void ReconcileRotations() {
     for (const Rotation& rotation : state_.rotations) {
-      if (state_.keys.at(rotation.old_key_id).phase == KeyPhase::kLive) {
+      if (state_.keys.at(rotation.old_key_id).phase != KeyPhase::kLive) {
+        continue;
+      }
+      if (const absl::Time end = EndOfOverlap(rotation); now_ < end) {
+        WakeAt(end);
+      } else {
         Want(absl::StrCat("retire/", rotation.old_key_id),
              RunCommand{OrderKeyDestruction{{rotation.old_key_id}, "rotated"}});
       }

@@ -29,6 +29,18 @@ constexpr absl::Duration kPublishSpacing = absl::Milliseconds(100);
 // How often the lag is looked at while something waits.
 constexpr absl::Duration kLagTick = absl::Seconds(1);
 
+// The policy file names the log's keys of its day; the log knows those it handed over to since.
+ledger::verifier::TrustPolicy FollowedPolicy(ledger::verifier::TrustPolicy policy,
+                                             const ledger::LogView& log) {
+  const absl::StatusOr<ledger::verifier::VerifierKey> own = LogOf(log);
+  for (ledger::verifier::VerifierKey& named : policy.logs) {
+    if (own.ok() && named.name == own->name) {
+      named = *own;
+    }
+  }
+  return policy;
+}
+
 }  // namespace
 
 Publisher::Publisher(PublisherOptions options, ledger::Log& log, const Clock& clock, Rng& rng,
@@ -65,8 +77,7 @@ absl::Status Publisher::CheckAgainst(const WitnessClient& client) {
 }
 
 void Publisher::KeepEvidence(const std::string& other_head) const {
-  const absl::StatusOr<ledger::verifier::VerifierKey> key =
-      ledger::verifier::ParseVerifierKey(log_.key().Vkey());
+  const absl::StatusOr<ledger::verifier::VerifierKey> key = LogOf(log_);
   CARNET_CHECK(key.ok());
   absl::StatusOr<ledger::verifier::HeadTracker> tracker =
       ledger::verifier::HeadTracker::Create(*key, other_head);
@@ -114,7 +125,9 @@ absl::Status Publisher::Start() {
   CARNET_RETURN_IF_ERROR(log_.SetWitnessed(true));
   const absl::StatusOr<ledger::SignedHead> published = log_.PublishedHead();
   const bool accepted =
-      published.ok() && ledger::verifier::VerifyTrustedHead(published->note, options_.policy).ok();
+      published.ok() &&
+      ledger::verifier::VerifyTrustedHead(published->note, FollowedPolicy(options_.policy, log_))
+          .ok();
   if (published.ok() && !accepted) {
     Log(LogLevel::kWarning, "publish.withdrawn", {{"size", published->head.size}});
     CARNET_RETURN_IF_ERROR(log_.WithdrawPublished());
@@ -273,7 +286,7 @@ void Publisher::Ask(std::size_t witness, const std::shared_ptr<Attempt>& attempt
 
 bool Publisher::PublishIfMet(const ledger::SignedHead& head, const std::string& lines) {
   const std::string note = absl::StrCat(head.note, lines);
-  if (!ledger::verifier::VerifyTrustedHead(note, options_.policy).ok()) {
+  if (!ledger::verifier::VerifyTrustedHead(note, FollowedPolicy(options_.policy, log_)).ok()) {
     return false;
   }
   const absl::Status published = log_.Publish(note);

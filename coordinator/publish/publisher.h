@@ -43,7 +43,7 @@ struct PublisherOptions {
 // witness without a URL or a CA that it needs, a quorum of nobody. Those of base/files.h.
 absl::StatusOr<PublisherOptions> LoadPublisherOptions(const v1::PublishConfig& config,
                                                       const std::filesystem::path& state_dir,
-                                                      const ledger::NoteKey& log,
+                                                      const ledger::LogKeys& log,
                                                       const Digest& genesis_leaf);
 
 class Publisher {

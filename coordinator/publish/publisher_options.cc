@@ -1,4 +1,5 @@
 // From coordinator.yaml and a policy file to the publisher's options.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -55,7 +56,7 @@ absl::StatusOr<WitnessPeer> LoadPeer(const ledger::verifier::TrustPolicy::Witnes
 
 absl::StatusOr<PublisherOptions> LoadPublisherOptions(const v1::PublishConfig& config,
                                                       const std::filesystem::path& state_dir,
-                                                      const ledger::NoteKey& log,
+                                                      const ledger::LogKeys& log,
                                                       const Digest& genesis_leaf) {
   const std::filesystem::path file = state_dir / config.policy();
   CARNET_ASSIGN_OR_RETURN(const Bytes text, ReadFile(file, ledger::verifier::kTrustPolicyBytesMax));
@@ -64,8 +65,15 @@ absl::StatusOr<PublisherOptions> LoadPublisherOptions(const v1::PublishConfig& c
   if (!policy.ok()) {
     return WithOperatorDetail(policy.status(), file.string());
   }
-  const ledger::verifier::VerifierKey* own = policy->FindLog(log.name);
-  if (own == nullptr || own->public_key != log.public_key || policy->genesis != genesis_leaf) {
+  const ledger::verifier::VerifierKey* own = policy->FindLog(log.founding().name);
+  const auto of_log = [&log](const ledger::verifier::VerifierKey& key) {
+    return std::any_of(log.all().begin(), log.all().end(), [&key](const ledger::LogKey& one) {
+      return one.note.public_key == key.public_key;
+    });
+  };
+  if (own == nullptr || !of_log(*own) ||
+      !std::all_of(own->successors.begin(), own->successors.end(), of_log) ||
+      policy->genesis != genesis_leaf) {
     return WithRemedy(
         BadPublish("the policy is not of this log: its key and genesis were expected",
                    file.string()),

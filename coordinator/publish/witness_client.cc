@@ -77,11 +77,26 @@ absl::StatusOr<HttpResponse> WitnessClient::Send(const WitnessUrl& url, HttpRequ
   return call_(options, request);
 }
 
+absl::StatusOr<ledger::verifier::VerifierKey> LogOf(const ledger::LogView& log) {
+  ledger::verifier::VerifierKey founding;
+  bool first = true;
+  for (const std::string& vkey : log.keys().Vkeys()) {
+    CARNET_ASSIGN_OR_RETURN(auto key, ledger::verifier::ParseVerifierKey(vkey));
+    if (first) {
+      founding = std::move(key);
+    } else {
+      founding.successors.push_back(std::move(key));
+    }
+    first = false;
+  }
+  return founding;
+}
+
 // The answer's line of this witness; lines of other keys are none of ours.
 absl::StatusOr<std::string> WitnessClient::OwnLine(const ledger::SignedHead& head,
                                                    const ledger::LogView& log,
                                                    absl::string_view answer) const {
-  CARNET_ASSIGN_OR_RETURN(const auto key, ledger::verifier::ParseVerifierKey(log.key().Vkey()));
+  CARNET_ASSIGN_OR_RETURN(const auto key, LogOf(log));
   for (const absl::string_view line : absl::StrSplit(answer, '\n', absl::SkipEmpty())) {
     const std::string text = absl::StrCat(line, "\n");
     const auto verified = ledger::verifier::VerifyHead(absl::StrCat(head.note, text), key);

@@ -42,6 +42,9 @@ struct WitnessPeer {
 using HttpCaller =
     std::function<absl::StatusOr<HttpResponse>(const HttpCallOptions&, const HttpRequest&)>;
 
+// The log as the verifier knows it: its founding key, with those that it was handed over to.
+absl::StatusOr<ledger::verifier::VerifierKey> LogOf(const ledger::LogView& log);
+
 // For one thread at a time.
 class WitnessClient {
  public:

@@ -9,6 +9,7 @@
 #include "coordinator/rpc/admin_status.h"
 #include "coordinator/rpc/jobs_status.h"
 #include "coordinator/rpc/key_admin.h"
+#include "coordinator/rpc/metadata.h"
 #include "crypto/hash.h"
 #include "exchange/join_token.h"
 #include "ledger/record.h"
@@ -300,7 +301,11 @@ grpc::ServerUnaryReactor* AdminService::GetRecord(grpc::CallbackServerContext* c
     reactor->Finish(ToGrpcStatus(user.status()));
     return reactor;
   }
-  FinishOn(services_.storage, reactor, [this, request, response]() -> absl::Status {
+  FinishOn(services_.storage, reactor, [this, context, request, response]() -> absl::Status {
+    if (request->index() == 0) {
+      CARNET_ASSIGN_OR_RETURN(const std::string rotations, RotationsOnRecord(services_));
+      context->AddInitialMetadata(kRotationsMetadata, rotations);
+    }
     CARNET_ASSIGN_OR_RETURN(ledger::LogView::Proven proven, services_.log.Prove(request->index()));
     *response->mutable_record() = std::move(proven.record);
     response->set_head(proven.head.note);

@@ -1,17 +1,24 @@
 #include "coordinator/rpc/key_admin.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/timestamp.h"
 #include "coordinator/core/keys.h"
+#include "coordinator/rpc/metadata.h"
 #include "ledger/record.h"
 
 namespace carnet::coordinator {
 namespace {
+
+constexpr std::uint32_t kOverlapDays = 14;  // where the request names none
 
 // A key whose file is durable and that no record names yet.
 struct NewKey {
@@ -19,30 +26,56 @@ struct NewKey {
   crypto::Ed25519KeyPair pair;
 };
 
-// What the new key signs, so that nobody can put another's key on record (docs/formats.md).
+// What the new key signs, so that nobody can put another's key on record, and the log's old one,
+// so that whoever trusts it may trust the new one (docs/formats.md).
 std::string Handover(const v1::KeyRotated& rotated, const std::string& origin) {
   return absl::StrCat("carnet/key-rotated/v1\n", rotated.kind(), "\n", origin, "\n",
                       Base64Encode(AsBytes(rotated.old_public_key())), "\n",
                       Base64Encode(AsBytes(rotated.new_public_key())), "\n");
 }
 
-absl::StatusOr<NewKey> MakeKey(const Services& services, const std::string& kind) {
-  if (kind != kStatementKind) {
-    return absl::InvalidArgumentError("keys: the statement key is the one that can be rotated");
+absl::Status SignHandover(const Services& services, const std::string& origin, NewKey* made) {
+  const std::string text = Handover(made->rotated, origin);
+  made->rotated.set_new_key_signature(ToString(made->pair.Sign(AsBytes(text))));
+  if (made->rotated.kind() != kLogKind) {
+    return absl::OkStatus();
   }
+  made->rotated.set_log_vkey(ledger::NoteKey{origin, made->pair.public_key()}.Vkey());
+  CARNET_ASSIGN_OR_RETURN(*made->rotated.mutable_old_key_signature(),
+                          services.log.SignHandover(text));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NewKey> MakeKey(const Services& services, const v1::RotateKeyRequest& request) {
+  const std::string& kind = request.kind();
   NewKey made{.rotated = {}, .pair = crypto::Ed25519KeyPair::Generate(services.rng)};
   std::string origin;
-  CARNET_RETURN_IF_ERROR(services.engine.ReadBlocking([&](const State& state, absl::Time) {
-    made.rotated.set_old_public_key(state.StatementKey());
+  absl::Status status;
+  CARNET_RETURN_IF_ERROR(services.engine.ReadBlocking([&](const State& state, absl::Time now) {
+    const absl::StatusOr<std::string> in_force = PublicKeyInForce(state, kind);
+    status = in_force.status();
     origin = state.genesis.origin();
+    if (!status.ok()) {
+      return;
+    }
+    made.rotated.set_old_public_key(*in_force);
+    if (kind == kLogKind) {
+      const std::uint32_t days =
+          request.overlap_days() == 0 ? kOverlapDays : request.overlap_days();
+      *made.rotated.mutable_overlap_until() =
+          ToTimestamp(absl::FromUnixSeconds(absl::ToUnixSeconds(now)) + absl::Hours(24) * days);
+    }
   }));
+  CARNET_RETURN_IF_ERROR(status);
+  if (kind != kLogKind && request.overlap_days() != 0) {
+    return absl::InvalidArgumentError("keys: the statement key changes at once, without overlap");
+  }
   const Bytes random = RandomBytes(services.rng, kIdRandomBytes);
   made.rotated.set_kind(kind);
   made.rotated.set_key_id(
       MakeId("k", std::span<const std::uint8_t, kIdRandomBytes>(random.data(), kIdRandomBytes)));
   made.rotated.set_new_public_key(ToString(made.pair.public_key()));
-  made.rotated.set_new_key_signature(
-      ToString(made.pair.Sign(AsBytes(Handover(made.rotated, origin)))));
+  CARNET_RETURN_IF_ERROR(SignHandover(services, origin, &made));
   CARNET_RETURN_IF_ERROR(
       services.keys.Create(made.rotated.key_id(), crypto::KeyKind::kEd25519, made.pair.seed()));
   return made;
@@ -50,7 +83,7 @@ absl::StatusOr<NewKey> MakeKey(const Services& services, const std::string& kind
 
 // The answer to a rotation; a key that the record does not name (the request was answered before,
 // by another key) is destroyed.
-absl::Status FillRotation(const Services& services, const std::string& key_id,
+absl::Status FillRotation(const Services& services, const v1::KeyRotated& made,
                           const absl::StatusOr<Answer>& answer, v1::RotateKeyResponse* response) {
   absl::Status status = answer.status();
   std::string recorded;
@@ -66,33 +99,52 @@ absl::Status FillRotation(const Services& services, const std::string& key_id,
       status = absl::AlreadyExistsError("this request id was used for another request");
     }
   }
-  if (recorded != key_id) {
+  if (recorded != made.key_id()) {
+    if (const auto key = crypto::ToEd25519PublicKey(AsBytes(made.new_public_key())); key.ok()) {
+      services.log.WithdrawKey(*key);
+    }
+    services.statement_keys.Forget(made.new_public_key());
     // Where this fails, the sweep at the next start takes it.
-    services.keys.Destroy(key_id).IgnoreError();
+    services.keys.Destroy(made.key_id()).IgnoreError();
   }
   return status;
 }
 
 }  // namespace
 
+absl::StatusOr<std::string> RotationsOnRecord(const Services& services) {
+  std::vector<std::uint64_t> indexes;
+  CARNET_RETURN_IF_ERROR(services.engine.ReadBlocking([&](const State& state, absl::Time) {
+    for (const Rotation& rotation : state.rotations) {
+      indexes.push_back(rotation.index);
+    }
+  }));
+  const std::size_t told = std::min(indexes.size(), kRotationsTold);
+  return absl::StrJoin(indexes.end() - static_cast<std::ptrdiff_t>(told), indexes.end(), ",");
+}
+
 void RotateKeyFor(const Services& services, const std::string& user_id,
                   const v1::RotateKeyRequest* request, v1::RotateKeyResponse* response,
                   grpc::ServerUnaryReactor* reactor) {
   const absl::Status admitted = services.storage.TrySubmit([&services, user_id, request, response,
                                                             reactor] {
-    absl::StatusOr<NewKey> made = MakeKey(services, request->kind());
+    absl::StatusOr<NewKey> made = MakeKey(services, *request);
     if (!made.ok()) {
       reactor->Finish(ToGrpcStatus(made.status()));
       return;
     }
-    const std::string key_id = made->rotated.key_id();
-    // Held before its record can be decided: the record after it is signed by this key.
-    services.statement_keys.Add(std::move(made->pair));
+    // Held before its record can be decided: what follows that record is signed by this key.
+    if (request->kind() == kLogKind) {
+      services.log.OfferKey(std::move(made->pair));
+    } else {
+      services.statement_keys.Add(std::move(made->pair));
+    }
+    const v1::KeyRotated rotated = made->rotated;
     services.engine.Submit(RotateKey{user_id, std::move(made->rotated)}, request->request_id(),
-                           [&services, key_id, response, reactor](absl::StatusOr<Answer> answer) {
+                           [&services, rotated, response, reactor](absl::StatusOr<Answer> answer) {
                              FinishOn(services.storage, reactor,
-                                      [&services, key_id, answer = std::move(answer), response] {
-                                        return FillRotation(services, key_id, answer, response);
+                                      [&services, rotated, answer = std::move(answer), response] {
+                                        return FillRotation(services, rotated, answer, response);
                                       });
                            });
   });

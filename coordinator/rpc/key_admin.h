@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "carnet/v1/jobs.pb.h"
 #include "coordinator/rpc/services.h"
 
@@ -17,6 +18,9 @@ namespace carnet::coordinator {
 void RotateKeyFor(const Services& services, const std::string& user_id,
                   const v1::RotateKeyRequest* request, v1::RotateKeyResponse* response,
                   grpc::ServerUnaryReactor* reactor);
+
+// For kRotationsMetadata. Blocks on the engine. Error UNAVAILABLE: the coordinator is stopping.
+absl::StatusOr<std::string> RotationsOnRecord(const Services& services);
 
 // Orders the erasure of what the vault holds for the record; Reconcile does it. Errors besides
 // those of Decide: OUT_OF_RANGE no such record; FAILED_PRECONDITION it has nothing in the vault.

@@ -42,6 +42,9 @@ class HeadTracker {
   // call again. DATA_LOSS misbehaviour: fork() is set and every later call fails in the same way.
   absl::StatusOr<VerifiedHead> Advance(absl::string_view note, const v1::ConsistencyProof& proof);
 
+  // The same log with keys that it was handed over to (FollowLogKey).
+  void Follow(VerifierKey log) { log_ = std::move(log); }
+
   const std::optional<VerifiedHead>& head() const { return head_; }
   const std::optional<Fork>& fork() const { return fork_; }
   // For statements; all empty when nothing is remembered.

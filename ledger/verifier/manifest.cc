@@ -199,6 +199,10 @@ bool ManifestCheck::CheckGenesis() {
                             .actual = "another record",
                             .index = 0});
   }
+  if (const absl::Status accepted = CheckSuccession(*genesis_, policy_); !accepted.ok()) {
+    return Fail("genesis", "a log that the trust policy accepts in the place of another", accepted,
+                0);
+  }
   const Digest bundle = crypto::Sha256(AsBytes(genesis_->bundle_json()));
   if (AsText(bundle) != genesis_->bundle_sha256()) {
     return Fail("genesis", {.expected = absl::StrCat("policy bundle ",
@@ -352,6 +356,7 @@ absl::StatusOr<TrustPolicy> PolicyOfItself(const Manifest& manifest) {
   policy.logs.push_back(*log);
   policy.quorum = "none";
   policy.genesis = first.leaf_hash;
+  policy.succeeds.push_back(genesis->succeeds().origin());
   return policy;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "carnet/v1/records.pb.h"
 #include "ledger/verifier/errors.h"
 
 namespace carnet::ledger::verifier {
@@ -54,7 +55,15 @@ absl::Status Parser::AddName(const std::string& name) {
 }
 
 absl::Status Parser::TakeComment(const Fields& fields) {
-  if (fields.size() < 2 || fields[0] != "#" || fields[1] != "genesis") {
+  if (fields.size() < 2 || fields[0] != "#") {
+    return absl::OkStatus();
+  }
+  if (fields[1] == "succeeds" && fields.size() == 3) {
+    policy_.succeeds.push_back(fields[2]);
+    return policy_.succeeds.size() > kTrustPolicyNamesMax ? Expected("at most 128 logs before")
+                                                          : absl::OkStatus();
+  }
+  if (fields[1] != "genesis") {
     return absl::OkStatus();
   }
   const absl::StatusOr<Digest> digest = DigestFromHex(fields.size() == 3 ? fields[2] : "");
@@ -175,6 +184,17 @@ const VerifierKey* TrustPolicy::FindLog(absl::string_view origin) const {
     }
   }
   return nullptr;
+}
+
+absl::Status CheckSuccession(const v1::Genesis& genesis, const TrustPolicy& policy) {
+  const std::string& before = genesis.succeeds().origin();
+  if (!genesis.has_succeeds() ||
+      std::find(policy.succeeds.begin(), policy.succeeds.end(), before) != policy.succeeds.end()) {
+    return absl::OkStatus();
+  }
+  return BadEvidence(absl::StrCat(
+      "this log succeeds ", before,
+      ", which lost records; who accepts that adds to the trust policy: # succeeds ", before));
 }
 
 absl::StatusOr<TrustPolicy> ParseTrustPolicy(absl::string_view text) {

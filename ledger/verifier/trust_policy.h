@@ -14,6 +14,10 @@
 #include "base/bytes.h"
 #include "ledger/verifier/heads.h"
 
+namespace carnet::v1 {
+class Genesis;
+}  // namespace carnet::v1
+
 namespace carnet::ledger::verifier {
 
 inline constexpr std::size_t kTrustPolicyBytesMax = std::size_t{64} * 1024;
@@ -37,9 +41,16 @@ struct TrustPolicy {
   std::vector<Group> groups;
   std::string quorum;  // a name, or "none"
   Digest genesis{};    // leaf hash of record 0
+  // From lines `# succeeds <origin>`: earlier logs, whose loss of records the reader accepts. A log
+  // whose genesis names another one is not believed.
+  std::vector<std::string> succeeds;
 
   const VerifierKey* FindLog(absl::string_view origin) const;
 };
+
+// Whether the policy accepts what the log's genesis says of a log before it. Error UNAUTHENTICATED:
+// it succeeds one that lost records, and no line `# succeeds` accepts that.
+absl::Status CheckSuccession(const v1::Genesis& genesis, const TrustPolicy& policy);
 
 // Error INVALID_ARGUMENT, naming the line.
 absl::StatusOr<TrustPolicy> ParseTrustPolicy(absl::string_view text);

@@ -232,7 +232,7 @@ absl::Status LogCheck::FollowHandovers(absl::string_view note) {
 absl::Status LogCheck::CheckSigner(std::uint64_t position, const VerifiedRecord& record) {
   if (position == 0 && record.As<v1::Genesis>() != nullptr) {
     CARNET_ASSIGN_OR_RETURN(keys_, KeyHistory::Create(record));
-    return absl::OkStatus();
+    return CheckSuccession(*record.As<v1::Genesis>(), policy_);
   }
   if (!keys_) {
     return absl::OkStatus();  // The trust policy pins a record 0 that names no keys.

@@ -1,10 +1,15 @@
 // The coordinator's own keys and the vault: given records, when a command, then records.
 #include "coordinator/core/keys.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/timestamp.h"
+#include "coordinator/core/retention.h"
+#include "crypto/ed25519.h"
+#include "ledger/note.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -98,6 +103,87 @@ TEST_CASE("Keys: a rotation that cannot be is refused and leaves no record") {
       world.Do(Rotation(world, new_key, third, "k-bbbbbbbbbbbbbbbb")).status()));
   world.Settle();
   CHECK(world.Do(Rotation(world, new_key, third, "k-bbbbbbbbbbbbbbbb")).ok());
+}
+
+RotateKey LogRotation(World& world, const std::string& old_key, absl::Duration overlap) {
+  const crypto::Ed25519KeyPair fresh =
+      *crypto::Ed25519KeyPair::FromSeed(crypto::SecretBytes(crypto::kEd25519SeedBytes));
+  RotateKey command = Rotation(world, old_key, ToString(fresh.public_key()), "k-aaaaaaaaaaaaaaaa");
+  command.rotated.set_kind(kLogKind);
+  command.rotated.set_log_vkey(
+      ledger::NoteKey{world.state().genesis.origin(), fresh.public_key()}.Vkey());
+  command.rotated.set_old_key_signature(ToString(world.Random(64)));
+  *command.rotated.mutable_overlap_until() = ToTimestamp(world.now() + overlap);
+  return command;
+}
+
+TEST_CASE("Keys: the log's old key stays for the overlap; then it goes, also after a restart") {
+  World world(47);
+  const std::string old_key = *PublicKeyInForce(world.state(), kLogKind);
+  const auto done = world.Do(LogRotation(world, old_key, absl::Hours(48)));
+  INFO(done.status().ToString());
+  REQUIRE(done.ok());
+  CHECK(*PublicKeyInForce(world.state(), kLogKind) != old_key);
+  CHECK(world.state().KeyIdOf(kLogKind) == "k-aaaaaaaaaaaaaaaa");
+  const std::string statement = world.state().StatementKey();
+  CHECK(world.state().KeyIdOf(kStatementKind) == "statement");
+  world.Settle();
+  CHECK(world.Find("key-destruction-ordered").empty());
+  // The end of the overlap wakes Reconcile.
+  CHECK(world.Look().wake <= ToTime(world.At<v1::KeyRotated>(*done->answer_index).overlap_until()));
+  // Both files are needed until then.
+  CHECK(NeededKeys(world.state()).count("log") == 1);
+  CHECK(NeededKeys(world.state()).count("k-aaaaaaaaaaaaaaaa") == 1);
+  world.Advance(absl::Hours(48));
+  const Agenda agenda = Reconcile(world.Refold(), Running{}, world.now());
+  CHECK(std::any_of(agenda.start.begin(), agenda.start.end(),
+                    [](const Effect& effect) { return effect.key == "retire/log"; }));
+  world.Settle();
+  REQUIRE(world.Find("key-destruction-ordered").size() == 1);
+  CHECK(world.At<v1::KeyDestructionOrdered>(world.Find("key-destruction-ordered")[0]).key_ids(0) ==
+        "log");
+  CHECK(world.Find("key-destroyed").size() == 1);
+  CHECK(world.state().StatementKey() == statement);
+  CHECK(NeededKeys(world.state()).count("log") == 0);
+}
+
+TEST_CASE("Keys: a rotation of the log's key that cannot be is refused and leaves no record") {
+  World world(48);
+  const std::string old_key = *PublicKeyInForce(world.state(), kLogKind);
+  const std::uint64_t size = world.state().size;
+  const auto code = [&](const RotateKey& command) { return world.Do(command).status().code(); };
+  CHECK(code(LogRotation(world, old_key, absl::Hours(1))) == absl::StatusCode::kInvalidArgument);
+  CHECK(code(LogRotation(world, old_key, absl::Hours(24 * 91))) ==
+        absl::StatusCode::kInvalidArgument);
+  RotateKey bad = LogRotation(world, old_key, absl::Hours(48));
+  bad.rotated.clear_overlap_until();
+  CHECK(code(bad) == absl::StatusCode::kInvalidArgument);
+  bad = LogRotation(world, old_key, absl::Hours(48));
+  bad.rotated.set_log_vkey(ledger::NoteKey{"other.test/log", crypto::Ed25519PublicKey{}}.Vkey());
+  CHECK(code(bad) == absl::StatusCode::kInvalidArgument);
+  bad = LogRotation(world, old_key, absl::Hours(48));
+  bad.rotated.clear_old_key_signature();
+  CHECK(code(bad) == absl::StatusCode::kInvalidArgument);
+  CHECK(code(LogRotation(world, ToString(world.Random(32)), absl::Hours(48))) ==
+        absl::StatusCode::kAborted);
+  RotateKey statement = Rotation(world, world.state().StatementKey(), ToString(world.Random(32)),
+                                 "k-cccccccccccccccc");
+  *statement.rotated.mutable_overlap_until() = ToTimestamp(world.now() + absl::Hours(48));
+  CHECK(code(statement) == absl::StatusCode::kInvalidArgument);
+  CHECK(world.state().size == size);
+  REQUIRE(world.Do(LogRotation(world, old_key, absl::Hours(48))).ok());
+  // The next one waits for the end of this one; the statement key's does not.
+  RotateKey second =
+      LogRotation(world, *PublicKeyInForce(world.state(), kLogKind), absl::Hours(48));
+  second.rotated.set_key_id("k-bbbbbbbbbbbbbbbb");
+  second.rotated.set_new_public_key(ToString(world.Random(32)));
+  second.rotated.set_log_vkey(
+      ledger::NoteKey{world.state().genesis.origin(),
+                      *crypto::ToEd25519PublicKey(AsBytes(second.rotated.new_public_key()))}
+          .Vkey());
+  CHECK(code(second) == absl::StatusCode::kFailedPrecondition);
+  CHECK(code(Rotation(world, world.state().StatementKey(), ToString(world.Random(32)),
+                      "k-cccccccccccccccc")) == absl::StatusCode::kOk);
 }
 
 TEST_CASE("Keys: the same request gets the first rotation again") {

@@ -31,12 +31,36 @@ absl::StatusOr<ledger::verifier::VerifiedRecord> CheckGenesis(
       record.leaf_hash != facts.genesis_leaf) {
     return Untrusted("record 0 is not the one that the join token names");
   }
-  if (genesis->log_vkey() != facts.log_vkey || genesis->trust_domain() != facts.trust_domain ||
+  if (genesis->trust_domain() != facts.trust_domain ||
       !SameBytes(facts.ca_spki_sha256, genesis->ca_spki_sha256()) ||
       !SameBytes(record.public_key, genesis->statement_public_key())) {
     return Untrusted("record 0 contradicts the join token");
   }
   return record;
+}
+
+// The log by the token's key, with those that it was handed over to by records of the answer. That
+// these are in the log is checked with all others, under the head that this makes believable.
+absl::StatusOr<ledger::verifier::VerifierKey> FollowLog(const FederationFacts& facts,
+                                                        const v1::EnrollResponse& answer) {
+  CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifierKey log,
+                          ledger::verifier::ParseVerifierKey(facts.log_vkey));
+  for (const v1::ProvenRecord& proven : answer.rotations()) {
+    CARNET_ASSIGN_OR_RETURN(const auto record, ledger::verifier::VerifyRecord(proven.record()));
+    if (auto next = ledger::verifier::FollowLogKey(log, record); next.ok()) {
+      log = *std::move(next);
+    }
+  }
+  return log;
+}
+
+// Whether the log that the records name had the token's key: as its first, or handed over to it.
+bool HadKey(const ledger::verifier::KeyHistory& keys, const ledger::verifier::VerifierKey& log) {
+  const ledger::verifier::VerifierKey& named = keys.log();
+  return named.name == log.name &&
+         (named.public_key == log.public_key ||
+          std::any_of(named.successors.begin(), named.successors.end(),
+                      [&](const auto& key) { return key.public_key == log.public_key; }));
 }
 
 absl::Status CheckEnrolled(const FederationFacts& facts, const OwnPublicKeys& keys,
@@ -104,7 +128,7 @@ absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys&
 absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const OwnPublicKeys& keys,
                                            const v1::EnrollResponse& answer, absl::Time at) {
   Identity identity(facts.spiffe_id);
-  CARNET_ASSIGN_OR_RETURN(identity.log, ledger::verifier::ParseVerifierKey(facts.log_vkey));
+  CARNET_ASSIGN_OR_RETURN(identity.log, FollowLog(facts, answer));
   CARNET_ASSIGN_OR_RETURN(const auto head,
                           ledger::verifier::VerifyHead(answer.head(), identity.log));
   CARNET_ASSIGN_OR_RETURN(const auto genesis, CheckGenesis(facts, answer, head.tree));
@@ -112,6 +136,9 @@ absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const O
   identity.home_jurisdiction = genesis_predicate->home_jurisdiction();
   CARNET_ASSIGN_OR_RETURN(identity.keys, ledger::verifier::KeyHistory::Create(genesis));
   CARNET_RETURN_IF_ERROR(FollowRotations(answer.rotations(), head.tree, &*identity.keys));
+  if (!HadKey(*identity.keys, identity.log)) {
+    return Untrusted("the log never had the key that the join token names");
+  }
   CARNET_RETURN_IF_ERROR(CheckEnrolled(facts, keys, answer, head.tree, &identity));
   CARNET_RETURN_IF_ERROR(CheckCertificate(facts, keys, answer, at));
   return identity;

@@ -121,8 +121,8 @@ absl::StatusOr<PublisherOptions> OptionsOf(SmallFederation& federation, const st
   CARNET_RETURN_IF_ERROR(WriteFileAtomic(dir.path() / "policy", AsBytes(policy)));
   v1::PublishConfig config;
   config.set_policy("policy");
-  absl::StatusOr<PublisherOptions> options =
-      LoadPublisherOptions(config, dir.path(), federation.log().key(), federation.Policy().genesis);
+  absl::StatusOr<PublisherOptions> options = LoadPublisherOptions(
+      config, dir.path(), federation.log().keys(), federation.Policy().genesis);
   if (options.ok()) {
     options->retry = {.first = absl::Milliseconds(1), .max = absl::Milliseconds(1), .factor = 1};
   }

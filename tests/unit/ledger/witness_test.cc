@@ -238,6 +238,34 @@ TEST_CASE("Witness: empty logs are cosigned, and only with the empty tree's root
   }
 }
 
+TEST_CASE("Witness: a log whose key gives way is followed by the keys that its operator names") {
+  const TempDir dir;
+  const NoteKey old_key{.name = "example.com/log", .public_key = KeyOfSeed(1).public_key()};
+  const NoteKey new_key{.name = "example.com/log", .public_key = KeyOfSeed(5).public_key()};
+  const Digest root = LeafHash(AsBytes("one"));
+  const std::string text = HeadText({.origin = "example.com/log", .size = 1, .root = root});
+  const std::string by_new = *SignNote(text, "example.com/log", KeyOfSeed(5));
+  const std::string by_old = Signed(1, root);
+  const std::string both = by_old + by_new.substr(text.size() + 1);
+  {
+    const auto witness = *OpenWitness(dir.path());
+    CHECK(witness->AddCheckpoint(Body(0, {}, by_new), kNow).status == 403);
+    CHECK(witness->AddCheckpoint(Body(0, {}, both), kNow).status == 200);
+  }
+  const auto open = [&](std::vector<NoteKey> logs) {
+    return Witness::Open({.state_dir = dir.path(), .name = kWitnessName, .logs = std::move(logs)},
+                         WitnessKey());
+  };
+  CHECK(absl::IsInvalidArgument(open({old_key, old_key}).status()));
+  const auto witness = *open({old_key, new_key});
+  const WitnessAnswer answer = witness->AddCheckpoint(Body(1, {}, by_new), kNow);
+  REQUIRE(answer.status == 200);
+  CHECK(witness->Checkpoint(OriginHash("example.com/log")).body == by_new + answer.body);
+  CHECK(witness->AddCheckpoint(Body(1, {}, both), kNow).status == 200);
+  // Monitors see every line of the log's own.
+  CHECK(witness->Checkpoint(OriginHash("example.com/log")).body.find(both) == 0);
+}
+
 TEST_CASE("Witness: another root at the recorded size is refused for ever") {
   const TempDir dir;
   const auto witness = *OpenWitness(dir.path());

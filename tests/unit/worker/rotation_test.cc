@@ -3,11 +3,26 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "ledger/note.h"
+#include "tests/unit/worker/fake_coordinator.h"
 #include "tests/unit/worker/test_support.h"
 #include "worker/core/task_check.h"
+#include "worker/head_keeper.h"
 
 namespace carnet::worker {
 namespace {
+
+// What a handover of the log's key names, and what both keys sign.
+struct NoteKeyText {
+  NoteKeyText(const TestFederation& federation, const crypto::Ed25519KeyPair& fresh)
+      : vkey(ledger::NoteKey{"digits.acme.example/log", fresh.public_key()}.Vkey()),
+        handover(absl::StrCat("carnet/key-rotated/v1\nlog\ndigits.acme.example/log\n",
+                              Base64Encode(federation.log.pair().public_key()), "\n",
+                              Base64Encode(fresh.public_key()), "\n")) {}
+  std::string vkey;
+  std::string handover;
+};
 
 // The record of a rotation to a new key, with which the federation signs from then on.
 std::uint64_t Rotate(TestFederation& federation) {
@@ -86,6 +101,91 @@ TEST_CASE("Rotation: who enrols after one gets every handover with the answer") 
   CHECK(AsText(identity->keys->StatementKeyAt(index + 1)) ==
         AsText(federation.coordinator_key.public_key()));
   CHECK(Allowed(federation, federation.MakeTask(), *identity));
+}
+
+// The record by which the log's key hands over to `fresh`, which signs heads from then on.
+std::uint64_t RotateLog(TestFederation& federation, crypto::Ed25519KeyPair fresh) {
+  const NoteKeyText names(federation, fresh);
+  v1::KeyRotated rotated;
+  *rotated.mutable_common() = federation.Common();
+  rotated.set_kind("log");
+  rotated.set_key_id("k-bbbbbbbbbbbbbbbb");
+  rotated.set_old_public_key(ToString(federation.log.pair().public_key()));
+  rotated.set_new_public_key(ToString(fresh.public_key()));
+  rotated.set_log_vkey(names.vkey);
+  rotated.set_new_key_signature(ToString(fresh.Sign(AsBytes(names.handover))));
+  rotated.set_old_key_signature(ToString(federation.log.pair().Sign(AsBytes(names.handover))));
+  const std::uint64_t index = federation.AppendBy(federation.coordinator_key, rotated);
+  federation.log.UseKey(std::move(fresh));
+  return index;
+}
+
+TEST_CASE("Rotation: a worker that was away follows the log to a key that alone signs") {
+  TestFederation federation;
+  TestDirectory directory;
+  const StateDir state = StateDir::Open(directory.path()).value();
+  const auto founding = federation.log.key();
+  const std::string first = federation.log.Head();
+  FakeCoordinator coordinator(federation);
+  v1::NextTaskResponse response;
+  {
+    const auto keeper = HeadKeeper::Open(state, founding, first);
+    REQUIRE(keeper.ok());
+    const std::uint64_t index =
+        RotateLog(federation, crypto::Ed25519KeyPair::Generate(federation.rng));
+    const auto turn = HeadKeeper::Turn::ForPoll(**keeper);
+    const std::string head = federation.log.Head();
+    CHECK(absl::IsUnauthenticated((*keeper)->Advance(head, {}, coordinator, turn).status()));
+    // A statement's rotation, or a handover from another key, changes nothing.
+    v1::NextTaskResponse other;
+    *other.add_rotations() = federation.log.Prove(0, federation.log.size());
+    REQUIRE((*keeper)->FollowLog(other.rotations()).ok());
+    CHECK(absl::IsUnauthenticated((*keeper)->Advance(head, {}, coordinator, turn).status()));
+    *response.add_rotations() = federation.log.Prove(index, federation.log.size());
+    REQUIRE((*keeper)->FollowLog(response.rotations()).ok());
+    CHECK((*keeper)->Advance(head, {}, coordinator, turn).ok());
+    CHECK((*keeper)->TakePublished(head, coordinator, turn).ok());
+  }
+  // A restart knows the key that it followed, and reads the head that only that key signed.
+  const auto again = HeadKeeper::Open(state, founding, first);
+  INFO(again.status());
+  REQUIRE(again.ok());
+  CHECK((*again)->Note() == federation.log.Head());
+  REQUIRE((*again)->FollowLog(response.rotations()).ok());
+  CHECK(ToString(ReadFile(state.log_keys(), 1 << 16).value()) ==
+        absl::StrCat(federation.log.vkey(), "\n"));
+}
+
+TEST_CASE("Rotation: a token that names the old log key or the new one makes a member") {
+  for (const bool newest : {false, true}) {
+    TestFederation federation;
+    const std::uint64_t index =
+        RotateLog(federation, crypto::Ed25519KeyPair::Generate(federation.rng));
+    if (newest) {
+      federation.facts.log_vkey = federation.log.vkey();
+    }
+    v1::EnrollResponse answer = federation.Answer();
+    // Without the handover nothing leads from the old key to the head, or from genesis to the new.
+    CHECK(absl::IsUnauthenticated(
+        EstablishIdentity(federation.facts, federation.PublicKeys(), answer, TestNow()).status()));
+    *answer.add_rotations() = federation.log.Prove(index, federation.log.size());
+    const auto identity =
+        EstablishIdentity(federation.facts, federation.PublicKeys(), answer, TestNow());
+    INFO(identity.status());
+    REQUIRE(identity.ok());
+    CHECK(ledger::verifier::VerifyHead(federation.log.Head(), identity->log).ok());
+  }
+}
+
+TEST_CASE("Rotation: a token with a key that the log never had makes no member") {
+  TestFederation federation;
+  const crypto::Ed25519KeyPair stranger = crypto::Ed25519KeyPair::Generate(federation.rng);
+  federation.facts.log_vkey =
+      ledger::NoteKey{"digits.acme.example/log", stranger.public_key()}.Vkey();
+  federation.log.UseKey(*crypto::Ed25519KeyPair::FromSeed(stranger.seed()));
+  CHECK(absl::IsUnauthenticated(
+      EstablishIdentity(federation.facts, federation.PublicKeys(), federation.Answer(), TestNow())
+          .status()));
 }
 
 }  // namespace

@@ -73,6 +73,11 @@ class TestLog {
   std::string vkey() const;
   ledger::verifier::TreeHead tree_head() const;
   const Digest& leaf(std::uint64_t index) const { return leaves_.at(index); }
+  // Heads are signed by this key from here on, and by no other.
+  void UseKey(crypto::Ed25519KeyPair key) {
+    key_ = std::make_shared<const crypto::Ed25519KeyPair>(std::move(key));
+  }
+  const crypto::Ed25519KeyPair& pair() const { return *key_; }
   // Another history from `index` on.
   void Tamper(std::uint64_t index) { leaves_.at(index)[0] ^= 1; }
 

@@ -1,0 +1,306 @@
+// The coordinator's part of `carnet doctor`.
+#include <sys/stat.h>
+
+#include <memory>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/config_loader.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "carnet/v1/config.pb.h"
+#include "cli/doctor.h"
+#include "coordinator/core/retention.h"
+#include "coordinator/core/state.h"
+#include "coordinator/publish/publisher.h"
+#include "coordinator/publish/witness_client.h"
+#include "coordinator/recover.h"
+#include "coordinator/state_dir.h"
+#include "coordinator/succeed.h"
+#include "ledger/log.h"
+#include "ledger/record.h"
+#include "policies/bundle.h"
+
+namespace carnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using coordinator::StateDir;
+
+constexpr std::size_t kPemBytesMax = std::size_t{16} * 1024;
+constexpr absl::Duration kCaAhead = absl::Hours(24 * 180);
+constexpr absl::Duration kPersonAhead = absl::Hours(24 * 14);
+constexpr absl::Duration kBundleAhead = absl::Hours(24 * 14);
+constexpr absl::Duration kClockAhead = absl::Hours(24);
+
+std::string Said(const absl::Status& status) {
+  const std::string detail = OperatorDetail(status);
+  return absl::StrCat(std::string(status.message()), detail.empty() ? "" : ": ", detail);
+}
+
+class Examination {
+ public:
+  Examination(const fs::path& state, absl::Time now) : dir_{state}, now_(now) {}
+
+  std::vector<Finding> Run();
+
+ private:
+  void Add(Finding finding) { findings_.push_back(std::move(finding)); }
+  void Config();
+  void Ledger();
+  void HeadFile();
+  void Clock();
+  void Certificates();
+  void Bundle();
+  void Keys();
+  void Files();
+  void Witnesses();
+  void Readers();
+  void People();
+
+  const StateDir dir_;
+  const absl::Time now_;
+  v1::CoordinatorConfig config_;
+  std::unique_ptr<ledger::LogView> log_;  // null: it cannot be read
+  coordinator::State state_;
+  std::vector<Finding> findings_;
+};
+
+void Examination::Config() {
+  std::error_code error;
+  if (fs::exists(dir_.root / coordinator::kSucceededFileName, error)) {
+    Add({"succeeded", Health::kWarn, "another log took the place of this one's",
+         "keep it for auditors; the coordinator runs where the file `succeeded` says"});
+  }
+  if (!fs::exists(dir_.config(), error)) {
+    Add({"config", Health::kOk, "no coordinator.yaml: every default", ""});
+    return;
+  }
+  absl::StatusOr<v1::CoordinatorConfig> config = LoadYamlFile<v1::CoordinatorConfig>(dir_.config());
+  if (!config.ok()) {
+    Add({"config", Health::kFail, Said(config.status()), "mend the file; carnet config check"});
+    return;
+  }
+  config_ = *std::move(config);
+  Add({"config", Health::kOk, "coordinator.yaml can be read", ""});
+}
+
+void Examination::Ledger() {
+  absl::StatusOr<std::unique_ptr<ledger::LogView>> log = ledger::LogView::OpenReadOnly(dir_.root);
+  absl::StatusOr<coordinator::State> state =
+      log.ok() ? coordinator::FoldLedger(**log) : log.status();
+  if (!state.ok()) {
+    Add({"ledger", Health::kFail, Said(state.status()),
+         "carnet ledger fsck names the first bad index; restore a backup, or `carnet ledger "
+         "succeed` where records are lost"});
+    return;
+  }
+  log_ = *std::move(log);
+  state_ = *std::move(state);
+  Add({"ledger", Health::kOk, absl::StrCat(log_->Size(), " records fold"), ""});
+}
+
+void Examination::HeadFile() {
+  const fs::path file = config_.head_file().empty() ? dir_.root / ledger::kHeadFileName
+                                                    : fs::path(config_.head_file());
+  struct stat head = {};
+  struct stat store = {};
+  if (::stat(file.c_str(), &head) != 0) {
+    Add({"head-file", Health::kFail, absl::StrCat(file.string(), " is missing"),
+         "put it back; if it is lost, write there the newest head that anybody else holds"});
+    return;
+  }
+  if (::stat((dir_.root / ledger::kStoreFileName).c_str(), &store) == 0 &&
+      head.st_dev == store.st_dev) {
+    Add({"head-file", Health::kWarn,
+         "on the device of the database: one disk that goes back in "
+         "time takes both along",
+         "head_file in coordinator.yaml: a path on another device"});
+    return;
+  }
+  Add({"head-file", Health::kOk, "on another device than the database", ""});
+}
+
+void Examination::Clock() {
+  const absl::Duration ahead = now_ - state_.last;
+  if (ahead < absl::ZeroDuration()) {
+    Add({"clock", Health::kFail, "behind the time of the last record",
+         "set the clock; else no round opens before `carnet coordinator accept-clock`"});
+  } else if (ahead > kClockAhead) {
+    Add({"clock", Health::kWarn, "more than a day after the last record",
+         "if the clock is right: carnet coordinator accept-clock after the start"});
+  } else {
+    Add({"clock", Health::kOk, "goes on from the last record", ""});
+  }
+}
+
+void Examination::Certificates() {
+  const absl::StatusOr<Bytes> ca = ReadFile(dir_.ca_certificate(), kPemBytesMax);
+  Add(CheckCertificateLife("ca-certificate", ca.ok() ? ToString(*ca) : "", now_, kCaAhead,
+                           "found a new federation before it ends, and move the members"));
+  const absl::StatusOr<Bytes> person =
+      ReadFile(dir_.operator_credentials() / "user.pem", kPemBytesMax);
+  if (person.ok()) {
+    Add(CheckCertificateLife("operator-certificate", ToString(*person), now_, kPersonAhead,
+                             "an admin invites the operator anew: carnet user invite"));
+  }
+}
+
+void Examination::Bundle() {
+  if (state_.bundle == nullptr) {
+    return;
+  }
+  const absl::Time end = state_.bundle->head().valid_to;
+  const std::string day = absl::FormatTime("%Y-%m-%d", end, absl::UTCTimeZone());
+  constexpr char kRenew[] = "carnet policy renew, and its approvals";
+  if (now_ >= end) {
+    Add({"policies", Health::kFail, absl::StrCat("the bundle in force expired on ", day), kRenew});
+  } else {
+    const bool soon = now_ + kBundleAhead >= end;
+    Add({"policies", soon ? Health::kWarn : Health::kOk,
+         absl::StrCat("the bundle in force counts until ", day), soon ? kRenew : ""});
+  }
+}
+
+void Examination::Keys() {
+  std::set<std::string> needed = coordinator::NeededKeys(state_);
+  for (const char* id : {coordinator::kLogKeyId, coordinator::kStatementKeyId,
+                         coordinator::kCaKeyId, coordinator::kServerKeyId}) {
+    needed.insert(state_.KeyIdOf(id));
+  }
+  std::error_code error;
+  for (const std::string& id : needed) {
+    if (!fs::exists(dir_.keys() / absl::StrCat(id, ".key"), error)) {
+      Add({"key-files", Health::kFail, absl::StrCat("keys/", id, ".key is missing"),
+           "restore keys/ from a backup of the state folder"});
+      return;
+    }
+  }
+  Add({"key-files", Health::kOk, absl::StrCat(needed.size(), " keys that count are there"), ""});
+}
+
+// Models and deltas that no record asks to keep.
+void Examination::Files() {
+  std::set<std::string> kept;
+  for (const coordinator::BlobId& id : coordinator::KeptBlobs(state_)) {
+    kept.insert(absl::StrCat(coordinator::BlobKindName(id.kind), "/", HexEncode(id.sha256)));
+  }
+  std::size_t orphans = 0;
+  for (const coordinator::BlobKind kind :
+       {coordinator::BlobKind::kModel, coordinator::BlobKind::kOptimizer,
+        coordinator::BlobKind::kSealed, coordinator::BlobKind::kDelta}) {
+    const std::string folder = coordinator::BlobKindName(kind);
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(dir_.blobs() / folder, error)) {
+      const std::string name = entry.path().filename().string();
+      orphans += name.size() == 2 * kDigestBytes && kept.count(absl::StrCat(folder, "/", name)) == 0
+                     ? 1
+                     : 0;
+    }
+  }
+  for (const auto& [id, size] : coordinator::NeededBlobs(state_)) {
+    std::error_code error;
+    const fs::path path = dir_.blobs() / coordinator::BlobKindName(id.kind) / HexEncode(id.sha256);
+    if (!fs::exists(path, error)) {
+      Add({"blobs", Health::kFail, absl::StrCat(path.string(), " is missing, and is needed"),
+           "restore it from a backup of the state folder; its name is its SHA-256"});
+      return;
+    }
+  }
+  Add(orphans == 0
+          ? Finding{"blobs", Health::kOk, "every file is named by a record", ""}
+          : Finding{"blobs", Health::kWarn,
+                    absl::StrCat(orphans, " files that no record names, or not any more"),
+                    "artifacts under way, or leftovers: the next start of the coordinator takes "
+                    "those away"});
+}
+
+void Examination::Witnesses() {
+  if (!config_.has_publish()) {
+    Add({"witnesses", Health::kWarn,
+         "none: nothing but the workers' memory protects against a second history",
+         "docs/witnesses.md: `publish` in coordinator.yaml"});
+    return;
+  }
+  const absl::StatusOr<v1::SignedRecord> first = log_->ReadRecord(0);
+  const absl::StatusOr<ledger::Record> genesis =
+      first.ok() ? ledger::OpenVerifiedRecord(*first) : first.status();
+  if (!genesis.ok()) {
+    return;
+  }
+  const absl::StatusOr<coordinator::PublisherOptions> options = coordinator::LoadPublisherOptions(
+      config_.publish(), dir_.root, log_->keys(), genesis->leaf_hash);
+  if (!options.ok()) {
+    Add({"witnesses", Health::kFail, Said(options.status()), "mend the policy file"});
+    return;
+  }
+  for (const coordinator::WitnessPeer& peer : options->witnesses) {
+    const absl::StatusOr<std::string> note =
+        coordinator::WitnessClient(peer).NewestHead(log_->key().name);
+    const std::string check = absl::StrCat("witness/", peer.name);
+    Add(note.ok() || absl::IsNotFound(note.status())
+            ? Finding{check, Health::kOk, "answers", ""}
+            : Finding{check, Health::kWarn, Said(note.status()),
+                      "ask whoever runs it; without a quorum nothing is published"});
+  }
+  const absl::StatusOr<ledger::SignedHead> published = log_->PublishedHead();
+  if (!published.ok() || published->head.size < log_->Size()) {
+    Add({"published", Health::kWarn,
+         absl::StrCat("published ", published.ok() ? published->head.size : 0, " of ", log_->Size(),
+                      " records"),
+         "wait for the witnesses, or see to them"});
+  } else {
+    Add({"published", Health::kOk, "every record is under a published head", ""});
+  }
+}
+
+void Examination::Readers() {
+  const bool entries = config_.log().public_() == v1::LOG_PUBLIC_ENTRIES;
+  Add({"log.public", entries ? Health::kWarn : Health::kOk,
+       entries ? "entries: leaves show everybody who worked when" : "no entry is public",
+       entries ? "log: {public: heads} in coordinator.yaml, unless that is meant" : ""});
+}
+
+// `carnet init` made their keys here, for them to take away.
+void Examination::People() {
+  std::error_code error;
+  const fs::directory_iterator first(dir_.people(), error);
+  const bool there = !error && first != fs::directory_iterator();
+  Add(there ? Finding{"people", Health::kWarn,
+                      "people/ holds private keys of people, in folders that have their names",
+                      "hand each person the folder and remove it here; an erasure of a name does "
+                      "not reach it"}
+            : Finding{"people", Health::kOk, "no keys of people but the operator's lie here", ""});
+}
+
+std::vector<Finding> Examination::Run() {
+  Config();
+  Add(CheckLock(dir_.root / ledger::kLockFileName));
+  Add(CheckPrivate("keys", dir_.keys()));
+  Add(CheckPrivate("vault", dir_.vault()));
+  Add(CheckSpace(dir_.root));
+  Add(CheckLockedMemory());
+  Ledger();
+  HeadFile();
+  Certificates();
+  Readers();
+  People();
+  if (log_ != nullptr) {
+    Clock();
+    Bundle();
+    Keys();
+    Files();
+    Witnesses();
+  }
+  return std::move(findings_);
+}
+
+}  // namespace
+
+std::vector<Finding> ExamineCoordinator(const fs::path& state, absl::Time now) {
+  return Examination(state, now).Run();
+}
+
+}  // namespace carnet::cli
