@@ -1,6 +1,7 @@
 #include "cli/client.h"
 
 #include <cstdlib>
+#include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -8,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/status.h"
+#include "cli/problems.h"
 #include "coordinator/rpc/metadata.h"
 #include "crypto/certificates.h"
 #include "crypto/key_files.h"
@@ -38,6 +40,16 @@ std::string Printable(std::string text) {
     }
   }
   return text;
+}
+
+// The decisions that a refused call brought, in words; empty: it brought none.
+std::string RefusalIn(const std::string& details) {
+  v1::ReleaseModelResponse decided;
+  if (details.empty() || !decided.ParseFromString(details) || decided.decisions().empty()) {
+    return "";
+  }
+  std::set<std::string> shown;
+  return RefusalText("", decided.decisions(), &shown);
 }
 
 absl::Status CheckCertificate(const ClientIdentity& identity, const std::string& pem) {
@@ -123,6 +135,9 @@ absl::Status Client::ToStatus(const grpc::Status& status) const {
                             absl::StrCat("coordinator at ", address, " did not answer in time")),
                         "look at its state (`carnet job list`) before you try again");
     default:
+      if (std::string refusal = RefusalIn(status.error_details()); !refusal.empty()) {
+        return absl::Status(static_cast<absl::StatusCode>(status.error_code()), refusal);
+      }
       return WithOperatorDetail(
           absl::Status(static_cast<absl::StatusCode>(status.error_code()), words),
           absl::StrCat("coordinator at ", address));

@@ -106,6 +106,25 @@ absl::Status ValidateRegions(const v1::FederationConfig& federation) {
   return absl::OkStatus();
 }
 
+absl::Status ValidatePeople(const v1::FederationConfig& federation) {
+  for (const auto& [name, person] : federation.people()) {
+    // Names are folders under people/.
+    if (absl::Status status = ValidateSlotName(name); !status.ok()) {
+      return Bad("people", status.message());
+    }
+    const std::string field = absl::StrCat("people.", name);
+    if (!person.jurisdiction().empty()) {
+      CARNET_RETURN_IF_ERROR(
+          CheckJurisdiction(absl::StrCat(field, ".jurisdiction"), person.jurisdiction()));
+    }
+    if (absl::Status status = ValidateSupplierName(person.organisation());
+        !person.organisation().empty() && !status.ok()) {
+      return Bad(absl::StrCat(field, ".organisation"), status.message());
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateDatasets(const v1::FederationConfig& federation) {
   for (const auto& [name, dataset] : federation.datasets()) {
     CARNET_RETURN_IF_ERROR(ValidateDatasetName(name));
@@ -155,7 +174,7 @@ class Founder {
   v1::Genesis MakeGenesis(const policies::Bundle& bundle, const crypto::CertificateAuthority& ca,
                           const crypto::Ed25519KeyPair& statement_key);
   absl::Status MakePeople(const crypto::CertificateAuthority& ca);
-  absl::Status MakePerson(const std::string& name, const std::set<std::string>& roles,
+  absl::Status MakePerson(const std::string& name, const v1::PersonConfig& person,
                           const crypto::CertificateAuthority& ca);
   absl::Status AddInvitations(const crypto::CertificateAuthority& ca, const Digest& genesis_leaf,
                               RecordSigner* signer);
@@ -230,22 +249,22 @@ v1::Genesis Founder::MakeGenesis(const policies::Bundle& bundle,
 
 absl::Status Founder::MakePeople(const crypto::CertificateAuthority& ca) {
   if (federation_.people().empty()) {
-    return MakePerson("operator", std::set<std::string>(std::begin(kAllRoles), std::end(kAllRoles)),
-                      ca);
+    v1::PersonConfig everybody;
+    everybody.mutable_roles()->Add(std::begin(kAllRoles), std::end(kAllRoles));
+    return MakePerson("operator", everybody, ca);
   }
   bool has_operator = false;
   const std::map<std::string, v1::PersonConfig> people(federation_.people().begin(),
                                                        federation_.people().end());
   for (const auto& [name, person] : people) {
     has_operator = has_operator || name == "operator";
-    CARNET_RETURN_IF_ERROR(
-        MakePerson(name, std::set<std::string>(person.roles().begin(), person.roles().end()), ca));
+    CARNET_RETURN_IF_ERROR(MakePerson(name, person, ca));
   }
   return has_operator ? absl::OkStatus() : Bad("people", "one of them is named `operator`");
 }
 
 // Credentials that the person takes away; the name stays in the vault, records hold the id.
-absl::Status Founder::MakePerson(const std::string& name, const std::set<std::string>& roles,
+absl::Status Founder::MakePerson(const std::string& name, const v1::PersonConfig& person,
                                  const crypto::CertificateAuthority& ca) {
   const Bytes random = RandomBytes(rng_, kIdRandomBytes);
   const std::string id =
@@ -283,7 +302,13 @@ absl::Status Founder::MakePerson(const std::string& name, const std::set<std::st
   v1::UserEnrolled record;
   record.set_user_id(id);
   record.set_public_key(ToString(statement_key.public_key()));
+  const std::set<std::string> roles(person.roles().begin(), person.roles().end());
   record.mutable_roles()->Add(roles.begin(), roles.end());
+  const v1::HomeConfig& home = federation_.home();
+  record.set_jurisdiction(person.jurisdiction().empty() ? home.jurisdiction()
+                                                        : person.jurisdiction());
+  record.set_organisation(person.organisation().empty() ? home.organisation()
+                                                        : person.organisation());
   report_.people.push_back(name);
   people_.push_back(std::move(record));
   return absl::OkStatus();
@@ -411,12 +436,7 @@ absl::Status ValidateFederation(const v1::FederationConfig& federation) {
       static_cast<std::size_t>(federation.regions_size()) > kNamesMax) {
     return Bad("workers", "at most 4096 workers and regions");
   }
-  for (const auto& [name, person] : federation.people()) {
-    // Names are folders under people/.
-    if (absl::Status status = ValidateSlotName(name); !status.ok()) {
-      return Bad("people", status.message());
-    }
-  }
+  CARNET_RETURN_IF_ERROR(ValidatePeople(federation));
   CARNET_RETURN_IF_ERROR(ValidateSuppliers(federation));
   CARNET_RETURN_IF_ERROR(ValidateRegions(federation));
   return ValidateDatasets(federation);

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +11,9 @@
 #include "base/timestamp.h"
 #include "carnet/v1/records.pb.h"
 #include "cli/compact_manifest.h"
+#include "cli/json_views.h"
 #include "cli/output.h"
+#include "cli/problems.h"
 #include "crypto/hash.h"
 #include "ledger/manifest.h"
 #include "ledger/trust.h"
@@ -167,10 +170,59 @@ absl::StatusOr<std::uint64_t> CheckManifest(const Digest& model, const Bytes& ma
                     "nothing was written; tell the coordinator's operator");
 }
 
+// The number of the newest round, so that release, model and manifest are of one.
+absl::StatusOr<std::uint32_t> NewestRound(Client& client, const std::string& job_id) {
+  v1::GetMetricsRequest request;
+  request.set_job_id(job_id);
+  CARNET_ASSIGN_OR_RETURN(const v1::GetMetricsResponse response,
+                          client.Call(client.jobs(), &v1::Jobs::Stub::GetMetrics, request));
+  if (response.rounds().empty()) {
+    return absl::NotFoundError("the job has no aggregate yet");
+  }
+  return response.rounds().rbegin()->round();
+}
+
+void PrintRefusal(const v1::ReleaseModelResponse& response, CommandContext& context) {
+  if (context.json) {
+    nlohmann::json decisions = nlohmann::json::array();
+    for (const v1::Decision& decision : response.decisions()) {
+      decisions.push_back(DecisionJson(decision));
+    }
+    *context.out << nlohmann::json{{"refused", true}, {"decisions", decisions}}.dump() << '\n';
+    return;
+  }
+  std::set<std::string> shown;
+  *context.out << Coloured(context, Colour::kBad, RefusalText("", response.decisions(), &shown))
+               << '\n';
+}
+
+// Whether the model may go to this person; a refusal is printed.
+absl::StatusOr<bool> AskForRelease(Client& client, CommandContext& context,
+                                   const ExportOptions& options) {
+  v1::ReleaseModelRequest request;
+  request.set_request_id(client.NewRequestId());
+  request.set_job_id(options.job_id);
+  request.set_round(options.round);
+  CARNET_ASSIGN_OR_RETURN(const v1::ReleaseModelResponse response,
+                          client.Call(client.jobs(), &v1::Jobs::Stub::ReleaseModel, request));
+  CARNET_RETURN_IF_ERROR(client.CheckReceipt(response.receipt()).status());
+  if (response.refused()) {
+    PrintRefusal(response, context);
+  }
+  return !response.refused();
+}
+
 }  // namespace
 
-absl::StatusOr<int> ExportJob(Client& client, CommandContext& context,
-                              const ExportOptions& options) {
+absl::StatusOr<int> ExportJob(Client& client, CommandContext& context, const ExportOptions& asked) {
+  ExportOptions options = asked;
+  if (options.round == 0) {
+    CARNET_ASSIGN_OR_RETURN(options.round, NewestRound(client, options.job_id));
+  }
+  CARNET_ASSIGN_OR_RETURN(const bool released, AskForRelease(client, context, options));
+  if (!released) {
+    return kRefused;
+  }
   CARNET_RETURN_IF_ERROR(MakeDirs(options.out, 0755));
   CARNET_ASSIGN_OR_RETURN(const TrustFiles trust, MakeTrustFiles(client));
   CARNET_ASSIGN_OR_RETURN(PartialFile model, DownloadModel(client, context, options));

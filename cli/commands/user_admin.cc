@@ -27,6 +27,8 @@ struct UserOptions {
   std::string reason = "left";
   std::string out;
   std::string token;
+  std::string jurisdiction;
+  std::string organisation;
 };
 
 absl::StatusOr<int> Report(Client& client, CommandContext& context,
@@ -47,6 +49,8 @@ absl::StatusOr<int> Invite(const UserOptions& options, CommandContext& context) 
   v1::InviteUserRequest request;
   request.set_request_id(client->NewRequestId());
   request.mutable_roles()->Add(options.roles.begin(), options.roles.end());
+  request.set_jurisdiction(options.jurisdiction);
+  request.set_organisation(options.organisation);
   CARNET_ASSIGN_OR_RETURN(
       const v1::InviteUserResponse response,
       client->Call(client->governance(), &v1::Governance::Stub::InviteUser, request));
@@ -58,6 +62,10 @@ absl::StatusOr<int> Invite(const UserOptions& options, CommandContext& context) 
   }
   *context.out << "invited " << response.user_id() << " as " << absl::StrJoin(options.roles, ", ")
                << "; the invitation works once, for 7 days: " << options.out << '\n';
+  if (options.jurisdiction.empty() || options.organisation.empty()) {
+    *context.err << "nobody said where this person works, or for whom: policies will let neither "
+                    "models nor records go there (--jurisdiction CC --organisation NAME)\n";
+  }
   return kGood;
 }
 
@@ -98,7 +106,7 @@ absl::StatusOr<v1::ListUsersResponse> FetchUsers(Client& client) {
 absl::StatusOr<int> List(const UserOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListUsersResponse response, FetchUsers(*client));
-  Table table({"USER", "STATE", "ROLES", "ASKED FOR", "KEY"});
+  Table table({"USER", "STATE", "ROLES", "ASKED FOR", "WORKS IN", "FOR", "KEY"});
   for (const v1::UserStatus& user : response.users()) {
     const std::string key = HexEncode(AsBytes(user.public_key()));
     if (context.json) {
@@ -108,6 +116,8 @@ absl::StatusOr<int> List(const UserOptions& options, CommandContext& context) {
                                                                         user.roles().end())},
                                      {"asked", std::vector<std::string>(user.asked().begin(),
                                                                         user.asked().end())},
+                                     {"jurisdiction", user.jurisdiction()},
+                                     {"organisation", user.organisation()},
                                      {"public_key", key}}
                           .dump()
                    << '\n';
@@ -115,7 +125,7 @@ absl::StatusOr<int> List(const UserOptions& options, CommandContext& context) {
     }
     table.Add({user.user_id(), user.revoked() ? "revoked" : "enrolled",
                absl::StrJoin(user.roles(), " "), absl::StrJoin(user.asked(), " "),
-               key.substr(0, 16)});
+               user.jurisdiction(), user.organisation(), key.substr(0, 16)});
   }
   if (!context.json) {
     *context.out << table.ToString();
@@ -199,6 +209,10 @@ void RegisterUserAdminCommands(CLI::App& app, CommandContext& context) {
   invite->add_option("--roles", options->roles, "What the person is to do, e.g. member,legal")
       ->required()
       ->delimiter(',');
+  invite->add_option("--jurisdiction", options->jurisdiction,
+                     "Where the person works, e.g. FR: models and records go there if policy lets");
+  invite->add_option("--organisation", options->organisation,
+                     "Whom the person works for: your own, a registered supplier, or another name");
   invite->add_option("--out", options->out, "File for the invitation, which is shown once")
       ->required();
   CLI::App* enroll = Add(*noun, context, options, "enroll",

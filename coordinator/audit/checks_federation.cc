@@ -118,6 +118,13 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
       "enrolment",
       absl::StrCat(terms.user_id(), " with the roles ", absl::StrJoin(terms.roles(), ", ")),
       absl::StrCat(record.user_id(), " with the roles ", absl::StrJoin(record.roles(), ", ")));
+  step.Expect(
+      record.jurisdiction() == terms.jurisdiction() &&
+          record.organisation() == terms.organisation(),
+      "enrolment",
+      absl::StrCat("a person in \"", terms.jurisdiction(), "\" for \"", terms.organisation(),
+                   "\", as invited"),
+      absl::StrCat("in \"", record.jurisdiction(), "\" for \"", record.organisation(), "\""));
 }
 
 void Check(const Step&, const v1::SupplierRegistered&) {}

@@ -37,6 +37,19 @@ bool Asks(const google::protobuf::RepeatedPtrField<v1::Authorisation>& authorisa
       });
 }
 
+// On what left home for people.
+bool ReleaseAsks(const State& state, const v1::ObligationDue& due) {
+  return due.job_id().empty()
+             ? std::any_of(state.readings.begin(), state.readings.end(),
+                           [&](const auto& reading) {
+                             return Asks(reading.second.terms.authorisations(), due);
+                           })
+             : std::any_of(state.releases.begin(), state.releases.end(), [&](const auto& release) {
+                 return release.second.terms.job_id() == due.job_id() &&
+                        Asks(release.second.terms.authorisations(), due);
+               });
+}
+
 bool JobAsks(const Job& job, const v1::ObligationDue& due) {
   if (job.evaluation.has_value() && Asks(job.evaluation->opened.member().authorisations(), due)) {
     return true;
@@ -98,7 +111,8 @@ void Check(const Step& step, const v1::ObligationDue& record) {
                           return Asks(staging.second.ordered.authorisations(), record);
                         })
           : job != nullptr && JobAsks(*job, record);
-  step.Expect(asked, "duty", "a duty that an allowed decision on record asks for",
+  step.Expect(asked || ReleaseAsks(state, record), "duty",
+              "a duty that an allowed decision on record asks for",
               absl::StrCat(record.duty(), " of ", record.of(), " by ", record.rule()));
 }
 

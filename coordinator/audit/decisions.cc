@@ -10,10 +10,12 @@
 #include "absl/strings/str_join.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
+#include "coordinator/audit/people_flows.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "coordinator/core/plan.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/release.h"
 #include "policies/evaluate.h"
 
 namespace carnet::coordinator::audit {
@@ -305,6 +307,30 @@ void Again(const Step& step, const v1::StagingOrdered& record) {
               record.staging_id());
 }
 
+void Again(const Step& step, const v1::Release& record) {
+  const State& state = step.state();
+  const Job* const job = state.FindJob(record.job_id());
+  const auto user = state.users.find(record.released_to());
+  if (job == nullptr || user == state.users.end() ||
+      !CheckBasis(step, TakenWith(record.basis()), ToTime(record.common().at()))) {
+    return;
+  }
+  Redo(step, ToTime(record.basis().at()))
+      .Expect(ReleaseModelFlows(state, *job, AsBytes(record.model_sha256()), user->second),
+              record.authorisations(), absl::StrCat("release to ", record.released_to()));
+}
+
+void Again(const Step& step, const v1::LogRead& record) {
+  const auto user = step.state().users.find(record.reader());
+  if (user == step.state().users.end() ||
+      !CheckBasis(step, TakenWith(record.basis()), ToTime(record.common().at()))) {
+    return;
+  }
+  Redo(step, ToTime(record.basis().at()))
+      .Expect(ReadLogFlows(step.state(), user->second), record.authorisations(),
+              absl::StrCat("reading by ", record.reader()));
+}
+
 // ---- refusals ----
 
 // Every flow that a refusal of this job and worker can speak of. A refusal names its flows and not
@@ -420,12 +446,20 @@ void Again(const Step& step, const v1::Refusal& record) {
   const Job* const job = state.FindJob(record.job_id());
   const Worker* const worker = state.FindWorker(record.worker_id());
   if ((!record.worker_id().empty() && !HasRegion(state, worker)) ||
-      (job == nullptr && worker == nullptr)) {
+      (!record.job_id().empty() && job == nullptr)) {
     step.Add(Severity::kBadEvidence, "reference", "a job or a worker on record",
              absl::StrCat(record.job_id(), " ", record.worker_id()));
     return;
   }
-  const Flows flows = job != nullptr ? JobFlows(state, *job, worker) : StagingFlows(state, *worker);
+  Flows flows;
+  if (worker == nullptr) {
+    flows = PeopleFlows(state, job, record.round());
+  }
+  if (job != nullptr) {
+    Append(flows, JobFlows(state, *job, worker));
+  } else if (worker != nullptr) {
+    Append(flows, StagingFlows(state, *worker));
+  }
   for (const v1::Decision& then : record.decisions()) {
     if (!CheckBasis(step, TakenWith(then), ToTime(record.common().at()))) {
       continue;
@@ -462,7 +496,8 @@ void DecideAgain(const Step& step, const ledger::Predicate& predicate) {
 
 bool IsIndecisive(const ledger::Predicate& predicate) {
   return predicate.Is<v1::Refusal>() || predicate.Is<v1::KeyCreated>() ||
-         predicate.Is<v1::ObligationDue>();
+         predicate.Is<v1::ObligationDue>() || predicate.Is<v1::Release>() ||
+         predicate.Is<v1::LogRead>();
 }
 
 }  // namespace carnet::coordinator::audit

@@ -9,6 +9,7 @@
 #include "coordinator/core/policy_life.h"
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
+#include "policies/jurisdictions.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -29,6 +30,14 @@ absl::Status CheckRoles(const std::set<std::string>& roles) {
     }
   }
   return absl::OkStatus();
+}
+
+// Where a person works and for whom: unknown, or a code and a name that policies can read.
+absl::Status CheckPlace(const std::string& jurisdiction, const std::string& organisation) {
+  if (!jurisdiction.empty()) {
+    CARNET_RETURN_IF_ERROR(policies::CheckJurisdiction(jurisdiction));
+  }
+  return organisation.empty() ? absl::OkStatus() : ValidateSupplierName(organisation);
 }
 
 absl::StatusOr<const User*> EnrolledUser(const State& state, const std::string& user_id) {
@@ -106,6 +115,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const InviteUser& command) {
       command.expires > drafts.now() + kUserInvitationMax) {
     return absl::InvalidArgumentError("an invitation lasts at most 7 days");
   }
+  CARNET_RETURN_IF_ERROR(CheckPlace(command.jurisdiction, command.organisation));
   v1::UserInvited record;
   record.set_token_sha256(ToString(command.token_sha256));
   record.mutable_roles()->Add(command.roles.begin(), command.roles.end());

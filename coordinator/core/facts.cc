@@ -46,6 +46,11 @@ const char* GradeWord(v1::LocationGrade grade) {
   }
 }
 
+// The other end is a person and no machine.
+bool IsToPerson(const FlowContext& flow) {
+  return flow.operation == v1::OPERATION_RELEASE_MODEL || flow.operation == v1::OPERATION_READ_LOG;
+}
+
 void SetDataFacts(const FlowContext& flow, FactSet* facts) {
   if (!flow.labels.has_value()) {
     SetFact(facts, "data.personal", Value::YesNo(false));
@@ -169,6 +174,9 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   SetText(&facts, "to.jurisdiction", flow.to);
   if (const auto region = state.regions.find(flow.to_region); region != state.regions.end()) {
     SetText(&facts, "to.location_grade", GradeWord(region->second.terms.location_evidence()));
+  } else if (IsToPerson(flow) && !flow.to.empty()) {
+    // An admin at home put the place on record, and not the one who is there.
+    SetText(&facts, "to.location_grade", GradeWord(v1::LOCATION_GRADE_CONTRACT));
   }
   SetFact(&facts, "artifact.anonymity", Value::Text("none"));
   SetFact(&facts, "artifact.end_to_end_encrypted", Value::YesNo(flow.end_to_end_encrypted));
@@ -184,8 +192,11 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
       facts.Set(path, Value::NotApplicable()).IgnoreError();
     }
   }
-  const bool to_supplier = flow.recipient != state.genesis.organisation();
-  SetText(&facts, "deal.kind", to_supplier ? "compute-rental" : "internal");
+  if (flow.recipient == state.genesis.organisation()) {
+    SetText(&facts, "deal.kind", "internal");
+  } else if (!IsToPerson(flow)) {
+    SetText(&facts, "deal.kind", "compute-rental");
+  }
   SetText(&facts, "key.held_in", "home");
   SetRecipientFacts(state, flow.recipient, &facts);
   SetWorkerFacts(state, flow, &facts);

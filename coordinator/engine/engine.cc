@@ -380,6 +380,11 @@ void Engine::SetNewRoundsHeld(Holder holder, std::string reason) {
   });
 }
 
+std::string Engine::HeldBy(Holder holder) const {
+  const auto hold = holds_.find(holder);
+  return hold == holds_.end() ? "" : hold->second;
+}
+
 void Engine::ApplyHolds() {
   running_.new_rounds_allowed = holds_.empty();
   running_.not_allowed_reason = holds_.empty() ? "" : holds_.begin()->second;

@@ -161,6 +161,8 @@ class Engine {
   // this holder lets go.
   enum class Holder { kClock, kWitnesses };
   void SetNewRoundsHeld(Holder holder, std::string reason);
+  // Its reason; empty: it holds nothing. On the strand only.
+  std::string HeldBy(Holder holder) const;
 
  private:
   struct Waiting {

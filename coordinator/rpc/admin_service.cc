@@ -10,6 +10,7 @@
 #include "coordinator/rpc/jobs_status.h"
 #include "coordinator/rpc/key_admin.h"
 #include "coordinator/rpc/metadata.h"
+#include "coordinator/rpc/people_gate.h"
 #include "crypto/hash.h"
 #include "exchange/join_token.h"
 #include "ledger/record.h"
@@ -183,12 +184,13 @@ grpc::ServerUnaryReactor* AdminService::StageData(grpc::CallbackServerContext* c
       user->user_id, request->dataset(), request->shard(), request->to_worker(), {}};
   services_.engine.Submit(
       std::move(command), request->request_id(),
-      [this, response, reactor](absl::StatusOr<Answer> answer) {
+      [this, response, reactor, user_id = user->user_id](absl::StatusOr<Answer> answer) {
         // A refusal by policy is an answer with a record; one for want of a role has none.
         if (!answer.ok() || !answer->index.has_value()) {
           reactor->Finish(ToGrpcStatus(answer.ok() ? answer->status : answer.status()));
           return;
         }
+        services_.own_answers->Note(user_id, *answer->index);
         FinishOn(services_.storage, reactor,
                  [this, index = *answer->index, response] { return FillStaging(index, response); });
       });
@@ -269,26 +271,32 @@ grpc::ServerUnaryReactor* AdminService::ListRefusals(grpc::CallbackServerContext
     reactor->Finish(ToGrpcStatus(user.status()));
     return reactor;
   }
-  services_.engine.Read(
-      [this, reactor, request, response, user_id = user->user_id](const State& state, absl::Time) {
-        const absl::Status allowed = request->job_id().empty()
-                                         ? RequireOverview(state, user_id)
-                                         : VisibleJob(state, user_id, request->job_id()).status();
-        if (!allowed.ok()) {
-          reactor->Finish(ToGrpcStatus(allowed));
-          return;
-        }
-        std::vector<std::uint64_t> indexes;
-        for (const auto& [key, index] : state.refusal_keys) {
-          if (index < services_.engine.durable_size()) {
-            indexes.push_back(index);
+  const auto list = [this, reactor, request, response, user_id = user->user_id] {
+    services_.engine.Read(
+        [this, reactor, request, response, user_id](const State& state, absl::Time) {
+          const absl::Status allowed = request->job_id().empty()
+                                           ? RequireOverview(state, user_id)
+                                           : VisibleJob(state, user_id, request->job_id()).status();
+          if (!allowed.ok()) {
+            reactor->Finish(ToGrpcStatus(allowed));
+            return;
           }
-        }
-        FinishOn(services_.verify, reactor,
-                 [this, indexes = std::move(indexes), request, response]() mutable {
-                   return FillRefusals(std::move(indexes), request->job_id(), response);
-                 });
-      });
+          std::vector<std::uint64_t> indexes;
+          for (const auto& [key, index] : state.refusal_keys) {
+            if (index < services_.engine.durable_size()) {
+              indexes.push_back(index);
+            }
+          }
+          FinishOn(services_.verify, reactor,
+                   [this, indexes = std::move(indexes), request, response]() mutable {
+                     return FillRefusals(std::move(indexes), request->job_id(), response);
+                   });
+        });
+  };
+  // The decisions are what those records say.
+  PassReading(services_, user->user_id, [list, reactor](grpc::Status status) {
+    status.ok() ? list() : reactor->Finish(std::move(status));
+  });
   return reactor;
 }
 
@@ -301,16 +309,41 @@ grpc::ServerUnaryReactor* AdminService::GetRecord(grpc::CallbackServerContext* c
     reactor->Finish(ToGrpcStatus(user.status()));
     return reactor;
   }
-  FinishOn(services_.storage, reactor, [this, context, request, response]() -> absl::Status {
-    if (request->index() == 0) {
-      CARNET_ASSIGN_OR_RETURN(const std::string rotations, RotationsOnRecord(services_));
-      context->AddInitialMetadata(kRotationsMetadata, rotations);
-    }
-    CARNET_ASSIGN_OR_RETURN(ledger::LogView::Proven proven, services_.log.Prove(request->index()));
-    *response->mutable_record() = std::move(proven.record);
-    response->set_head(proven.head.note);
-    return absl::OkStatus();
-  });
+  const auto send = [this, context, request, response, reactor] {
+    FinishOn(services_.storage, reactor, [this, context, request, response]() -> absl::Status {
+      if (request->index() == 0) {
+        CARNET_ASSIGN_OR_RETURN(const std::string rotations, RotationsOnRecord(services_));
+        context->AddInitialMetadata(kRotationsMetadata, rotations);
+      }
+      CARNET_ASSIGN_OR_RETURN(ledger::LogView::Proven proven,
+                              services_.log.Prove(request->index()));
+      *response->mutable_record() = std::move(proven.record);
+      response->set_head(proven.head.note);
+      return absl::OkStatus();
+    });
+  };
+  // Everybody who enrols is handed genesis and what hands its keys over, and everybody the record
+  // of what he asked for.
+  if (request->index() == 0 || services_.own_answers->Has(user->user_id, request->index())) {
+    send();
+    return reactor;
+  }
+  const absl::Status admitted =
+      services_.storage.TrySubmit([this, user = user->user_id, request, send, reactor] {
+        const absl::StatusOr<bool> handover = IsRotation(services_, request->index());
+        if (!handover.ok()) {
+          reactor->Finish(ToGrpcStatus(handover.status()));
+        } else if (*handover) {
+          send();
+        } else {
+          PassReading(services_, user, [send, reactor](grpc::Status status) {
+            status.ok() ? send() : reactor->Finish(std::move(status));
+          });
+        }
+      });
+  if (!admitted.ok()) {
+    reactor->Finish(ToGrpcStatus(admitted));
+  }
   return reactor;
 }
 

@@ -119,13 +119,16 @@ grpc::ServerUnaryReactor* GovernanceService::InviteUser(grpc::CallbackServerCont
         if (request->roles_size() > kRolesMax) {
           return absl::InvalidArgumentError("a person has 1 to 16 roles");
         }
+        CARNET_RETURN_IF_ERROR(CheckIds({&request->jurisdiction(), &request->organisation()}));
         const Digest token = crypto::Sha256(secret->View());
         // Tokens carry whole seconds. `now` of the command is never before the wall clock.
         return coordinator::InviteUser{
-            user_id, Bytes(token.begin(), token.end()),
+            user_id,
+            Bytes(token.begin(), token.end()),
             std::set<std::string>(request->roles().begin(), request->roles().end()),
-            absl::FromUnixSeconds(
-                absl::ToUnixSeconds(services_.clock.Now() + kUserInvitationLife))};
+            absl::FromUnixSeconds(absl::ToUnixSeconds(services_.clock.Now() + kUserInvitationLife)),
+            request->jurisdiction(),
+            request->organisation()};
       },
       [this, secret, response](std::uint64_t index) {
         return FillToken(index, *secret, response);

@@ -77,6 +77,8 @@ v1::ListUsersResponse UsersOf(const State& state) {
     status->mutable_asked()->Add(user.asked.begin(), user.asked.end());
     status->set_revoked(user.revoked);
     status->set_public_key(ToString(user.public_key));
+    status->set_jurisdiction(user.jurisdiction);
+    status->set_organisation(user.organisation);
   }
   return response;
 }

@@ -10,6 +10,7 @@
 #include "coordinator/rpc/jobs_status.h"
 #include "coordinator/rpc/jobs_stream.h"
 #include "coordinator/rpc/jobs_upload.h"
+#include "coordinator/rpc/people_gate.h"
 #include "ledger/manifest.h"
 #include "ledger/record.h"
 
@@ -34,6 +35,18 @@ absl::StatusOr<coordinator::SubmitJob> OpenSubmission(const Services& services,
   services.blobs.MarkPending(model);
   command.model_stored = services.blobs.Has(model);
   return command;
+}
+
+// The job, as long as the person has a live release of that round's model.
+absl::StatusOr<const Job*> ReleasedJob(const State& state, const std::string& user_id,
+                                       const std::string& job_id, std::uint32_t round,
+                                       absl::Time now) {
+  CARNET_ASSIGN_OR_RETURN(const Job* const job, ExportableJob(state, user_id, job_id));
+  CARNET_ASSIGN_OR_RETURN(const RoundResult* const result, ResultOfRound(*job, round));
+  if (LiveRelease(state, user_id, result->model_sha256, now) == nullptr) {
+    return absl::PermissionDeniedError("another model is the newest by now: name its round");
+  }
+  return job;
 }
 
 }  // namespace
@@ -173,14 +186,23 @@ grpc::ServerUnaryReactor* JobsService::GetMetrics(grpc::CallbackServerContext* c
               });
 }
 
-grpc::ServerWriteReactor<v1::ModelChunk>* JobsService::DownloadModel(
-    grpc::CallbackServerContext* context, const v1::DownloadModelRequest* request) {
-  auto* reactor = new FileStreamReactor<v1::ModelChunk>(services_.bulk);
+grpc::ServerUnaryReactor* JobsService::ReleaseModel(grpc::CallbackServerContext* context,
+                                                    const v1::ReleaseModelRequest* request,
+                                                    v1::ReleaseModelResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
-  if (!user.ok()) {
-    reactor->Fail(ToGrpcStatus(user.status()));
+  absl::Status status = user.status();
+  status.Update(CheckRequestId(request->request_id()));
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
     return reactor;
   }
+  ReleaseModelFor(services_, user->user_id, request, response, reactor);
+  return reactor;
+}
+
+void JobsService::OpenModel(const std::string& user_id, const v1::DownloadModelRequest& request,
+                            FileStreamReactor<v1::ModelChunk>* reactor) {
   const auto open = [this, reactor](const BlobId& blob) {
     const absl::StatusOr<std::uint64_t> size = services_.blobs.SizeOf(blob);
     absl::StatusOr<exchange::SendFile> file =
@@ -190,11 +212,12 @@ grpc::ServerWriteReactor<v1::ModelChunk>* JobsService::DownloadModel(
     }
     file.ok() ? reactor->Begin(*std::move(file), 0) : reactor->Fail(ToGrpcStatus(file.status()));
   };
-  services_.engine.Read([this, reactor, open, request, user_id = user->user_id](const State& state,
-                                                                                absl::Time) {
-    const absl::StatusOr<const Job*> job = ExportableJob(state, user_id, request->job_id());
+  services_.engine.Read([this, reactor, open, user_id, &request](const State& state,
+                                                                 absl::Time now) {
+    const absl::StatusOr<const Job*> job =
+        ReleasedJob(state, user_id, request.job_id(), request.round(), now);
     const absl::StatusOr<Bytes> sha256 =
-        job.ok() ? ModelOfRound(**job, request->round()) : absl::StatusOr<Bytes>(job.status());
+        job.ok() ? ModelOfRound(**job, request.round()) : absl::StatusOr<Bytes>(job.status());
     const absl::Status status = sha256.ok() ? services_.bulk.TrySubmit([open, sha256 = *sha256] {
       open(BlobId{BlobKind::kModel, sha256});
     })
@@ -203,7 +226,48 @@ grpc::ServerWriteReactor<v1::ModelChunk>* JobsService::DownloadModel(
       reactor->Fail(ToGrpcStatus(status));
     }
   });
+}
+
+grpc::ServerWriteReactor<v1::ModelChunk>* JobsService::DownloadModel(
+    grpc::CallbackServerContext* context, const v1::DownloadModelRequest* request) {
+  auto* reactor = new FileStreamReactor<v1::ModelChunk>(services_.bulk);
+  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
+  if (!user.ok()) {
+    reactor->Fail(ToGrpcStatus(user.status()));
+    return reactor;
+  }
+  PassRelease(services_, user->user_id, request->job_id(), request->round(),
+              [this, reactor, request, user_id = user->user_id](grpc::Status status) {
+                status.ok() ? OpenModel(user_id, *request, reactor)
+                            : reactor->Fail(std::move(status));
+              });
   return reactor;
+}
+
+void JobsService::SendManifest(const std::string& user_id, const v1::GetManifestRequest& request,
+                               BytesStreamReactor<v1::ManifestChunk>* reactor) {
+  const auto make = [this, reactor](const ManifestFacts& facts) {
+    const absl::StatusOr<ledger::ManifestOrder> order = MakeManifestOrder(services_.log, facts);
+    absl::StatusOr<Bytes> manifest = order.ok() ? ledger::MakeManifest(services_.log, *order)
+                                                : absl::StatusOr<Bytes>(order.status());
+    manifest.ok() ? reactor->Begin(*std::move(manifest))
+                  : reactor->Fail(ToGrpcStatus(manifest.status()));
+  };
+  services_.engine.Read(
+      [this, reactor, make, user_id, &request](const State& state, absl::Time now) {
+        const absl::StatusOr<const Job*> job =
+            ReleasedJob(state, user_id, request.job_id(), request.round(), now);
+        const absl::StatusOr<ManifestFacts> facts =
+            job.ok() ? ManifestFactsOf(**job, request.round(), services_.engine.durable_size())
+                     : absl::StatusOr<ManifestFacts>(job.status());
+        // Reads the whole log: beside the verifications, where it holds up no append.
+        const absl::Status status =
+            facts.ok() ? services_.verify.TrySubmit([make, facts = *facts] { make(facts); })
+                       : facts.status();
+        if (!status.ok()) {
+          reactor->Fail(ToGrpcStatus(status));
+        }
+      });
 }
 
 grpc::ServerWriteReactor<v1::ManifestChunk>* JobsService::GetManifest(
@@ -214,27 +278,11 @@ grpc::ServerWriteReactor<v1::ManifestChunk>* JobsService::GetManifest(
     reactor->Fail(ToGrpcStatus(user.status()));
     return reactor;
   }
-  const auto make = [this, reactor](const ManifestFacts& facts) {
-    const absl::StatusOr<ledger::ManifestOrder> order = MakeManifestOrder(services_.log, facts);
-    absl::StatusOr<Bytes> manifest = order.ok() ? ledger::MakeManifest(services_.log, *order)
-                                                : absl::StatusOr<Bytes>(order.status());
-    manifest.ok() ? reactor->Begin(*std::move(manifest))
-                  : reactor->Fail(ToGrpcStatus(manifest.status()));
-  };
-  services_.engine.Read(
-      [this, reactor, make, request, user_id = user->user_id](const State& state, absl::Time) {
-        const absl::StatusOr<const Job*> job = ExportableJob(state, user_id, request->job_id());
-        const absl::StatusOr<ManifestFacts> facts =
-            job.ok() ? ManifestFactsOf(**job, request->round(), services_.engine.durable_size())
-                     : absl::StatusOr<ManifestFacts>(job.status());
-        // Reads the whole log: beside the verifications, where it holds up no append.
-        const absl::Status status =
-            facts.ok() ? services_.verify.TrySubmit([make, facts = *facts] { make(facts); })
-                       : facts.status();
-        if (!status.ok()) {
-          reactor->Fail(ToGrpcStatus(status));
-        }
-      });
+  PassRelease(services_, user->user_id, request->job_id(), request->round(),
+              [this, reactor, request, user_id = user->user_id](grpc::Status status) {
+                status.ok() ? SendManifest(user_id, *request, reactor)
+                            : reactor->Fail(std::move(status));
+              });
   return reactor;
 }
 

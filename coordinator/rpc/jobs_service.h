@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "carnet/v1/jobs.grpc.pb.h"
+#include "coordinator/rpc/download_reactor.h"
+#include "coordinator/rpc/jobs_stream.h"
 #include "coordinator/rpc/jobs_watch.h"
 #include "coordinator/rpc/services.h"
 
@@ -39,6 +41,9 @@ class JobsService final : public v1::Jobs::CallbackService {
   grpc::ServerUnaryReactor* GetMetrics(grpc::CallbackServerContext* context,
                                        const v1::GetMetricsRequest* request,
                                        v1::GetMetricsResponse* response) override;
+  grpc::ServerUnaryReactor* ReleaseModel(grpc::CallbackServerContext* context,
+                                         const v1::ReleaseModelRequest* request,
+                                         v1::ReleaseModelResponse* response) override;
   grpc::ServerWriteReactor<v1::ModelChunk>* DownloadModel(
       grpc::CallbackServerContext* context, const v1::DownloadModelRequest* request) override;
   grpc::ServerWriteReactor<v1::ManifestChunk>* GetManifest(
@@ -48,6 +53,11 @@ class JobsService final : public v1::Jobs::CallbackService {
   // Runs `read` on the strand for an enrolled user and finishes the call with its status.
   using ReadForUser = absl::AnyInvocable<absl::Status(const State&, const std::string& user_id)>;
   grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context, ReadForUser read);
+  // Under a live release of what is asked for.
+  void OpenModel(const std::string& user_id, const v1::DownloadModelRequest& request,
+                 FileStreamReactor<v1::ModelChunk>* reactor);
+  void SendManifest(const std::string& user_id, const v1::GetManifestRequest& request,
+                    BytesStreamReactor<v1::ManifestChunk>* reactor);
 
   const Services& services_;
   const std::shared_ptr<JobWatchers> watchers_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/status.h"
+
 namespace carnet::coordinator {
 namespace {
 
@@ -93,35 +95,9 @@ absl::StatusOr<const Job*> VisibleJob(const State& state, const std::string& use
   return job;
 }
 
-absl::StatusOr<const Job*> ExportableJob(const State& state, const std::string& user_id,
-                                         const std::string& job_id) {
-  const Job* job = state.FindJob(job_id);
-  if (job == nullptr) {
-    return absl::NotFoundError("no such job");
-  }
-  const auto user = state.users.find(user_id);
-  const bool manages = user != state.users.end() && (user->second.roles.count("operator") != 0 ||
-                                                     user->second.roles.count("admin") != 0);
-  if (job->submitted.submitter() != user_id && !manages) {
-    return absl::PermissionDeniedError(
-        "a model goes to its job's submitter, to operators and to admins");
-  }
-  return job;
-}
-
 absl::StatusOr<Bytes> ModelOfRound(const Job& job, std::uint32_t round) {
-  if (job.results.empty()) {
-    return absl::NotFoundError("the job has no aggregate yet");
-  }
-  if (round == 0) {
-    return job.results.back().model_sha256;
-  }
-  for (const RoundResult& result : job.results) {
-    if (result.round == round) {
-      return result.model_sha256;
-    }
-  }
-  return absl::NotFoundError("the job has no aggregate of this round");
+  CARNET_ASSIGN_OR_RETURN(const RoundResult* const result, ResultOfRound(job, round));
+  return result->model_sha256;
 }
 
 }  // namespace carnet::coordinator

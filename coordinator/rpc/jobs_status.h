@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "carnet/v1/jobs.pb.h"
+#include "coordinator/core/release.h"
 #include "coordinator/core/state.h"
 
 namespace carnet::coordinator {
@@ -26,10 +27,6 @@ bool SeesJob(const State& state, const std::string& user_id, const Job& job);
 // Errors: NOT_FOUND no such job. PERMISSION_DENIED it is another member's.
 absl::StatusOr<const Job*> VisibleJob(const State& state, const std::string& user_id,
                                       const std::string& job_id);
-
-// Who may take the model away: the submitter, operators and admins. Errors as VisibleJob.
-absl::StatusOr<const Job*> ExportableJob(const State& state, const std::string& user_id,
-                                         const std::string& job_id);
 
 // The digest of a round's model; round 0: the newest one. Errors: NOT_FOUND there is no such round
 // yet.

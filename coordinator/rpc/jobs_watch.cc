@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "base/status.h"
+#include "coordinator/core/release.h"
 #include "coordinator/rpc/jobs_status.h"
+#include "coordinator/rpc/people_gate.h"
 #include "ledger/record.h"
 
 namespace carnet::coordinator {
@@ -68,13 +70,30 @@ JobWatcher::~JobWatcher() {
 }
 
 void JobWatcher::Pull() {
-  services_.engine.Read([this](const State& state, absl::Time) { OnState(state); });
+  services_.engine.Read([this](const State& state, absl::Time now) { OnState(state, now); });
 }
 
-void JobWatcher::OnState(const State& state) {
+bool JobWatcher::MayRead(const State& state, absl::Time now) {
+  if (may_read_by_ == state.facts_version && now < may_read_at_ + kWatchRecheck) {
+    return true;
+  }
+  if (MayReadLog(state, user_->user_id, now)) {
+    may_read_at_ = now;
+    may_read_by_ = state.facts_version;
+    return true;
+  }
+  PassReading(services_, user_->user_id,
+              [this](grpc::Status status) { status.ok() ? Pull() : Finish(std::move(status)); });
+  return false;
+}
+
+void JobWatcher::OnState(const State& state, absl::Time now) {
   const absl::StatusOr<const Job*> job = VisibleJob(state, user_->user_id, job_id_);
   if (!job.ok()) {
     End(job.status());
+    return;
+  }
+  if (!MayRead(state, now)) {
     return;
   }
   const std::vector<std::uint64_t>& records = (*job)->records;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "base/mutex.h"
 #include "carnet/v1/jobs.pb.h"
 #include "coordinator/rpc/services.h"
@@ -24,6 +25,8 @@ namespace carnet::coordinator {
 inline constexpr std::size_t kJobWatchersMax = 256;
 // Records that one watcher has in memory.
 inline constexpr std::size_t kWatchBatchMax = 16;
+// Whether a watcher may still read is decided again after this time, and whenever facts change.
+inline constexpr absl::Duration kWatchRecheck = absl::Seconds(10);
 
 class JobWatcher;
 
@@ -45,8 +48,8 @@ class JobWatchers {
   std::set<JobWatcher*> parked_ CARNET_GUARDED_BY(mutex_);
 };
 
-// Deletes itself in OnDone. At any time one of four has it: the strand (Pull), the storage executor
-// (ReadRecords), gRPC (a write), or the parking place.
+// Deletes itself in OnDone. At any time one of five has it: the strand (Pull), the gate of people
+// (MayRead), the storage executor (ReadRecords), gRPC (a write), or the parking place.
 class JobWatcher final : public grpc::ServerWriteReactor<v1::JobEvent> {
  public:
   JobWatcher(const Services& services, std::shared_ptr<JobWatchers> watchers,
@@ -61,7 +64,10 @@ class JobWatcher final : public grpc::ServerWriteReactor<v1::JobEvent> {
   void Pull();
 
  private:
-  void OnState(const State& state);
+  void OnState(const State& state, absl::Time now);
+  // Whether statements may go to this person; else the gate is asked, and the watcher goes on when
+  // it opens.
+  bool MayRead(const State& state, absl::Time now);
   void ReadRecords(std::vector<std::uint64_t> indexes, const v1::JobStatus& status, bool newest);
   void WriteNext();
   void End(const absl::Status& status);
@@ -72,6 +78,9 @@ class JobWatcher final : public grpc::ServerWriteReactor<v1::JobEvent> {
   const std::string job_id_;
   const bool joined_;
   std::uint64_t next_index_;
+  // When it was last found that he may read, and by which version of facts.
+  absl::Time may_read_at_ = absl::InfinitePast();
+  std::uint64_t may_read_by_ = 0;
   std::deque<v1::JobEvent> events_;
   std::atomic<bool> cancelled_ = false;
 };

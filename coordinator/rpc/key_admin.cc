@@ -123,6 +123,15 @@ absl::StatusOr<std::string> RotationsOnRecord(const Services& services) {
   return absl::StrJoin(indexes.end() - static_cast<std::ptrdiff_t>(told), indexes.end(), ",");
 }
 
+absl::StatusOr<bool> IsRotation(const Services& services, std::uint64_t index) {
+  bool found = false;
+  CARNET_RETURN_IF_ERROR(services.engine.ReadBlocking([&](const State& state, absl::Time) {
+    found = std::any_of(state.rotations.begin(), state.rotations.end(),
+                        [index](const Rotation& rotation) { return rotation.index == index; });
+  }));
+  return found;
+}
+
 void RotateKeyFor(const Services& services, const std::string& user_id,
                   const v1::RotateKeyRequest* request, v1::RotateKeyResponse* response,
                   grpc::ServerUnaryReactor* reactor) {

@@ -22,6 +22,9 @@ void RotateKeyFor(const Services& services, const std::string& user_id,
 // For kRotationsMetadata. Blocks on the engine. Error UNAVAILABLE: the coordinator is stopping.
 absl::StatusOr<std::string> RotationsOnRecord(const Services& services);
 
+// Whether the record at `index` is a key-rotated. Blocks on the engine. Error as above.
+absl::StatusOr<bool> IsRotation(const Services& services, std::uint64_t index);
+
 // Orders the erasure of what the vault holds for the record; Reconcile does it. Errors besides
 // those of Decide: OUT_OF_RANGE no such record; FAILED_PRECONDITION it has nothing in the vault.
 void EraseFor(const Services& services, const std::string& user_id, const v1::EraseRequest* request,

@@ -1,5 +1,6 @@
 #include "coordinator/rpc/services.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -25,6 +26,19 @@ absl::StatusOr<crypto::CertificateInfo> CertificateOf(const grpc::ServerContextB
     return absl::UnauthenticatedError("the client certificate names nobody");
   }
   return info;
+}
+
+// The person who asks; empty: none.
+std::string UserOf(const CommandBody& body) {
+  return std::visit(
+      [](const auto& command) -> std::string {
+        if constexpr (requires { command.user_id; }) {
+          return command.user_id;
+        } else {
+          return "";
+        }
+      },
+      body);
 }
 
 }  // namespace
@@ -87,6 +101,19 @@ absl::StatusOr<UserPeer> PeerDirectory::UserOf(const crypto::CertificateInfo& in
   return user->second;
 }
 
+void OwnAnswers::Note(const std::string& user_id, std::uint64_t index) {
+  const MutexLock lock(mutex_);
+  newest_.emplace_back(user_id, index);
+  if (newest_.size() > kOwnAnswersMax) {
+    newest_.pop_front();
+  }
+}
+
+bool OwnAnswers::Has(const std::string& user_id, std::uint64_t index) const {
+  const MutexLock lock(mutex_);
+  return std::find(newest_.rbegin(), newest_.rend(), std::pair(user_id, index)) != newest_.rend();
+}
+
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) {
     return grpc::Status::OK;
@@ -116,9 +143,13 @@ void FinishOn(BoundedExecutor& executor, grpc::ServerUnaryReactor* reactor,
 void SubmitAndFinish(const Services& services, CommandBody body, const std::string& request_id,
                      grpc::ServerUnaryReactor* reactor,
                      absl::AnyInvocable<absl::Status(std::uint64_t)> fill) {
+  const std::string user_id = UserOf(body);
   services.engine.Submit(
       std::move(body), request_id,
-      [&services, reactor, fill = std::move(fill)](absl::StatusOr<Answer> answer) mutable {
+      [&services, user_id, reactor, fill = std::move(fill)](absl::StatusOr<Answer> answer) mutable {
+        if (answer.ok() && answer->index.has_value() && !user_id.empty()) {
+          services.own_answers->Note(user_id, *answer->index);
+        }
         if (!answer.ok()) {
           reactor->Finish(ToGrpcStatus(answer.status()));
         } else if (!answer->status.ok()) {

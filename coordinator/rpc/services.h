@@ -5,9 +5,12 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -61,6 +64,20 @@ class PeerDirectory {
   std::map<std::string, UserPeer> users_ CARNET_GUARDED_BY(mutex_);  // by user id
 };
 
+// The record that answers a command goes to whoever asked for it, as its receipt: that is no
+// reading of the log. Remembers the newest answers only. Thread-safe.
+class OwnAnswers {
+ public:
+  void Note(const std::string& user_id, std::uint64_t index) CARNET_EXCLUDES(mutex_);
+  bool Has(const std::string& user_id, std::uint64_t index) const CARNET_EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  std::deque<std::pair<std::string, std::uint64_t>> newest_
+      CARNET_GUARDED_BY(mutex_);  // at most kOwnAnswersMax
+};
+inline constexpr std::size_t kOwnAnswersMax = 4096;
+
 // Everything outlives the services.
 struct Services {
   Engine& engine;
@@ -76,6 +93,7 @@ struct Services {
   Rng& rng;
   int verify_threads = 1;
   std::size_t uploads_active_max = 16;
+  std::shared_ptr<OwnAnswers> own_answers = std::make_shared<OwnAnswers>();
 };
 
 // What crosses: the code and message(); the operator's details stay here, in the log.

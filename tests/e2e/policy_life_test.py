@@ -90,7 +90,7 @@ class PolicyLife(FederationTest):
     def test_3_a_person_enrols_with_keys_of_her_own(self):
         federation = self.federation
         token, out = federation.folder / "mia.invitation", federation.folder / "mia"
-        federation.run("user", "invite", "--roles", "member,legal", "--out", token, "--state", federation.home)
+        federation.run("user", "invite", "--roles", "member,legal", "--jurisdiction", "DE", "--organisation", "acme", "--out", token, "--state", federation.home)
         said = federation.run("user", "enroll", "--join", token, "--out", out)
         user = re.search(r"enrolled (u-[a-z2-7]{16})", said).group(1)
         seed = (out / "keys/statement.key").read_bytes()
