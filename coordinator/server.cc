@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "base/status.h"
 #include "coordinator/duty_alarm.h"
 #include "coordinator/effects/effects.h"
+#include "coordinator/expiry_alarm.h"
 #include "coordinator/http/enrolment.h"
 #include "coordinator/http/tiles.h"
 #include "coordinator/publish/publisher.h"
@@ -112,6 +114,7 @@ class Coordinator {
   HttpResponse Health() const;
   JoinFacts MakeJoinFacts() const;
   LogReader ReaderOf(const std::string& certificate_der) const;
+  void WatchExpiry(boost::asio::steady_timer& timer);
 
   const ServerOptions options_;
   const StateDir dir_;
@@ -120,6 +123,7 @@ class Coordinator {
   v1::CoordinatorConfig config_;
   Metrics metrics_;
   DutyAlarm duty_alarm_;
+  ExpiryAlarm expiry_alarm_;
 
   std::unique_ptr<ledger::Log> log_;
   std::optional<crypto::KeyFiles> keys_;
@@ -439,6 +443,18 @@ void Coordinator::Stop() {
   }
 }
 
+// Now, and again for as long as signals are waited for: an end comes without any record.
+void Coordinator::WatchExpiry(boost::asio::steady_timer& timer) {
+  engine_->Read(
+      [this](const State& state, absl::Time now) { expiry_alarm_.Look(state, now, metrics_); });
+  timer.expires_after(absl::ToChronoMilliseconds(kExpiryEvery));
+  timer.async_wait([this, &timer](const boost::system::error_code& error) {
+    if (!error) {
+      WatchExpiry(timer);
+    }
+  });
+}
+
 absl::Status Coordinator::Run(const ReadyCallback& ready) {
   ForbidTls12();
   CARNET_RETURN_IF_ERROR(LoadConfig());
@@ -460,6 +476,8 @@ absl::Status Coordinator::Run(const ReadyCallback& ready) {
     const std::string& https = config_.listen().https();
     ready(grpc_->address(), absl::StrCat(https.substr(0, https.rfind(':')), ":", https_->port()),
           log_->Size());
+    boost::asio::steady_timer expiry(signals_);
+    WatchExpiry(expiry);
     signals_.run();
   }
   Log(LogLevel::kInfo, "coordinator.stopping", {{"size", log_->Size()}});

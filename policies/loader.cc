@@ -15,6 +15,7 @@
 #include "policies/compiler.h"
 #include "policies/dates.h"
 #include "policies/jurisdictions.h"
+#include "policies/node_json.h"
 #include "policies/source.h"
 
 namespace carnet::policies {
@@ -35,24 +36,6 @@ void SortKeys(yaml::Node* node) {
   for (yaml::Node& item : node->items) {
     SortKeys(&item);
   }
-}
-
-nlohmann::json ToJson(const yaml::Node& node) {
-  if (node.is_scalar()) {
-    return node.text;
-  }
-  if (node.is_list()) {
-    nlohmann::json items = nlohmann::json::array();
-    for (const yaml::Node& item : node.items) {
-      items.push_back(ToJson(item));
-    }
-    return items;
-  }
-  nlohmann::json object = nlohmann::json::object();
-  for (const yaml::Entry& entry : node.entries) {
-    object[entry.key] = ToJson(entry.value);
-  }
-  return object;
 }
 
 bool IsPlainText(absl::string_view text) {

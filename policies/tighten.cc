@@ -86,6 +86,11 @@ bool OnlyBounds(const json& before, const json& after, Direction direction,
   });
 }
 
+// Empty of an item that asks for persons or a duty.
+json CheckOf(const json& item) {
+  return item.value("check", json::object());
+}
+
 absl::Status CheckItems(const std::string& where, const json& before, const json& after) {
   const std::map<std::string, json> now = ById(ListOf(after, "require"), "id");
   for (const auto& [id, item] : ById(ListOf(before, "require"), "id")) {
@@ -95,7 +100,7 @@ absl::Status CheckItems(const std::string& where, const json& before, const json
       return Not(place, "a requirement is gone");
     }
     if (Without(item, {"check", "fix"}) != Without(kept->second, {"check", "fix"}) ||
-        !OnlyBounds(item["check"], kept->second["check"], Direction::kNarrower, "")) {
+        !OnlyBounds(CheckOf(item), CheckOf(kept->second), Direction::kNarrower, "")) {
       return Not(place, "a requirement changed in more than a stricter bound");
     }
   }

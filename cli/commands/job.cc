@@ -1,4 +1,4 @@
-// `carnet job`: check, submit, list, status, watch, stop, metrics, export.
+// `carnet job`: check, submit, list, status, watch, approve, stop, metrics, export.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -11,6 +11,7 @@
 #include "base/timestamp.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/commands/approve.h"
 #include "cli/commands/job_export.h"
 #include "cli/commands/job_submit.h"
 #include "cli/commands/job_watch.h"
@@ -30,6 +31,7 @@ struct JobOptions {
   std::uint32_t round = 0;
   std::string out;
   bool compact = false;
+  ApprovalOptions approval;
 };
 
 std::map<std::string, double> ToMap(const google::protobuf::Map<std::string, double>& metrics) {
@@ -206,6 +208,11 @@ absl::StatusOr<int> Watch(const JobOptions& options, CommandContext& context) {
   return WatchJob(*client, context, options.job_id);
 }
 
+absl::StatusOr<int> Approve(const JobOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
+  return ApproveJob(*client, context, options.job_id, options.approval);
+}
+
 absl::StatusOr<int> Stop(const JobOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   v1::StopJobRequest request;
@@ -275,6 +282,8 @@ void RegisterJobCommands(CLI::App& app, CommandContext& context) {
   add("list", "Jobs that you may see", List);
   job(add("status", "Where a job stands", Status));
   job(add("watch", "Follow a job to its end: 0 completed, 1 stopped", Watch));
+  AddApprovalOptions(*job(add("approve", "Sign your approval of a job that waits for it", Approve)),
+                     options->approval);
   job(add("stop", "Stop a job", Stop));
   job(add("metrics", "Metrics of each finished round", Metrics));
   CLI::App* exported = job(add("export", "Model, manifest and trust files, verified", Export));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 #include <set>
 #include <vector>
@@ -18,9 +19,10 @@
 #include "base/timestamp.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/commands/approve.h"
 #include "cli/commands/policy_propose.h"
 #include "cli/output.h"
-#include "cli/signing.h"
+#include "coordinator/core/expiry.h"
 #include "coordinator/core/people.h"
 #include "policies/dates.h"
 #include "policies/loader.h"
@@ -38,7 +40,8 @@ struct LifeOptions {
   std::string state;
   std::string folder;
   std::string bundle;
-  std::vector<std::string> roles;
+  std::string exception;
+  ApprovalOptions approval;
   std::string from;
   int days = kDaysMax;
 };
@@ -63,6 +66,13 @@ nlohmann::json ReportOf(const v1::BundleStatus& status) {
   return report.ok() ? *report : nlohmann::json::object();
 }
 
+// Of the bundle in force, when its end is near.
+std::optional<int> WarningOf(const v1::BundleStatus& status) {
+  return status.state() == "in-force"
+             ? coordinator::ExpiryWarning(ToTime(status.valid_to()) - absl::Now())
+             : std::nullopt;
+}
+
 nlohmann::json StatusJson(const v1::BundleStatus& status) {
   nlohmann::json needs = nlohmann::json::array();
   for (const v1::NeedStatus& need : status.needs()) {
@@ -84,6 +94,9 @@ nlohmann::json StatusJson(const v1::BundleStatus& status) {
                            {"proposed_index", status.proposed_index()},
                            {"activated_index", status.activated_index()},
                            {"needs", std::move(needs)}};
+  if (const auto warning = WarningOf(status); warning.has_value()) {
+    object["ends_within_days"] = *warning;
+  }
   if (!status.report_json().empty()) {
     object["report"] = ReportOf(status);
   }
@@ -143,6 +156,12 @@ void PrintStatus(std::ostream& out, const v1::BundleStatus& status) {
       << status.state() << " (" << status.intent() << "), "
       << FormatTimestamp(ToTime(status.valid_from())) << " to "
       << FormatTimestamp(ToTime(status.valid_to())) << '\n';
+  if (const auto warning = WarningOf(status); warning.has_value()) {
+    out << (*warning == 0
+                ? std::string("  it has ended: nothing crosses")
+                : absl::StrCat("  it ends within ", *warning, *warning == 1 ? " day" : " days"))
+        << " (carnet policy renew)\n";
+  }
   if (status.intent() == "bootstrap" && status.state() == "in-force") {
     out << "  approved by one person only, who founded the federation\n";
   }
@@ -253,53 +272,42 @@ absl::StatusOr<int> Revert(const LifeOptions& options, CommandContext& context) 
   return Send(*client, {"revert", content, from, absl::Hours(24) * options.days}, context);
 }
 
-// The roles to sign in: those named, or each that this person holds and a policy asks for.
-absl::StatusOr<std::set<std::string>> RolesFor(Client& client, const LifeOptions& options,
-                                               const v1::BundleStatus& proposal) {
-  if (!options.roles.empty()) {
-    return std::set<std::string>(options.roles.begin(), options.roles.end());
+absl::StatusOr<int> ApproveExceptionOf(Client& client, const LifeOptions& options,
+                                       CommandContext& context) {
+  Digest digest{};  // the bundle in force
+  if (!options.bundle.empty()) {
+    CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(client, options.bundle));
+    CARNET_ASSIGN_OR_RETURN(digest, ToDigest(AsBytes(proposal.bundle_sha256())));
   }
+  CARNET_ASSIGN_OR_RETURN(const auto bundle, FetchBundle(client, digest));
+  return ApproveException(client, context, *bundle, options.exception, options.approval);
+}
+
+absl::StatusOr<int> Approve(const LifeOptions& options, CommandContext& context) {
+  if (options.bundle.empty() && options.exception.empty()) {
+    return absl::InvalidArgumentError(
+        "policy approve: name a proposal (carnet policy status), or --exception");
+  }
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
+  if (!options.exception.empty()) {
+    return ApproveExceptionOf(*client, options, context);
+  }
+  CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(*client, options.bundle));
   std::set<std::string> asked;
   for (const v1::NeedStatus& need : proposal.needs()) {
     asked.insert(need.need().from().begin(), need.need().from().end());
   }
-  CARNET_ASSIGN_OR_RETURN(
-      const v1::ListUsersResponse users,
-      client.Call(client.governance(), &v1::Governance::Stub::ListUsers, v1::ListUsersRequest()));
-  std::set<std::string> roles;
-  for (const v1::UserStatus& user : users.users()) {
-    for (const std::string& role : user.roles()) {
-      if (user.user_id() == client.identity().facts.user_id() && asked.count(role) != 0) {
-        roles.insert(role);
-      }
-    }
-  }
-  if (roles.empty()) {
-    return WithRemedy(
-        absl::PermissionDeniedError("you hold no role that the changed policies ask for"),
-        absl::StrCat("they ask for: ", absl::StrJoin(asked, ", ")));
-  }
-  return roles;
-}
-
-absl::StatusOr<int> Approve(const LifeOptions& options, CommandContext& context) {
-  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
-  CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(*client, options.bundle));
-  CARNET_ASSIGN_OR_RETURN(const std::set<std::string> roles, RolesFor(*client, options, proposal));
+  CARNET_ASSIGN_OR_RETURN(const std::set<std::string> roles,
+                          RolesToSignIn(*client, options.approval, asked, "the changed policies"));
   CARNET_ASSIGN_OR_RETURN(const Digest digest, ToDigest(AsBytes(proposal.bundle_sha256())));
   for (const std::string& role : roles) {
-    v1::SignedRequest request;
     CARNET_ASSIGN_OR_RETURN(
-        *request.mutable_record(),
-        SignApproval(*client, {.kind = coordinator::kApprovalOfBundle,
+        const std::uint64_t index,
+        SendApproval(*client, {.kind = coordinator::kApprovalOfBundle,
                                .subject = digest,
                                .report_sha256 = ToBytes(proposal.report_sha256()),
-                               .role = role}));
-    CARNET_ASSIGN_OR_RETURN(
-        const v1::GovernanceReceipt response,
-        client->Call(client->governance(), &v1::Governance::Stub::Approve, request));
-    CARNET_ASSIGN_OR_RETURN(const std::uint64_t index,
-                            client->VerifyReceipt(request.record(), response.receipt()));
+                               .role = role,
+                               .life = absl::Hours(24) * options.approval.days}));
     if (context.json) {
       *context.out
           << nlohmann::json{{"bundle", HexEncode(digest)}, {"role", role}, {"index", index}}.dump()
@@ -419,7 +427,11 @@ void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context) {
   }
   CLI::App* approve = add("approve", "Sign your approval of a proposal and its report",
                           [&context](const LifeOptions& given) { return Approve(given, context); });
-  approve->add_option("--role", options->roles, "In which role; default: each that is asked for");
+  approve->add_option("bundle", options->bundle, "Beginning of its digest, at least 6 digits");
+  approve->add_option("--exception", options->exception,
+                      "Approve this exception (<policy>/<exception>) instead; without a bundle, as "
+                      "it is in force");
+  AddApprovalOptions(*approve, options->approval);
   CLI::App* activate =
       add("activate", "Put an approved bundle into force now, or hear what it lacks",
           [&context](const LifeOptions& given) {
@@ -431,7 +443,7 @@ void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context) {
       });
   CLI::App* impact = add("impact", "What a proposal would change, as its approvers sign it",
                          [&context](const LifeOptions& given) { return Impact(given, context); });
-  for (CLI::App* command : {revert, approve, activate, withdraw, impact}) {
+  for (CLI::App* command : {revert, activate, withdraw, impact}) {
     command->add_option("bundle", options->bundle, "Beginning of its digest, at least 6 digits")
         ->required();
   }

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
+#include "coordinator/core/approvals.h"
 #include "coordinator/core/people.h"
 #include "crypto/hash.h"
 
@@ -63,6 +64,55 @@ void CheckGranted(const Step& step, const v1::UserRoleChanged& record, const Use
                   "none");
     }
   }
+}
+
+// A yes to a job is to one on record, by somebody else than its submitter.
+void CheckOfJob(const Step& step, const v1::Approval& record) {
+  std::set<std::string> submitters;
+  for (const auto& [id, job] : step.state().jobs) {
+    if (job.submitted.spec_sha256() == record.subject_sha256()) {
+      submitters.insert(job.submitted.submitter());
+    }
+  }
+  if (step.Expect(!submitters.empty(), "approval", "a job on record",
+                  Hex(record.subject_sha256()))) {
+    step.Expect(submitters != std::set<std::string>{record.approver()}, "approval",
+                "somebody else than the job's submitter", record.approver());
+  }
+}
+
+// A yes to an exception is to one in force or proposed that asks for the role, by somebody else
+// than its author.
+void CheckOfException(const Step& step, const v1::Approval& record) {
+  const State& state = step.state();
+  std::vector<const policies::Bundle*> bundles = {state.bundle.get()};
+  for (const auto& [digest, proposal] : state.proposals) {
+    if (proposal.phase == ProposalPhase::kOpen) {
+      bundles.push_back(proposal.bundle.get());
+    }
+  }
+  std::string fault = "none of this text";
+  for (const policies::Bundle* const bundle : bundles) {
+    for (const std::string& name : bundle->ExceptionsWithApprovals()) {
+      const auto exception = policies::FindException(*bundle, name);
+      if (!exception.has_value() || AsText(exception->subject) != record.subject_sha256()) {
+        continue;
+      }
+      const auto& from = exception->from;
+      fault = std::find(from.begin(), from.end(), record.role()) == from.end()
+                  ? absl::StrCat(name, ", which does not ask for ", record.role())
+              : AuthorOf(state, *bundle, *exception) == record.approver()
+                  ? absl::StrCat(name, " by its own author, ", record.approver())
+                  : "";
+      if (fault.empty()) {
+        return;
+      }
+    }
+  }
+  step.Expect(
+      false, "approval",
+      "an exception in force or proposed that asks for this role of another than its author",
+      fault);
 }
 
 }  // namespace
@@ -135,14 +185,12 @@ void Check(const Step& step, const v1::Approval& record) {
                   "somebody else than the author", record.approver());
     }
   } else if (record.kind() == kApprovalOfJob) {
-    step.Expect(std::any_of(state.jobs.begin(), state.jobs.end(),
-                            [&](const auto& job) {
-                              return job.second.submitted.spec_sha256() == record.subject_sha256();
-                            }),
-                "approval", "a job on record", Hex(record.subject_sha256()));
+    CheckOfJob(step, record);
+  } else if (record.kind() == kApprovalOfException) {
+    CheckOfException(step, record);
   } else {
-    step.Expect(record.kind() == kApprovalOfRole || record.kind() == kApprovalOfException,
-                "approval", "bundle, role, exception or job", record.kind());
+    step.Expect(record.kind() == kApprovalOfRole, "approval", "bundle, role, exception or job",
+                record.kind());
   }
   const auto others = state.approvals.find(record.subject_sha256());
   if (others != state.approvals.end()) {

@@ -58,7 +58,8 @@ void AddSubject(const Report& report, std::string& page) {
                   Row("Audited at", TimeText(report.made)));
   for (const BundleInForce& bundle : report.bundles) {
     absl::StrAppend(&page, Row(absl::StrCat("Policy revision ", bundle.revision),
-                               absl::StrCat("from record ", bundle.index, ", bundle ",
+                               absl::StrCat("from record ", bundle.index, ", ", bundle.decisions,
+                                            " decisions taken again, bundle ",
                                             Code(HexEncode(bundle.sha256)))));
   }
   absl::StrAppend(&page, "</table>\n");

@@ -121,7 +121,8 @@ std::string ToText(const Report& report) {
                   "\n");
   for (const BundleInForce& bundle : report.bundles) {
     absl::StrAppend(&text, "policy  revision ", bundle.revision, " from record ", bundle.index,
-                    ", bundle ", HexEncode(bundle.sha256), "\n");
+                    ": ", bundle.decisions, bundle.decisions == 1 ? " decision" : " decisions",
+                    " taken again, bundle ", HexEncode(bundle.sha256), "\n");
   }
   for (const JobChain& job : report.jobs) {
     absl::StrAppend(&text, "job     ", job.id, " (", Printable(job.name), "), ", job.state, ": ",
@@ -170,7 +171,8 @@ std::string ToJsonText(const Report& report) {
   for (const BundleInForce& bundle : report.bundles) {
     bundles.push_back({{"index", bundle.index},
                        {"revision", bundle.revision},
-                       {"bundle_sha256", HexEncode(bundle.sha256)}});
+                       {"bundle_sha256", HexEncode(bundle.sha256)},
+                       {"decisions_taken_again", bundle.decisions}});
   }
   nlohmann::json cosigned = nlohmann::json::object();
   for (const auto& [witness, time] : report.cosigned) {

@@ -150,7 +150,7 @@ void Replay::Fold(const Step& step, const ledger::Predicate& predicate) {
   ++numbers_.replayed;
   if (state_.bundle != nullptr &&
       (bundles_.empty() || bundles_.back().sha256 != state_.bundle->sha256())) {
-    bundles_.push_back({step.index(), state_.bundle->revision(), state_.bundle->sha256()});
+    bundles_.push_back({step.index(), state_.bundle->revision(), state_.bundle->sha256(), 0});
   }
 }
 
@@ -171,7 +171,11 @@ void Replay::Add(const VerifiedRecord& record) {
       CheckSeen(step, evaluation->seen());
     }
     ledger::Visit(predicate, [&step](const auto& each) { Check(step, each); });
+    const std::uint64_t before = numbers_.decisions;
     DecideAgain(step, predicate);
+    if (!bundles_.empty()) {
+      bundles_.back().decisions += numbers_.decisions - before;
+    }
     Fold(step, predicate);
   }
   roots_.push_back(tree_.Root());

@@ -69,6 +69,7 @@ struct BundleInForce {
   std::uint64_t index = 0;  // of the record that put it into force
   std::uint64_t revision = 0;
   Digest sha256{};
+  std::uint64_t decisions = 0;  // under it, taken again
 };
 
 struct Report {

@@ -1,9 +1,8 @@
 // People: invitations, enrolment, roles and approvals.
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status.h"
+#include "coordinator/core/approvals.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/people.h"
 #include "coordinator/core/policy_life.h"
@@ -90,13 +89,10 @@ absl::Status CheckApprovalSubject(const State& state, const v1::Approval& approv
     return CheckBundleApproval(state, approval);
   }
   if (approval.kind() == kApprovalOfException) {
-    return absl::OkStatus();  // It counts once a bundle with that exception is in force.
+    return CheckExceptionApproval(state, approval);
   }
   if (approval.kind() == kApprovalOfJob) {
-    const bool known = std::any_of(state.jobs.begin(), state.jobs.end(), [&](const auto& job) {
-      return job.second.submitted.spec_sha256() == approval.subject_sha256();
-    });
-    return known ? absl::OkStatus() : absl::NotFoundError("approval: no such job");
+    return CheckJobApproval(state, approval);
   }
   return absl::InvalidArgumentError("approval: unknown kind");
 }

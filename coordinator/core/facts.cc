@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "coordinator/core/approvals.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "policies/operations.h"
@@ -202,6 +203,10 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   SetWorkerFacts(state, flow, &facts);
   SetEvidence(state, flow, at, &facts);
   SetCounters(state, flow, at, &facts);
+  if (std::vector<policies::Approval> approvals = ApprovalsThatCount(state, flow.job, at);
+      !approvals.empty()) {
+    SetFact(&facts, "approvals", Value::Approvals(std::move(approvals)));
+  }
   return facts;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/timestamp.h"
+#include "coordinator/core/approvals.h"
 #include "coordinator/core/policy_life.h"
 
 namespace carnet::coordinator {
@@ -105,6 +106,14 @@ v1::GetPolicyStatusResponse PolicyStatusOf(const State& state, absl::Time now) {
   *response.mutable_in_force() = in_force == state.proposals.end()
                                      ? FirstBundle(state)
                                      : StatusOf(state, in_force->second, now);
+  for (const ExceptionCount& count : CountExceptionApprovals(state, now)) {
+    v1::NeedStatus* need = response.mutable_in_force()->add_needs();
+    need->mutable_need()->set_policy(count.exception.name);
+    need->mutable_need()->set_need(count.exception.need);
+    need->mutable_need()->mutable_from()->Add(count.exception.from.begin(),
+                                              count.exception.from.end());
+    need->mutable_approvers()->Add(count.approvers.begin(), count.approvers.end());
+  }
   for (const auto& [digest, proposal] : state.proposals) {
     if (proposal.phase == ProposalPhase::kOpen) {
       *response.add_proposals() = StatusOf(state, proposal, now);

@@ -9,7 +9,8 @@
 namespace carnet::coordinator {
 
 v1::ListUsersResponse UsersOf(const State& state);
-// The bundle in force, and open proposals with the approvals that they have.
+// The bundle in force, with the approvals of its exceptions (<policy>/<exception>), and open
+// proposals with the approvals that they have.
 v1::GetPolicyStatusResponse PolicyStatusOf(const State& state, absl::Time now);
 // Every bundle, oldest first.
 v1::GetPolicyHistoryResponse PolicyHistoryOf(const State& state, absl::Time now);

@@ -178,7 +178,8 @@ class Process:
 class Federation:
     """One federation in `folder`. Use as a context manager: everything is stopped at the end."""
 
-    def __init__(self, folder, federation=OPEN_FEDERATION, coordinator_config="", heartbeat="1s", start_grace="3s"):
+    def __init__(self, folder, federation=OPEN_FEDERATION, coordinator_config="", heartbeat="1s", start_grace="3s",
+                 policies=None):
         self.folder = Path(folder)
         self.home = self.folder / "home"
         self.grpc, self.https = free_port(), free_port()
@@ -189,11 +190,13 @@ class Federation:
         rows = self.cut("data", "row")
         label_rows = self.cut("data-by-label", "label")
         shutil.copytree(ROOT / "examples/digits/policies", self.folder / "policies")
+        for name, text in (policies or {}).items():  # beside those of the example
+            (self.folder / "policies" / name).write_text(text)
         self.federation_file = self.folder / "federation.yaml"
         self.federation_file.write_text(federation.format(
             grpc=self.grpc, https=self.https, policies="policies", rows=rows, label_rows=label_rows))
         self.run("trainer", "init", "softmax", "--features", 64, "--classes", 10, "--out", self.folder / "base.safetensors")
-        self.run("init", "-f", self.federation_file, "--state", self.home)
+        self.said_by_init = self.run("init", "-f", self.federation_file, "--state", self.home)
         self.configure(f"heartbeat: {heartbeat}\ntask_poll_max: 1s\nstart_grace: {start_grace}\n{coordinator_config}")
 
     def cut(self, name, by):

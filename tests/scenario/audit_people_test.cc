@@ -212,5 +212,60 @@ TEST_CASE("Audit: a role from nowhere, and a person from nowhere, are found") {
   }
 }
 
+// A job under revision 1, three more revisions, and a job under the last.
+void TwoJobsAndThreeRevisions(World& world) {
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"legal"});
+  const Person bea = office.Hire(4, {"compliance"});
+  TrainWhole(world, 2);
+  for (const char* title : {"Second", "Third", "Fourth"}) {
+    json bundle = office.Json();
+    PolicyOffice::Policy(bundle, "house")["title"] = title;
+    const auto next = office.Next(bundle);
+    REQUIRE(office.Propose(next).ok());
+    REQUIRE(office.Approve(ann, "legal", *next).ok());
+    REQUIRE(office.Approve(bea, "compliance", *next).ok());
+    world.Settle();
+    REQUIRE(world.state().bundle->sha256() == next->sha256());
+  }
+  TrainWhole(world, 1);
+}
+
+TEST_CASE("Audit: decisions replay under the revision of their time, and are counted by it") {
+  World world = WorldWithEvidence(207);
+  TwoJobsAndThreeRevisions(world);
+  const Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(report.verdict == Verdict::kGood);
+  REQUIRE(report.bundles.size() == 4);
+  std::uint64_t decisions = 0;
+  for (const audit::BundleInForce& bundle : report.bundles) {
+    decisions += bundle.decisions;
+  }
+  CHECK(decisions == report.numbers.decisions);
+  CHECK(report.bundles.front().decisions > 0);
+  CHECK(report.bundles.back().decisions > 0);
+  CHECK(report.bundles[1].decisions == 0);
+}
+
+TEST_CASE("Audit: one verdict on record that came out otherwise is found after three revisions") {
+  World world = WorldWithEvidence(208);
+  auto first = std::make_shared<bool>(true);
+  world.SetDoctor([first](ledger::Predicate& predicate) {
+    auto* refusal = predicate.As<v1::Refusal>();
+    if (refusal != nullptr && *first) {
+      *first = false;
+      refusal->mutable_decisions(0)->set_verdict(v1::VERDICT_HOLD);
+    }
+  });
+  TwoJobsAndThreeRevisions(world);
+  const Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  const audit::Finding* finding = FindingOf(report, "decision-verdict");
+  REQUIRE(finding != nullptr);
+  CHECK(finding->index == world.Find("refusal").front());
+}
+
 }  // namespace
 }  // namespace carnet::coordinator

@@ -5,6 +5,7 @@
 
 #include "base/timestamp.h"
 #include "crypto/hash.h"
+#include "policies/exceptions.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -144,14 +145,28 @@ TEST_CASE("People: the last holder of a role keeps it, and the last admin stays"
   CHECK(world.Do(RevokeRole{kOperator, kOperator, "legal"}).ok());
 }
 
+// An exception that asks for a holder of legal.
+constexpr char kPilot[] =
+    "policy: pilots\nkind: guardrail\ntitle: T\napprovals: {propose: [dpo], need: 1, from: [dpo]}\n"
+    "effective: {from: 2026-01-01}\nrules:\n"
+    "  - {id: never, effect: deny, when: {to.jurisdiction: {is: BR}}}\n"
+    "exceptions:\n  - {id: pilot, lifts: never, only_when: {job.purpose: {is: pilot}}, ticket: "
+    "T-1,\n"
+    "     valid: {from: 2026-11-01, to: 2027-01-31}, approvals: {need: 1, from: [legal]}}\n";
+
+Bytes SubjectOfPilot(const World& world) {
+  const Digest subject = policies::FindException(*world.state().bundle, "pilots/pilot")->subject;
+  return Bytes(subject.begin(), subject.end());
+}
+
 TEST_CASE("Approvals: a person counts once, not after his role or his approval ended") {
-  World world(46);
+  World world(46, {kPilot});
   const std::string user = Enrol(world, 3, {"legal"});
   REQUIRE(world
               .Do(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3)), user,
                         world.user_key()))
               .ok());
-  const Bytes subject = KeyDigest(50);
+  const Bytes subject = SubjectOfPilot(world);
   const auto approve = [&](const std::string& who, const crypto::Ed25519KeyPair& key) {
     const v1::Approval approval = Draft(world, who, kApprovalOfException, "legal", subject);
     return world.Do(
@@ -175,9 +190,9 @@ TEST_CASE("Approvals: a person counts once, not after his role or his approval e
 }
 
 TEST_CASE("Approvals: the same signed statement is taken once") {
-  World world(47);
+  World world(47, {kPilot});
   const v1::Approval approval =
-      Draft(world, kOperator, kApprovalOfException, "legal", KeyDigest(50));
+      Draft(world, kOperator, kApprovalOfException, "legal", SubjectOfPilot(world));
   const RecordApproval command{
       kOperator, ledger::SignRecord(*ledger::MakeStatement(approval), world.user_key()), approval};
   REQUIRE(world.Do(command).ok());

@@ -18,7 +18,7 @@ Report SmallReport() {
   report.head.origin = "log<script>alert(1)</script>";
   report.head.size = 7;
   report.jobs.push_back({"j-1", "\"digits\"", "running", 1, Bytes(32, 1), Bytes(32, 2), 3});
-  report.bundles.push_back({0, 1, Digest{}});
+  report.bundles.push_back({0, 1, Digest{}, 12});
   report.findings.push_back(
       {Severity::kBadEvidence, 4, "chain", "<b>model</b>", "line\nbreak \x1b[31m & 'quote'"});
   report.findings.push_back({Severity::kGap, std::nullopt, "key-order", "x", "\xe2\x80\xae rtl"});
@@ -69,6 +69,7 @@ TEST_CASE("Audit report: JSON has the members that are documented") {
   CHECK(json.at("numbers").at("decisions_taken_again") == 0);
   CHECK(json.at("jobs").at(0).at("refusals") == 3);
   CHECK(json.at("bundles").at(0).at("revision") == 1);
+  CHECK(json.at("bundles").at(0).at("decisions_taken_again") == 12);
   CHECK(json.at("not_proven").size() == 1);
 }
 

@@ -193,5 +193,17 @@ TEST_CASE("Approvals needed: under the rules of the bundle before, not those tha
   CHECK(rules.front().from == Texts{"compliance"});
 }
 
+TEST_CASE("Tighten: what asks for persons or a duty stays as it is, beside other changes") {
+  const auto rules = [](const std::string& need, const std::string& more) {
+    return absl::StrCat(kRules, "      - {id: chief, phase: approval, from: [dpo], need: ", need,
+                        "}\n      - {id: file, phase: post, duty: File it., of: dpo, within: 3d}\n",
+                        more);
+  };
+  const auto before = Make({"base", kGroups, rules("2", "")});
+  const std::string stop = "  - {id: stop, effect: deny, when: {to.jurisdiction: {is: SG}}}\n";
+  CHECK(CheckTightensOnly(*before, *Make({"stop", kGroups, rules("2", stop)})).ok());
+  CHECK_FALSE(CheckTightensOnly(*before, *Make({"fewer", kGroups, rules("1", stop)})).ok());
+}
+
 }  // namespace
 }  // namespace carnet::policies

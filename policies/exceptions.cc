@@ -1,0 +1,63 @@
+#include "policies/exceptions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_split.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "crypto/hash.h"
+#include "policies/compiled.h"
+#include "policies/node_json.h"
+#include "policies/source.h"
+
+namespace carnet::policies {
+namespace {
+
+using Name = std::pair<std::string, std::string>;  // policy, exception
+
+}  // namespace
+
+std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name) {
+  const Name parts = absl::StrSplit(name, absl::MaxSplits('/', 1));
+  const std::vector<Policy>& policies = bundle.compiled().policies;
+  const auto policy = std::find_if(policies.begin(), policies.end(),
+                                   [&](const Policy& one) { return one.name == parts.first; });
+  if (policy == policies.end()) {
+    return std::nullopt;
+  }
+  for (const Exception& exception : policy->exceptions) {
+    if (exception.id != parts.second || exception.approvers.need == 0) {
+      continue;
+    }
+    const absl::StatusOr<std::string> terms = ExceptionTerms(bundle, name);
+    CARNET_CHECK(terms.ok());  // it was compiled from them
+    return ApprovedException{std::string(name),
+                             exception.approvers.need,
+                             exception.approvers.roles,
+                             crypto::Sha256(AsBytes(*terms)),
+                             exception.from,
+                             exception.to};
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::string> ExceptionTerms(const Bundle& bundle, absl::string_view name) {
+  const Name parts = absl::StrSplit(name, absl::MaxSplits('/', 1));
+  for (const Document& document : bundle.source().policies) {
+    const yaml::Node* const policy = document.root.Find("policy");
+    const yaml::Node* const exceptions = document.root.Find("exceptions");
+    if (policy == nullptr || policy->text != parts.first || exceptions == nullptr) {
+      continue;
+    }
+    for (const yaml::Node& exception : exceptions->items) {
+      const yaml::Node* const id = exception.Find("id");
+      if (id != nullptr && id->text == parts.second) {
+        return CanonicalJson({{"exception", ToJson(exception)}, {"policy", parts.first}});
+      }
+    }
+  }
+  return absl::NotFoundError("policy: no such exception; write <policy>/<exception>");
+}
+
+}  // namespace carnet::policies

@@ -1,0 +1,39 @@
+// Exceptions that persons approve: whom each asks for, and what they sign. Pure; thread-safe.
+#ifndef CARNET_POLICIES_EXCEPTIONS_H_
+#define CARNET_POLICIES_EXCEPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "policies/bundle.h"
+
+namespace carnet::policies {
+
+// An exception that lifts nothing before persons approved it (Bundle::ExceptionsWithApprovals).
+struct ApprovedException {
+  std::string name;  // <policy>/<exception>
+  std::uint32_t need = 0;
+  std::vector<std::string> from;  // roles, sorted
+  // SHA-256 of ExceptionTerms: the subject of its approvals. The same text in another bundle has
+  // the same subject; any other text has another, so nobody's yes moves to what he did not read.
+  Digest subject{};
+  absl::Time valid_from;
+  absl::Time valid_to;  // exclusive
+};
+
+// By its name; null: the bundle has no such exception, or it asks for nobody.
+std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name);
+
+// Canonical JSON {"exception": as it is written, "policy": its name} of any exception. Error
+// NOT_FOUND.
+absl::StatusOr<std::string> ExceptionTerms(const Bundle& bundle, absl::string_view name);
+
+}  // namespace carnet::policies
+
+#endif  // CARNET_POLICIES_EXCEPTIONS_H_
