@@ -155,6 +155,12 @@ void JobView::On(const v1::TaskFailed& record, Lines* lines) {
                                 NameOf(record.worker_id()), ": ", record.reason()));
 }
 
+void JobView::On(const v1::TransferCut& record, Lines* lines) {
+  AddNotice(lines, absl::StrCat(RoundPrefix(record.round()), record.direction(), " of ",
+                                NameOf(record.worker_id()), " cut after ",
+                                FormatBytes(record.bytes_crossed()), ": ", record.reason()));
+}
+
 void JobView::On(const v1::RoundClosed& record, Lines* lines) {
   step_ = "combining";
   AddRound(lines, absl::StrCat(RoundPrefix(record.round()), "closed with ", record.included_size(),
@@ -236,6 +242,7 @@ std::vector<ViewLine> JobView::Feed(const v1::JobEvent& event) {
       Try<v1::Contribution>(event, "contribution", on) ||
       Try<v1::ContributionRejected>(event, "contribution-rejected", on) ||
       Try<v1::TaskFailed>(event, "task-failed", on) ||
+      Try<v1::TransferCut>(event, "transfer-cut", on) ||
       Try<v1::RoundClosed>(event, "round-closed", on) ||
       Try<v1::RoundAbandoned>(event, "round-abandoned", on) ||
       Try<v1::Aggregate>(event, "aggregate", on) || Try<v1::Evaluation>(event, "evaluation", on) ||

@@ -131,6 +131,7 @@ class Coordinator {
   std::optional<crypto::CertificateAuthority> authority_;
   std::unique_ptr<Blobs> blobs_;
   std::unique_ptr<Uploads> uploads_;
+  std::unique_ptr<Transfers> transfers_;
   std::map<std::string, Bytes> uploaded_shards_;
   std::set<std::string> wanted_spools_;  // of the strand
   std::string server_certificate_;
@@ -272,6 +273,10 @@ void Coordinator::MakeEngine(State state) {
                                        signals_.stop();
                                      });
   engine_->SetEffects(effects_.get());
+  // Twice in a heartbeat: what ended with time is cut within one.
+  transfers_ = std::make_unique<Transfers>(engine_options.heartbeat / 2, metrics_);
+  engine_->SetUrgentSource(
+      [this](const State& now, absl::Time at) { return transfers_->Look(now, at); });
 }
 
 // Before anything is served, appended or swept: what the witnesses know may show that this state is
@@ -333,7 +338,7 @@ absl::Status Coordinator::StartServices() {
   for (const auto& [staging_id, sealed] : uploaded_shards_) {
     engine_->SetUploaded(staging_id, sealed);
   }
-  federation_ = std::make_unique<FederationService>(*services_, *uploads_);
+  federation_ = std::make_unique<FederationService>(*services_, *uploads_, *transfers_);
   jobs_ = std::make_unique<JobsService>(*services_);
   admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
   governance_ = std::make_unique<GovernanceService>(*services_, MakeJoinFacts());

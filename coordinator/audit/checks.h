@@ -81,6 +81,9 @@ const v1::RoundMember* MemberOf(const Round& round, const std::string& worker_id
 const Worker* LiveWorkerOf(const Step& step, const std::string& worker_id, const char* check);
 // A finding unless the user is enrolled with one of the roles.
 void ExpectRole(const Step& step, const std::string& user_id, const std::set<std::string>& roles);
+// A finding for each of `shards` ("dataset/shard") that was withdrawn before.
+void ExpectNotWithdrawn(const Step& step, const std::set<std::string>& shards);
+std::set<std::string> ShardNamesOf(const ShardVersions& versions);
 // "nothing" for no bytes.
 std::string Hex(const std::string& bytes);
 std::string Hex(const Bytes& bytes);

@@ -45,6 +45,9 @@ void CheckParts(const Step& step, const Job& job, const Round& round, const v1::
             std::isfinite(value),
         "contribution", "metrics that the job names", name);
   }
+  step.Expect(step.state().cut_tickets.count(member.upload().ticket_id()) == 0 &&
+                  step.state().cut_tickets.count(member.download().ticket_id()) == 0,
+              "ticket", "a contribution under tickets that were not cut", "one after a cut");
   step.Expect(record.sealed_bytes() <= member.upload().bytes_max(), "ticket",
               absl::StrCat(member.upload().bytes_max(), " bytes at most"),
               absl::StrCat(record.sealed_bytes()));

@@ -251,6 +251,7 @@ void Check(const Step& step, const v1::StagingOrdered& record) {
       from == nullptr) {
     return;
   }
+  ExpectNotWithdrawn(step, {shard->first});
   const auto copy = shard->second.holders.find(record.from_worker_id());
   step.Expect(copy != shard->second.holders.end() && copy->second == shard->second.sha256,
               "staging", "a sender that holds the registered shard", record.from_worker_id());

@@ -179,6 +179,8 @@ void Check(const Step& step, const v1::EvaluationOpened& record) {
   const Worker* const worker = LiveWorkerOf(step, record.member().worker_id(), "evaluation");
   step.Expect(worker == nullptr || worker->terms.region() == "home", "evaluation",
               "a worker at home", record.member().worker_id());
+  ExpectNotWithdrawn(step, ShardNamesOf(job->versions));
+  ExpectNotWithdrawn(step, {record.member().shards().begin(), record.member().shards().end()});
   const auto key = step.state().keys.find(record.model().key_id());
   step.Expect(key != step.state().keys.end() && key->second.phase == KeyPhase::kLive &&
                   key->second.terms.purpose() == "evaluation-model" &&

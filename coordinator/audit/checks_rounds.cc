@@ -22,6 +22,7 @@ bool InJob(const v1::JobSpec& spec, const std::string& shard) {
 void CheckShards(const Step& step, const Job& job, const v1::RoundMember& member,
                  std::set<std::string>& taken) {
   std::uint64_t rows = 0;
+  ExpectNotWithdrawn(step, {member.shards().begin(), member.shards().end()});
   step.Expect(!member.shards().empty() && member.shards_size() == member.shard_sha256_size(),
               "cohort", "shards with their digests", absl::StrCat("member ", member.worker_id()));
   for (int i = 0; i < member.shards_size(); ++i) {
@@ -156,6 +157,7 @@ void Check(const Step& step, const v1::RoundOpened& record) {
     return;
   }
   CheckNumber(step, *job, record);
+  ExpectNotWithdrawn(step, ShardNamesOf(job->versions));
   if (step.Expect(record.model_sha256() == AsText(job->model_sha256), "chain",
                   absl::StrCat("model ", Hex(job->model_sha256)),
                   absl::StrCat("model ", Hex(record.model_sha256())))) {
@@ -205,6 +207,10 @@ void Check(const Step& step, const v1::RoundClosed& record) {
     step.Expect(answered.insert(included.worker_id()).second, "close",
                 "each member once, in the result or left out", included.worker_id());
     LiveWorkerOf(step, included.worker_id(), "close");
+    if (const v1::RoundMember* const member = MemberOf(*round, included.worker_id());
+        member != nullptr) {
+      ExpectNotWithdrawn(step, {member->shards().begin(), member->shards().end()});
+    }
   }
   CheckEachAnswered(step, *round, std::move(answered), record.left_out());
 }

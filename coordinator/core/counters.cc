@@ -42,7 +42,9 @@ void ReserveRound(const State& state, const Job& job, absl::Time at, ShardVersio
   if (job.round.has_value() && !job.round->closed.has_value() &&
       at < ToTime(job.round->opened.deadline())) {
     for (const v1::RoundMember& member : job.round->opened.members()) {
-      if (Crosses(member.authorisations())) {
+      const bool cut = state.cut_tickets.count(member.download().ticket_id()) != 0 ||
+                       state.cut_tickets.count(member.upload().ticket_id()) != 0;
+      if (!cut && Crosses(member.authorisations())) {
         reserved->insert(job.versions.begin(), job.versions.end());
         const ShardVersions own =
             VersionsOf(state, {member.shards().begin(), member.shards().end()});

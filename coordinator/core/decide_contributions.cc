@@ -8,6 +8,7 @@
 #include "coordinator/core/fold.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/tasks.h"
+#include "coordinator/core/transfers.h"
 #include "crypto/hash.h"
 
 namespace carnet::coordinator {
@@ -193,27 +194,6 @@ ShardVersions CrossingVersions(const std::vector<FlowContext>& flows) {
   return versions;
 }
 
-// The flows behind one direction of a task.
-std::vector<FlowContext> FlowsOf(const State& state, const OpenTask& task, const Worker& worker,
-                                 bool upload) {
-  if (task.name.kind == v1::TASK_KIND_SEND_SHARD || task.name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
-    const v1::StagingOrdered& ordered = state.stagings.at(task.name.id).ordered;
-    return StageDataFlows(state, ShardKey(ordered.dataset(), ordered.shard()),
-                          state.workers.at(ordered.from_worker_id()),
-                          state.workers.at(ordered.to_worker_id()));
-  }
-  const Job& job = state.jobs.at(task.name.id);
-  if (!upload) {
-    std::vector<FlowContext> flows = SendModelFlows(state, job, worker);
-    const std::vector<FlowContext> key = UseKeyFlows(state, job, worker);
-    flows.insert(flows.end(), key.begin(), key.end());
-    return flows;
-  }
-  const v1::RoundMember* member = MemberOf(*job.round, worker.terms.worker_id());
-  return SendDeltaFlows(state, job, worker,
-                        std::vector<std::string>(member->shards().begin(), member->shards().end()));
-}
-
 }  // namespace
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
@@ -226,11 +206,15 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
       drafts.now() >= ToTime(ticket.expires())) {
     return absl::PermissionDeniedError("no live ticket for this transfer");
   }
-  const std::vector<FlowContext> flows = FlowsOf(state, task, *worker, command.upload);
+  const std::optional<OpenTicket> open =
+      FindTicket(state, {command.worker_id, command.task_id, command.ticket_id, command.upload});
+  if (!open.has_value() || !WithdrawnBehind(state, *open).empty()) {
+    return absl::PermissionDeniedError("no live ticket for this transfer");
+  }
+  const std::vector<FlowContext> flows = TransferFlows(state, *open, *worker, command.upload);
   const Verdicts verdicts =
       DecideFlows(state, flows, drafts.now(), drafts.entropy(), drafts.counter());
-  const bool staging =
-      task.name.kind == v1::TASK_KIND_SEND_SHARD || task.name.kind == v1::TASK_KIND_RECEIVE_SHARD;
+  const bool staging = open->staging != nullptr;
   if (verdicts.allowed) {
     AddPeopleCounted(&drafts, staging ? "" : task.name.id, command.worker_id, command.ticket_id,
                      CrossingVersions(flows));

@@ -230,6 +230,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command) {
   if (shard == state.shards.end()) {
     return absl::NotFoundError("no such shard");
   }
+  if (shard->second.withdrawn.has_value()) {
+    return absl::FailedPreconditionError("this shard was withdrawn");
+  }
   CARNET_ASSIGN_OR_RETURN(const std::string to_id, FindWorkerBySlotOrId(state, command.to_worker));
   const Worker* from = nullptr;
   for (const auto& [holder, digest] : shard->second.holders) {

@@ -7,6 +7,7 @@
 #include "coordinator/core/plan.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/reconcile.h"
+#include "coordinator/core/withdrawal.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -129,6 +130,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenEvaluation& command) {
     return absl::FailedPreconditionError("this evaluation is not the one that is due");
   }
   CARNET_RETURN_IF_ERROR(CheckPreparedUnder(drafts.state(), command.bundle_sha256));
+  CARNET_RETURN_IF_ERROR(CheckNotHeld(drafts.state(), *job));
   Plan plan = PlanEvaluation(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
   AddRefusals(&drafts, plan.refusals);
   if (plan.members.empty()) {

@@ -8,6 +8,7 @@
 #include "coordinator/core/plan.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/tasks.h"
+#include "coordinator/core/withdrawal.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -81,6 +82,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
     return absl::FailedPreconditionError("this round is not the one that comes next");
   }
   CARNET_RETURN_IF_ERROR(CheckPreparedUnder(drafts.state(), command.bundle_sha256));
+  CARNET_RETURN_IF_ERROR(CheckNotHeld(drafts.state(), *job));
   Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy(),
                         drafts.id_seed());
   AddRefusals(&drafts, plan.refusals);
@@ -146,7 +148,7 @@ v1::Refusal RefusalOf(const Job& job, const std::string& worker_id, const Verdic
 }
 
 // Decides each contribution again on what came, with today's facts. One of a worker that was
-// revoked meanwhile stays out.
+// revoked meanwhile, or from a shard that was withdrawn, stays out.
 Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
   const State& state = drafts->state();
   const Round& round = *job.round;
@@ -164,7 +166,8 @@ Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
   for (const v1::RoundMember& member : round.opened.members()) {
     const auto contribution = round.contributions.find(member.worker_id());
     const Worker& worker = state.workers.at(member.worker_id());
-    if (contribution == round.contributions.end() || worker.revoked) {
+    if (contribution == round.contributions.end() || worker.revoked ||
+        HasWithdrawnShard(state, member)) {
       continue;
     }
     settled.insert(member.worker_id());

@@ -230,7 +230,7 @@ std::vector<std::string> ShardsOf(const State& state, const v1::JobSpec& spec,
     const bool wanted = std::any_of(
         spec.data().begin(), spec.data().end(),
         [&, name = key](const std::string& pattern) { return NamesShard(pattern, name); });
-    if (wanted && shard.holders.count(worker_id) != 0) {
+    if (wanted && !shard.withdrawn.has_value() && shard.holders.count(worker_id) != 0) {
       names.push_back(key);
     }
   }

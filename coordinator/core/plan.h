@@ -36,7 +36,7 @@ Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl
 Plan PlanEvaluation(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
                     ByteView entropy);
 
-// The shards of `spec.data` that `worker_id` holds, in order of their names.
+// The shards of `spec.data` that `worker_id` holds and nobody withdrew, in order of their names.
 std::vector<std::string> ShardsOf(const State& state, const v1::JobSpec& spec,
                                   const std::string& worker_id);
 

@@ -36,6 +36,11 @@ inline constexpr char kRevoked[] = "revoked";
 inline constexpr char kHeld[] = "held";
 inline constexpr char kObligationsConflict[] = "obligations-conflict";
 inline constexpr char kUnregisteredRows[] = "no-registered-rows";
+inline constexpr char kCut[] = "cut";
+inline constexpr char kShardWithdrawn[] = "shard-withdrawn";
+
+// Why a transfer was cut: also kRefused and kShardWithdrawn.
+inline constexpr char kWorkerRevoked[] = "worker-revoked";
 
 // Why a round, an evaluation, a staging or a job ended.
 inline constexpr char kTooFewContributions[] = "too-few-contributions";

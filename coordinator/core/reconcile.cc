@@ -11,6 +11,7 @@
 #include "coordinator/core/plan.h"
 #include "coordinator/core/policy_life.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/withdrawal.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -59,6 +60,9 @@ class Reconciler {
       job.round->closed.has_value() ? ReconcileClosedRound(job) : ReconcileOpenRound(job);
     } else if (job.evaluation.has_value()) {
       ReconcileEvaluation(job);
+    } else if (const std::string held = WhyHeld(state_, job);
+               !held.empty() && (job.evaluation_due || EndReason(job).empty())) {
+      Wait(job, held);
     } else if (job.evaluation_due) {
       PlanNextEvaluation(job);
     } else if (!EndReason(job).empty()) {
@@ -77,12 +81,18 @@ class Reconciler {
       out += round.contributions.count(worker_id) == 0 ? 1 : 0;
     }
     const absl::Time deadline = ToTime(round.opened.deadline());
+    const std::string name =
+        absl::StrCat(job.id, "/", round.opened.round(), "/", round.opened.attempt());
+    if (!WithdrawnAmong(state_, job.versions).empty()) {
+      // Whatever came was trained on a model that saw a withdrawn shard.
+      Want(absl::StrCat("abandon/", name),
+           RunCommand{AbandonRound{job.id, reasons::kShardWithdrawn}});
+      return;
+    }
     if (in < CloseCount(job.submitted.spec(), members) && in + out < members && now_ < deadline) {
       WakeAt(deadline);
       return;
     }
-    const std::string name =
-        absl::StrCat(job.id, "/", round.opened.round(), "/", round.opened.attempt());
     if (in >= job.submitted.spec().rounds().cohort().min()) {
       Want(absl::StrCat("close/", name), RunCommand{CloseRound{job.id}});
     } else {
@@ -229,7 +239,10 @@ class Reconciler {
         continue;
       }
       const absl::Time expires = ToTime(staging.ordered.expires());
-      if (now_ < expires) {
+      if (IsWithdrawn(state_, ShardKey(staging.ordered.dataset(), staging.ordered.shard()))) {
+        Want(absl::StrCat("abandon-staging/", id),
+             RunCommand{AbandonStaging{id, reasons::kShardWithdrawn}});
+      } else if (now_ < expires) {
         WakeAt(expires);
       } else {
         Want(absl::StrCat("abandon-staging/", id),

@@ -72,12 +72,7 @@ void AddStagingTask(const State& state, const Staging& staging, const std::strin
   task.opened_index = staging.ordered_index;
   task.context = {peer->index};
   task.deadline = ToTime(ordered.expires());
-  // The staging order is the ticket of both halves.
-  v1::Ticket ticket;
-  ticket.set_ticket_id(ordered.staging_id());
-  ticket.set_bytes_max(std::uint64_t{1} << 40);
-  *ticket.mutable_expires() = ordered.expires();
-  (sends ? task.upload : task.download) = ticket;
+  (sends ? task.upload : task.download) = StagingTicketOf(ordered);
   tasks->push_back(std::move(task));
 }
 
@@ -135,7 +130,10 @@ std::vector<OpenTask> TasksFor(const State& state, const std::string& worker_id,
   for (const auto& [id, staging] : state.stagings) {
     AddStagingTask(state, staging, worker_id, &tasks);
   }
-  std::erase_if(tasks, [&](const OpenTask& task) { return task.deadline <= now; });
+  std::erase_if(tasks, [&](const OpenTask& task) {
+    return task.deadline <= now || state.cut_tickets.count(task.download.ticket_id()) != 0 ||
+           state.cut_tickets.count(task.upload.ticket_id()) != 0;
+  });
   std::sort(tasks.begin(), tasks.end(),
             [](const OpenTask& a, const OpenTask& b) { return a.opened_index < b.opened_index; });
   return tasks;
@@ -149,6 +147,14 @@ absl::StatusOr<OpenTask> FindTask(const State& state, const std::string& worker_
     }
   }
   return absl::FailedPreconditionError("this task is not open for this worker");
+}
+
+v1::Ticket StagingTicketOf(const v1::StagingOrdered& ordered) {
+  v1::Ticket ticket;
+  ticket.set_ticket_id(ordered.staging_id());
+  ticket.set_bytes_max(std::uint64_t{1} << 40);
+  *ticket.mutable_expires() = ordered.expires();
+  return ticket;
 }
 
 std::string FailureName(v1::TaskFailure failure) {

@@ -39,13 +39,16 @@ struct OpenTask {
 };
 
 // What this worker should be doing, oldest first: open rounds and evaluations that it has not
-// answered, and stagings.
+// answered, and stagings; nothing whose ticket was cut.
 std::vector<OpenTask> TasksFor(const State& state, const std::string& worker_id, absl::Time now);
 
 // The task of that name, if it is open for this worker. Error FAILED_PRECONDITION: it is not (any
 // more).
 absl::StatusOr<OpenTask> FindTask(const State& state, const std::string& worker_id,
                                   absl::string_view task_id, absl::Time now);
+
+// The order of a staging is the ticket of both its halves.
+v1::Ticket StagingTicketOf(const v1::StagingOrdered& ordered);
 
 // trainer-crashed, shard-missing, …
 std::string FailureName(v1::TaskFailure failure);

@@ -163,7 +163,19 @@ void Engine::DecideNow(Waiting waiting) {
   MaybeCommit();
   OpenGate();
   if (changed) {
+    DecideUrgent();
     ScheduleReconcile();
+  }
+}
+
+// What a record forbids while it moves is on record right behind it: Reconcile comes later, and
+// would end the round or staging first.
+void Engine::DecideUrgent() {
+  if (urgent_ == nullptr || !open_for_appends_ || stopping_ || failed_) {
+    return;
+  }
+  for (Urgent& urgent : urgent_(state_, Now())) {
+    DecideNow(Waiting{std::move(urgent.body), "", std::move(urgent.callback)});
   }
 }
 
@@ -411,6 +423,7 @@ void Engine::OnTimer() {
   }
   MaybeOpenForAppends();
   AnswerWaiters();
+  DecideUrgent();
   ReconcileNow();
   if (!open_for_appends_ && !stopping_) {
     ArmTimer(absl::InfiniteFuture());

@@ -150,6 +150,17 @@ class Engine {
   using CommitListener = std::function<void(const State&, std::uint64_t durable_size)>;
   void AddCommitListener(CommitListener listener);
 
+  // What must be decided at once because of what the state says now. Asked on the strand right
+  // after each decision that made records, before anything else is decided, and at least once a
+  // second; must not block.
+  struct Urgent {
+    CommandBody body;
+    AnswerCallback callback;
+  };
+  using UrgentSource = std::function<std::vector<Urgent>(const State&, absl::Time now)>;
+  // Before Start.
+  void SetUrgentSource(UrgentSource source) { urgent_ = std::move(source); }
+
   // For `job list`, metrics: named reasons of jobs that wait, presence of workers. On the strand
   // only (inside Read).
   const std::map<std::string, std::string>& waiting() const { return waiting_; }
@@ -194,6 +205,7 @@ class Engine {
   // After this, everything that came meanwhile is decided.
   void MaybeOpenForAppends();
   void DecideNow(Waiting waiting);
+  void DecideUrgent();
   absl::Status Enqueue(std::vector<NewRecord> records);
   void MaybeCommit();
   void OnCommitted(absl::StatusOr<ledger::AppendResult> result);
@@ -247,6 +259,7 @@ class Engine {
   std::map<std::string, std::string> waiting_;
   absl::Duration wall_minus_monotonic_;
   std::vector<CommitListener> listeners_;
+  UrgentSource urgent_;
 };
 
 }  // namespace carnet::coordinator

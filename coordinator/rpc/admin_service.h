@@ -53,6 +53,10 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* GetStaging(grpc::CallbackServerContext* context,
                                        const v1::GetStagingRequest* request,
                                        v1::GetStagingResponse* response) override;
+  // admin_data.cc
+  grpc::ServerUnaryReactor* WithdrawShard(grpc::CallbackServerContext* context,
+                                          const v1::WithdrawShardRequest* request,
+                                          v1::WithdrawShardResponse* response) override;
   grpc::ServerUnaryReactor* AcceptClock(grpc::CallbackServerContext* context,
                                         const v1::AcceptClockRequest* request,
                                         v1::AcceptClockResponse* response) override;

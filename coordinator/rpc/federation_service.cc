@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "coordinator/rpc/download_reactor.h"
+#include "coordinator/rpc/task_download.h"
 #include "coordinator/rpc/task_message.h"
 #include "coordinator/rpc/upload_reactor.h"
 #include "coordinator/rpc/verify_contribution.h"
@@ -136,54 +136,12 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
 
 grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(
     grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
-  auto* reactor = new FileStreamReactor<v1::DownloadChunk>(services_.bulk);
-  const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
-  if (!worker.ok()) {
-    reactor->Fail(ToGrpcStatus(worker.status()));
-    return reactor;
-  }
-  const auto open = [this, reactor, request, worker_id = worker->worker_id](const State& state,
-                                                                            absl::Time now) {
-    const absl::StatusOr<OpenTask> task = FindTask(state, worker_id, request->task_id(), now);
-    if (!task.ok()) {
-      reactor->Fail(ToGrpcStatus(task.status()));
-      return;
-    }
-    const Bytes sealed = task->name.kind == v1::TASK_KIND_RECEIVE_SHARD
-                             ? services_.engine.UploadedShard(task->name.id)
-                             : ToBytes(task->artifact.sealed_sha256());
-    const BlobId blob{BlobKind::kSealed, sealed};
-    const std::uint64_t offset = request->offset();
-    const absl::Status admitted = services_.bulk.TrySubmit([this, reactor, blob, offset] {
-      const absl::StatusOr<std::uint64_t> size = services_.blobs.SizeOf(blob);
-      absl::StatusOr<exchange::SendFile> file = absl::NotFoundError("no such file");
-      if (size.ok()) {
-        file = exchange::SendFile::Open(services_.blobs.PathOf(blob), *size);
-      }
-      file.ok() ? reactor->Begin(*std::move(file), offset)
-                : reactor->Fail(ToGrpcStatus(file.status()));
-    });
-    if (!admitted.ok()) {
-      reactor->Fail(ToGrpcStatus(admitted));
-    }
-  };
-  // Decided again at the first byte: the facts may have changed since the round opened.
-  services_.engine.Submit(
-      RecheckTask{worker->worker_id, request->task_id(), request->ticket_id(), false}, "",
-      [this, reactor, open](absl::StatusOr<Answer> answer) {
-        const absl::Status status = answer.ok() ? answer->status : answer.status();
-        if (!status.ok()) {
-          reactor->Fail(ToGrpcStatus(status));
-          return;
-        }
-        services_.engine.Read(open);
-      });
-  return reactor;
+  return new TaskDownload(services_, transfers_, *context, *request);
 }
 
 grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>* FederationService::Upload(
     grpc::CallbackServerContext* context) {
-  return new UploadReactor(services_, uploads_, services_.peers.Worker(*context));
+  return new UploadReactor(services_, uploads_, transfers_, *context);
 }
 
 grpc::ServerUnaryReactor* FederationService::SubmitContribution(

@@ -5,15 +5,16 @@
 
 #include "carnet/v1/federation.grpc.pb.h"
 #include "coordinator/rpc/services.h"
+#include "coordinator/rpc/transfers.h"
 #include "coordinator/rpc/uploads.h"
 
 namespace carnet::coordinator {
 
 class FederationService final : public v1::Federation::CallbackService {
  public:
-  // Both outlive the service.
-  FederationService(const Services& services, Uploads& uploads)
-      : services_(services), uploads_(uploads) {}
+  // All outlive the service.
+  FederationService(const Services& services, Uploads& uploads, Transfers& transfers)
+      : services_(services), uploads_(uploads), transfers_(transfers) {}
 
   grpc::ServerUnaryReactor* NextTask(grpc::CallbackServerContext* context,
                                      const v1::NextTaskRequest* request,
@@ -46,6 +47,7 @@ class FederationService final : public v1::Federation::CallbackService {
 
   const Services& services_;
   Uploads& uploads_;
+  Transfers& transfers_;
 };
 
 }  // namespace carnet::coordinator

@@ -1,21 +1,27 @@
 #include "coordinator/rpc/upload_reactor.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "coordinator/core/reasons.h"
 #include "exchange/expected.h"
 
 namespace carnet::coordinator {
 
-UploadReactor::UploadReactor(const Services& services, Uploads& uploads,
-                             absl::StatusOr<WorkerPeer> worker)
-    : services_(services), uploads_(uploads), worker_(std::move(worker)) {
+UploadReactor::UploadReactor(const Services& services, Uploads& uploads, Transfers& transfers,
+                             grpc::CallbackServerContext& context)
+    : services_(services),
+      uploads_(uploads),
+      transfers_(transfers),
+      context_(context),
+      worker_(services.peers.Worker(context)) {
   if (!worker_.ok()) {
     End(worker_.status());
     return;
   }
-  StartRead(&request_);
+  ReadNext();
 }
 
 void UploadReactor::RunOnBulk(absl::AnyInvocable<void()> work) {
@@ -25,7 +31,24 @@ void UploadReactor::RunOnBulk(absl::AnyInvocable<void()> work) {
   }
 }
 
+void UploadReactor::ReadNext() {
+  if (turn_.Start([this] { StartRead(&request_); }) == StreamTurn::Next::kEnd) {
+    End(absl::OkStatus());
+  }
+}
+
+// What arrived has crossed, whether or not it is wanted. An offset is only the sender's word.
+void UploadReactor::Count(std::uint64_t bytes) {
+  crossed_.store(std::min(crossed_.load() + bytes, open_.sealed_bytes()));
+}
+
 void UploadReactor::OnReadDone(bool ok) {
+  if (ok && opened_ && request_.has_chunk()) {
+    Count(request_.chunk().data().size());
+  }
+  if (!turn_.Back()) {
+    return;
+  }
   if (!ok) {
     // The sender is done, or gone; what is durable stays for its next stream.
     End(complete_ ? absl::OkStatus() : absl::CancelledError("the upload is not whole: resume it"));
@@ -90,6 +113,13 @@ void UploadReactor::OnAllowed(const State& state, absl::Time now) {
   } else {
     expected = ExpectationOf(state, task->name.id, worker_->worker_id);
   }
+  // From here on a change of the facts reaches this stream.
+  Transfers::Begun begun = transfers_.Begin(
+      {worker_->worker_id, open_.task_id(), open_.ticket_id(), true}, *this, state, now);
+  place_ = std::move(begun.place);
+  for (Engine::Urgent& urgent : begun.urgent) {
+    services_.engine.Submit(std::move(urgent.body), "", std::move(urgent.callback));
+  }
   RunOnBulk([this, task = *std::move(task), expected = std::move(expected),
              staging = std::move(staging), to_spiffe_id = std::move(to_spiffe_id)] {
     CheckHeader(task, expected, staging, to_spiffe_id);
@@ -136,6 +166,7 @@ void UploadReactor::StartSpool() {
     return;
   }
   upload_ = *std::move(upload);
+  Count(upload_->first().durable_bytes);
   Reply(upload_->first());
 }
 
@@ -152,7 +183,7 @@ void UploadReactor::OnChunk() {
   } else if (acknowledged->has_value()) {
     Reply(**acknowledged);
   } else {
-    StartRead(&request_);
+    ReadNext();
   }
 }
 
@@ -163,16 +194,21 @@ void UploadReactor::Reply(const exchange::Acknowledgement& acknowledgement) {
   if (complete_ && !staging_id_.empty()) {
     services_.engine.SetUploaded(staging_id_, ToBytes(open_.sealed_sha256()));
   }
-  StartWrite(&response_);
+  if (turn_.Start([this] { StartWrite(&response_); }) == StreamTurn::Next::kEnd) {
+    End(absl::OkStatus());
+  }
 }
 
 void UploadReactor::OnWriteDone(bool ok) {
+  if (!turn_.Back()) {
+    return;
+  }
   if (!ok) {
     End(absl::CancelledError("the peer left"));
   } else if (complete_) {
     End(absl::OkStatus());
   } else {
-    StartRead(&request_);
+    ReadNext();
   }
 }
 
@@ -183,8 +219,36 @@ void UploadReactor::Reject(const std::string& reason) {
 }
 
 void UploadReactor::End(const absl::Status& status) {
+  const std::optional<absl::Status> last = turn_.End(status);
+  if (!last.has_value()) {
+    return;
+  }
+  if (drop_.load() && upload_ != nullptr) {
+    const absl::Status admitted = services_.storage.TrySubmit([this, last = *last] {
+      if (const absl::Status dropped = upload_->Drop(); !dropped.ok()) {
+        Log(LogLevel::kWarning, "spool.not_dropped", {{"why", dropped}});
+      }
+      upload_.reset();
+      Finish(ToGrpcStatus(last));
+    });
+    if (admitted.ok()) {
+      return;
+    }
+  }
   upload_.reset();
-  Finish(ToGrpcStatus(status));
+  Finish(ToGrpcStatus(*last));
+}
+
+std::uint64_t UploadReactor::Stop() {
+  turn_.Stop();
+  return crossed_.load();
+}
+
+void UploadReactor::Cut(const absl::Status& why, bool drop) {
+  drop_.store(drop);
+  if (turn_.Cut(why)) {
+    End(why);
+  }
 }
 
 }  // namespace carnet::coordinator

@@ -4,12 +4,15 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
 #include "carnet/v1/federation.pb.h"
 #include "coordinator/core/tasks.h"
 #include "coordinator/rpc/services.h"
+#include "coordinator/rpc/stream_turn.h"
+#include "coordinator/rpc/transfers.h"
 #include "coordinator/rpc/uploads.h"
 #include "coordinator/rpc/verify_contribution.h"
 
@@ -17,9 +20,12 @@ namespace carnet::coordinator {
 
 // At most one read is outstanding, started again only when the chunk before it is in its spool:
 // HTTP/2's window then holds the sender back. Deletes itself in OnDone.
-class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse> {
+class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>,
+                            private Transfer {
  public:
-  UploadReactor(const Services& services, Uploads& uploads, absl::StatusOr<WorkerPeer> worker);
+  // `context` lives as long as the call.
+  UploadReactor(const Services& services, Uploads& uploads, Transfers& transfers,
+                grpc::CallbackServerContext& context);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -27,6 +33,8 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
   void OnDone() override { delete this; }
 
  private:
+  ~UploadReactor() override = default;
+
   // One after another: what the open message says, whether policy still lets it in, its header, its
   // spool.
   void OnOpen();
@@ -36,13 +44,21 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
   void StartSpool();
   void OnChunk();
   void Reply(const exchange::Acknowledgement& acknowledgement);
+  void ReadNext();
   // The upload is of no use: on record (delta) or not (shard), then the stream ends.
   void Reject(const std::string& reason);
   void End(const absl::Status& status);
   void RunOnBulk(absl::AnyInvocable<void()> work);
+  void Count(std::uint64_t bytes);
+
+  std::uint64_t Stop() override;
+  void Cut(const absl::Status& why, bool drop) override;
+  void Abort() override { context_.TryCancel(); }
 
   const Services& services_;
   Uploads& uploads_;
+  Transfers& transfers_;
+  grpc::CallbackServerContext& context_;
   const absl::StatusOr<WorkerPeer> worker_;
   v1::UploadRequest request_;
   v1::UploadResponse response_;
@@ -52,6 +68,10 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
   std::unique_ptr<Upload> upload_;
   bool opened_ = false;
   bool complete_ = false;
+  std::atomic<std::uint64_t> crossed_ = 0;  // what came, and what the spool held before
+  std::atomic<bool> drop_ = false;
+  StreamTurn turn_;
+  std::unique_ptr<Transfers::Place> place_;  // goes first: nobody calls this any more then
 };
 
 }  // namespace carnet::coordinator

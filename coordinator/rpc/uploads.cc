@@ -43,6 +43,12 @@ absl::StatusOr<exchange::Acknowledgement> Upload::Finish(const exchange::Acknowl
   return last;
 }
 
+absl::Status Upload::Drop() {
+  spool_.reset();
+  owner_->blobs_.UnmarkPending(blob_);
+  return exchange::DropSpool(owner_->directory_, header_.sha256);
+}
+
 absl::StatusOr<std::unique_ptr<Uploads>> Uploads::Open(const std::filesystem::path& directory,
                                                        std::size_t active_max, Blobs& blobs) {
   CARNET_RETURN_IF_ERROR(MakeDirs(directory));

@@ -26,6 +26,8 @@ class Upload {
   // the one announced.
   absl::StatusOr<std::optional<exchange::Acknowledgement>> Write(std::uint64_t offset,
                                                                  ByteView data, absl::Duration now);
+  // What came goes, whole or not. Error: those of exchange::DropSpool; the round's end tries again.
+  absl::Status Drop();
   ~Upload();
 
  private:

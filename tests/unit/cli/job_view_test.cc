@@ -96,6 +96,22 @@ TEST_CASE("Job view: the moving line counts contributions and what crossed borde
   CHECK(view.TakeFinishedRound().empty());
 }
 
+TEST_CASE("Job view: a transfer that was cut says whose, how far and why") {
+  JobView view = NamedView();
+  view.Feed(Submitted());
+  view.Feed(Opened(3));
+  v1::TransferCut record;
+  record.set_round(3);
+  record.set_worker_id("w-fr");
+  record.set_direction("upload");
+  record.set_bytes_crossed(12345);
+  record.set_reason("worker-revoked");
+  const std::vector<ViewLine> lines = view.Feed(EventOf(9, "transfer-cut", record));
+  REQUIRE(lines.size() == 1);
+  CHECK(lines.front().kind == ViewLine::Kind::kNotice);
+  CHECK(lines.front().text == "[round 3/50] upload of fr-1 cut after 12.3 KB: worker-revoked");
+}
+
 TEST_CASE("Job view: a refusal says each problem once, with what would make it pass") {
   v1::Refusal record;
   record.set_worker_id("w-ae");

@@ -1,0 +1,103 @@
+#include "coordinator/rpc/transfers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace carnet::coordinator {
+
+Transfers::Begun Transfers::Begin(TransferName name, Transfer& transfer, const State& state,
+                                  absl::Time now) {
+  Begun begun;
+  begun.place.reset(new Place(*this, std::move(name), transfer));
+  const MutexLock lock(mutex_);
+  places_.push_back(begun.place.get());
+  LookAt(*begun.place, state, now, &begun.urgent);
+  return begun;
+}
+
+std::vector<Engine::Urgent> Transfers::Look(const State& state, absl::Time now) {
+  std::vector<Engine::Urgent> urgent;
+  const MutexLock lock(mutex_);
+  const bool changed = state.facts_version != facts_version_;
+  if (!changed && now < looked_at_ + look_every_ && now >= looked_at_) {
+    return urgent;
+  }
+  facts_version_ = state.facts_version;
+  looked_at_ = now;
+  for (Place* const place : places_) {
+    if (place->ending_) {
+      place->transfer_.Abort();
+    } else if (!place->stopped_) {
+      LookAt(*place, state, now, &urgent);
+    }
+  }
+  return urgent;
+}
+
+void Transfers::LookAt(Place& place, const State& state, absl::Time now,
+                       std::vector<Engine::Urgent>* urgent) {
+  std::uint64_t counter = 0;
+  const Standing standing = StandingOf(state, place.name_, now, {}, &counter);
+  if (standing.kind == Standing::Kind::kMayMove) {
+    return;
+  }
+  if (standing.kind == Standing::Kind::kOver) {
+    place.stopped_ = place.ending_ = true;
+    place.transfer_.Cut(absl::FailedPreconditionError("this task is not open for this worker"),
+                        false);
+    return;
+  }
+  // Everything under the ticket stops, and one record says how far it had come.
+  CutTransfer command{place.name_.worker_id, place.name_.task_id, place.name_.ticket_id,
+                      place.name_.upload, 0};
+  for (Place* const other : places_) {
+    if (other->name_.ticket_id == command.ticket_id && other->name_.upload == command.upload &&
+        !other->ending_) {
+      other->stopped_ = true;
+      command.bytes_crossed = std::max(command.bytes_crossed, other->transfer_.Stop());
+    }
+  }
+  Log(LogLevel::kWarning, "transfer.cut",
+      {{"task", command.task_id},
+       {"worker", command.worker_id},
+       {"reason", standing.reason},
+       {"bytes_crossed", command.bytes_crossed}});
+  urgent->push_back(
+      {std::move(command),
+       [this, ticket_id = place.name_.ticket_id, reason = standing.reason](
+           const absl::StatusOr<Answer>& answer) { OnDecided(ticket_id, reason, answer); }});
+}
+
+void Transfers::OnDecided(const std::string& ticket_id, const std::string& reason,
+                          const absl::StatusOr<Answer>& answer) {
+  // No record, no cut: what changed back meanwhile is decided anew when the peer comes again.
+  const absl::Status why = answer.ok()
+                               ? absl::PermissionDeniedError(absl::StrCat("cut: ", reason))
+                               : absl::UnavailableError("the transfer was stopped: resume it");
+  if (answer.ok()) {
+    metrics_.Add(kTransfersCut, {reason});
+  }
+  const MutexLock lock(mutex_);
+  for (Place* const place : places_) {
+    if (place->name_.ticket_id == ticket_id && place->stopped_ && !place->ending_) {
+      place->ending_ = true;
+      place->transfer_.Cut(why, answer.ok());
+    }
+  }
+}
+
+std::size_t Transfers::active() const {
+  const MutexLock lock(mutex_);
+  return places_.size();
+}
+
+void Transfers::Leave(Place* place) {
+  const MutexLock lock(mutex_);
+  places_.remove(place);
+}
+
+}  // namespace carnet::coordinator
