@@ -1,8 +1,8 @@
 #include "policies/exceptions.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/json.h"
 #include "base/status.h"
@@ -18,26 +18,25 @@ using Name = std::pair<std::string, std::string>;  // policy, exception
 
 }  // namespace
 
-std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name) {
-  const Name parts = absl::StrSplit(name, absl::MaxSplits('/', 1));
-  const std::vector<Policy>& policies = bundle.compiled().policies;
-  const auto policy = std::find_if(policies.begin(), policies.end(),
-                                   [&](const Policy& one) { return one.name == parts.first; });
-  if (policy == policies.end()) {
-    return std::nullopt;
-  }
-  for (const Exception& exception : policy->exceptions) {
-    if (exception.id != parts.second || exception.approvers.need == 0) {
-      continue;
+std::vector<ApprovedException> ExceptionsOf(const Bundle& bundle) {
+  std::vector<ApprovedException> all;
+  for (const Policy& policy : bundle.compiled().policies) {
+    for (const Exception& exception : policy.exceptions) {
+      std::string name = absl::StrCat(policy.name, "/", exception.id);
+      const absl::StatusOr<std::string> terms = ExceptionTerms(bundle, name);
+      CARNET_CHECK(terms.ok());  // it was compiled from them
+      all.push_back({std::move(name), exception.approvers.need, exception.approvers.roles,
+                     crypto::Sha256(AsBytes(*terms)), exception.from, exception.to});
     }
-    const absl::StatusOr<std::string> terms = ExceptionTerms(bundle, name);
-    CARNET_CHECK(terms.ok());  // it was compiled from them
-    return ApprovedException{std::string(name),
-                             exception.approvers.need,
-                             exception.approvers.roles,
-                             crypto::Sha256(AsBytes(*terms)),
-                             exception.from,
-                             exception.to};
+  }
+  return all;
+}
+
+std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name) {
+  for (ApprovedException& exception : ExceptionsOf(bundle)) {
+    if (exception.name == name && exception.need != 0) {
+      return std::move(exception);
+    }
   }
   return std::nullopt;
 }

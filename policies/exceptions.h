@@ -15,10 +15,10 @@
 
 namespace carnet::policies {
 
-// An exception that lifts nothing before persons approved it (Bundle::ExceptionsWithApprovals).
+// An exception, and who must say yes before it lifts anything.
 struct ApprovedException {
-  std::string name;  // <policy>/<exception>
-  std::uint32_t need = 0;
+  std::string name;               // <policy>/<exception>
+  std::uint32_t need = 0;         // persons; 0: nobody
   std::vector<std::string> from;  // roles, sorted
   // SHA-256 of ExceptionTerms: the subject of its approvals. The same text in another bundle has
   // the same subject; any other text has another, so nobody's yes moves to what he did not read.
@@ -26,6 +26,9 @@ struct ApprovedException {
   absl::Time valid_from;
   absl::Time valid_to;  // exclusive
 };
+
+// Every exception of the bundle, by policy, in their order there.
+std::vector<ApprovedException> ExceptionsOf(const Bundle& bundle);
 
 // By its name; null: the bundle has no such exception, or it asks for nobody.
 std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name);

@@ -19,6 +19,7 @@
 #include "exchange/join_token.h"
 #include "worker/agent_setup.h"
 #include "worker/core/session.h"
+#include "worker/core/site_check.h"
 #include "worker/task_thread.h"
 
 namespace carnet::worker {
@@ -29,6 +30,8 @@ constexpr absl::Duration kPollMax = absl::Seconds(30);
 // How long a worker that leaves tries to say so.
 constexpr absl::Duration kFarewellMax = absl::Milliseconds(500);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(1);
+// The coordinator answers at once while there is more to follow.
+constexpr std::uint32_t kRefusedPollMillis = 5000;
 constexpr timespec kSignalEvery = {0, 100'000'000};
 
 // Wakes the agent from its pauses and its long poll.
@@ -143,9 +146,15 @@ class Agent {
   absl::StatusOr<absl::Duration> PollOnce(bool* stop);
   absl::Duration OnPollError(const absl::Status& status);
   // Does the next step; how long to wait before the next poll.
-  absl::Duration Follow(const NextStep& next, const v1::Task& task,
-                        const ledger::verifier::TreeHead& head, bool* stop);
-  void StartTask(const v1::Task& task, const ledger::verifier::TreeHead& head);
+  absl::StatusOr<absl::Duration> Follow(const v1::NextTaskResponse& response,
+                                        const ledger::verifier::TreeHead& head, bool* stop);
+  v1::NextTaskRequest MakeRequest() const;
+  // Error: the record that opened it contradicts its own log.
+  absl::Status StartTask(const v1::NextTaskResponse& response,
+                         const ledger::verifier::TreeHead& head);
+  // What the answer says about people and policies. Errors end the run.
+  absl::Status FollowPolicies(const ledger::verifier::TreeHead& head,
+                              v1::NextTaskResponse* response);
 
   Membership& member_;
   Metrics& metrics_;
@@ -155,6 +164,7 @@ class Agent {
   std::atomic<double> progress_ = 0;
   std::atomic<bool> submitting_ = false;
   int failed_polls_ = 0;
+  absl::Status policies_refused_;  // why no task is taken
   absl::StatusCode last_poll_ = absl::StatusCode::kOk;
   absl::Duration renew_after_;
   TrainerHost trainers_;
@@ -188,16 +198,66 @@ void Agent::RenewIfDue() {
   }
 }
 
-void Agent::StartTask(const v1::Task& task, const ledger::verifier::TreeHead& head) {
+absl::Status Agent::StartTask(const v1::NextTaskResponse& response,
+                              const ledger::verifier::TreeHead& head) {
+  const v1::Task& task = response.task();
   auto checked =
       CheckTask(task, member_.enrolled.identity, head, member_.site, member_.clock.Now());
+  if (const auto* good = std::get_if<CheckedTask>(&checked); good != nullptr) {
+    absl::Status site = policies_refused_;
+    if (site.ok()) {
+      site = CheckSite(task, *good,
+                       {.identity = member_.enrolled.identity,
+                        .head = head,
+                        .chain = member_.policies->chain(),
+                        .site = member_.knowledge,
+                        .now = member_.clock.Now()});
+    }
+    if (IsContradiction(site)) {
+      return member_.policies->KeepEvidence(task.opened(), response.head(), site);
+    }
+    if (!site.ok()) {
+      checked = TaskRefusal{.status = site, .failure = v1::TASK_FAILURE_REFUSED_BY_SITE};
+    }
+  }
   session_.OnTaskStarted(task.task_id());
   if (auto* refusal = std::get_if<TaskRefusal>(&checked)) {
     tasks_.Post(RefusedTask{task.task_id(), std::move(*refusal)});
-    return;
+    return absl::OkStatus();
   }
   Log(LogLevel::kInfo, "task-started", {{"task", task.task_id()}});
   tasks_.Post(std::get<CheckedTask>(std::move(checked)));
+  return absl::OkStatus();
+}
+
+absl::Status Agent::FollowPolicies(const ledger::verifier::TreeHead& head,
+                                   v1::NextTaskResponse* response) {
+  const std::uint64_t revision = member_.policies->chain().in_force().revision;
+  const absl::Status followed =
+      member_.policies->Follow(*response, head, *member_.enrolled.identity.keys);
+  if (absl::IsDataLoss(followed)) {
+    return followed;  // a contradiction, or a disk that failed
+  }
+  const PolicyChain::InForce& now = member_.policies->chain().in_force();
+  if (now.revision != revision) {
+    Log(LogLevel::kInfo, "policies-in-force",
+        {{"revision", now.revision}, {"sha256", HexEncode(now.sha256)}});
+  }
+  if (!followed.ok()) {
+    // Once for each reason, not for each try.
+    if (followed != policies_refused_) {
+      Log(LogLevel::kError, "policies-refused", {{"error", followed}});
+    }
+    response->set_poll_again_millis(std::max(response->poll_again_millis(), kRefusedPollMillis));
+  } else if (!policies_refused_.ok()) {
+    Log(LogLevel::kInfo, "policies-followed-again");
+  }
+  policies_refused_ = followed;
+  // Tasks are checked with all that there is to know.
+  if (followed.ok() && response->policy_continues()) {
+    response->clear_task();
+  }
+  return absl::OkStatus();
 }
 
 absl::Duration Agent::OnPollError(const absl::Status& status) {
@@ -223,23 +283,29 @@ absl::StatusOr<ledger::verifier::TreeHead> TakeHeads(const v1::NextTaskResponse&
   return head;
 }
 
+v1::NextTaskRequest Agent::MakeRequest() const {
+  v1::NextTaskRequest request;
+  *request.mutable_seen() = member_.heads->Seen();
+  request.set_seen_head(member_.heads->Note());
+  request.set_current_task(session_.current_task());
+  request.set_draining(session_.draining());
+  request.set_progress(progress_.load());
+  request.set_rotations_known(
+      static_cast<std::uint32_t>(member_.enrolled.identity.keys->rotations()));
+  request.set_policy_followed(member_.policies->chain().followed());
+  request.set_bundle_sha256(ToString(member_.policies->chain().in_force().sha256));
+  *request.mutable_claims() = {member_.claims.begin(), member_.claims.end()};
+  return request;
+}
+
 absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
   v1::NextTaskResponse response;
   ledger::verifier::TreeHead head;
   {
     const HeadKeeper::Turn turn = HeadKeeper::Turn::ForPoll(*member_.heads);
-    v1::NextTaskRequest request;
-    *request.mutable_seen() = member_.heads->Seen();
-    request.set_seen_head(member_.heads->Note());
-    request.set_current_task(session_.current_task());
-    request.set_draining(session_.draining());
-    request.set_progress(progress_.load());
-    request.set_rotations_known(
-        static_cast<std::uint32_t>(member_.enrolled.identity.keys->rotations()));
-    *request.mutable_claims() = {member_.claims.begin(), member_.claims.end()};
     // Nothing is left to wait for: this one only says goodbye.
     const bool farewell = session_.draining() && session_.idle();
-    auto polled = member_.client->NextTask(request, farewell ? kFarewellMax : kPollMax);
+    auto polled = member_.client->NextTask(MakeRequest(), farewell ? kFarewellMax : kPollMax);
     if (farewell && !polled.ok()) {
       *stop = true;
       return absl::ZeroDuration();
@@ -269,6 +335,7 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
         !followed.ok()) {
       return OnPollError(followed);
     }
+    CARNET_RETURN_IF_ERROR(FollowPolicies(head, &response));
   }
   last_poll_ = absl::StatusCode::kOk;
   if (std::exchange(failed_polls_, 0) > 0) {
@@ -280,14 +347,15 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
     response.clear_task();
     response.set_poll_again_millis(1000);
   }
-  return Follow(session_.OnResponse(response), response.task(), head, stop);
+  return Follow(response, head, stop);
 }
 
-absl::Duration Agent::Follow(const NextStep& next, const v1::Task& task,
-                             const ledger::verifier::TreeHead& head, bool* stop) {
+absl::StatusOr<absl::Duration> Agent::Follow(const v1::NextTaskResponse& response,
+                                             const ledger::verifier::TreeHead& head, bool* stop) {
+  const NextStep next = session_.OnResponse(response);
   switch (next.step) {
     case Step::kStart:
-      StartTask(task, head);
+      CARNET_RETURN_IF_ERROR(StartTask(response, head));
       break;
     case Step::kCancel:
       if (!submitting_.load()) {
@@ -347,7 +415,7 @@ absl::Status ServeMetrics(const std::string& listen, const Metrics& metrics, Htt
 }  // namespace
 
 bool IsMisbehaviour(const absl::Status& status) {
-  return IsFork(status);
+  return IsFork(status) || IsContradiction(status);
 }
 
 absl::Status RunWorker(const WorkerOptions& options) {

@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "exchange/data_digest.h"
 #include "worker/rpc/grpc_client.h"
+#include "worker/site_labels.h"
 
 namespace carnet::worker {
 namespace {
@@ -111,6 +112,27 @@ absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrol
   return std::shared_ptr<CoordinatorClient>(std::move(client));
 }
 
+// What this site knows without asking anybody.
+absl::StatusOr<SiteKnowledge> KnowledgeOf(const Enrolled& enrolled,
+                                          const v1::WorkerStatement& statement,
+                                          std::map<std::string, SiteLabels> labels) {
+  CARNET_ASSIGN_OR_RETURN(const auto record,
+                          ledger::verifier::VerifyRecord(enrolled.answer.genesis().record()));
+  const auto* genesis = record.As<v1::Genesis>();
+  if (genesis == nullptr) {
+    return absl::UnauthenticatedError("enrolment: record 0 is no genesis");
+  }
+  const Identity& identity = enrolled.identity;
+  return SiteKnowledge{
+      .home = genesis->home_jurisdiction(),
+      .organisation = genesis->organisation(),
+      .region = identity.spiffe_id.region(),
+      .site_operator = identity.supplier.empty() ? genesis->organisation() : identity.supplier,
+      .trainer_isolated = statement.trainer_isolated(),
+      .chip_eccn = statement.chip_eccn(),
+      .labels = std::move(labels)};
+}
+
 // Nothing: told to stop while the coordinator could not be reached.
 absl::StatusOr<std::optional<Enrolled>> Join(const StateDir& state, const WorkerOptions& options,
                                              const v1::WorkerStatement& statement) {
@@ -175,6 +197,7 @@ absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& op
   CARNET_ASSIGN_OR_RETURN(Settings settings,
                           LoadSettings(options.config, options.data, options.program));
   CARNET_RETURN_IF_ERROR(AddStaged(state, &settings));
+  CARNET_ASSIGN_OR_RETURN(auto labels, LoadSiteLabels(options.config));
   CARNET_ASSIGN_OR_RETURN(const Digest program_sha256, exchange::FileDigest(options.program));
   const Isolation isolation = settings.isolation_off ? Isolation::kNone : ProbeIsolation();
   CARNET_ASSIGN_OR_RETURN(const v1::WorkerStatement statement,
@@ -196,6 +219,11 @@ absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& op
   CARNET_ASSIGN_OR_RETURN(member->heads,
                           HeadKeeper::Open(member->state, member->enrolled.identity.log,
                                            member->enrolled.answer.head()));
+  CARNET_ASSIGN_OR_RETURN(
+      member->policies,
+      PolicyKeeper::Open(member->state, member->enrolled.answer.genesis().record()));
+  CARNET_ASSIGN_OR_RETURN(member->knowledge,
+                          KnowledgeOf(member->enrolled, statement, std::move(labels)));
   CARNET_ASSIGN_OR_RETURN(auto client, Connect(member->enrolled));
   member->client = std::make_unique<SwitchingClient>(std::move(client));
   return member;

@@ -13,9 +13,11 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "worker/agent.h"
+#include "worker/core/site_facts.h"
 #include "worker/core/task_check.h"
 #include "worker/enrol.h"
 #include "worker/head_keeper.h"
+#include "worker/policy_keeper.h"
 #include "worker/settings.h"
 #include "worker/state_dir.h"
 #include "worker/switching_client.h"
@@ -43,7 +45,9 @@ struct Membership {
   Digest program_sha256{};
   std::vector<v1::ShardClaim> claims;
   Site site;
+  SiteKnowledge knowledge;
   std::unique_ptr<HeadKeeper> heads;
+  std::unique_ptr<PolicyKeeper> policies;
   std::unique_ptr<SwitchingClient> client;
 };
 

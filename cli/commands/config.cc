@@ -15,6 +15,7 @@
 #include "coordinator/core/job_spec.h"
 #include "coordinator/init.h"
 #include "worker/settings.h"
+#include "worker/site_labels.h"
 
 namespace carnet::cli {
 namespace {
@@ -67,7 +68,9 @@ absl::Status CheckAs(const std::string& kind, const std::string& file) {
     return coordinator::ValidateFederation(config);
   }
   if (kind == "worker") {
-    return worker::LoadSettings(std::filesystem::path(file), {}, "/proc/self/exe").status();
+    CARNET_RETURN_IF_ERROR(
+        worker::LoadSettings(std::filesystem::path(file), {}, "/proc/self/exe").status());
+    return worker::LoadSiteLabels(std::filesystem::path(file)).status();
   }
   if (kind == "coordinator") {
     return LoadYamlFile<v1::CoordinatorConfig>(file).status();

@@ -4,11 +4,12 @@
 
 #include "absl/strings/ascii.h"
 #include "base/timestamp.h"
+#include "policies/roles.h"
 
 namespace carnet::coordinator {
 
 bool IsAccountRole(absl::string_view role) {
-  return role == "admin" || role == "auditor" || role == "member" || role == "operator";
+  return policies::IsAccountRole(role);
 }
 
 bool IsRoleName(absl::string_view role) {

@@ -108,6 +108,10 @@ absl::StatusOr<TaskName> ParseTaskId(absl::string_view text) {
 
 std::vector<OpenTask> TasksFor(const State& state, const std::string& worker_id, absl::Time now) {
   std::vector<OpenTask> tasks;
+  // Where the worker is: it compares what was decided with it.
+  const Worker* worker = state.FindWorker(worker_id);
+  const auto region = state.registered.find(
+      absl::StrCat("region/", worker == nullptr ? "" : worker->terms.region()));
   for (const auto& [id, job] : state.jobs) {
     if (job.phase != JobPhase::kRunning) {
       continue;
@@ -134,6 +138,11 @@ std::vector<OpenTask> TasksFor(const State& state, const std::string& worker_id,
     return task.deadline <= now || state.cut_tickets.count(task.download.ticket_id()) != 0 ||
            state.cut_tickets.count(task.upload.ticket_id()) != 0;
   });
+  for (OpenTask& task : tasks) {
+    if (region != state.registered.end()) {
+      task.context.push_back(region->second);
+    }
+  }
   std::sort(tasks.begin(), tasks.end(),
             [](const OpenTask& a, const OpenTask& b) { return a.opened_index < b.opened_index; });
   return tasks;

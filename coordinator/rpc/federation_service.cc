@@ -18,9 +18,10 @@ constexpr int kClaimsMax = 4096;
 constexpr std::size_t kHeadBytesMax = std::size_t{16} * 1024;
 
 // The answer to a poll, proofs included. Blocks on the log.
-absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, const v1::Seen& seen,
-                        const std::vector<std::uint64_t>& rotations, const PollAnswer& answer,
+absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, PolicyTrail& trail,
+                        const v1::NextTaskRequest& request, const PollAnswer& answer,
                         v1::NextTaskResponse* response) {
+  const v1::Seen& seen = request.seen();
   const ledger::SignedHead head = services.log.Head();
   response->set_head(head.note);
   if (seen.size() > 0 && seen.size() < head.head.size) {
@@ -31,11 +32,13 @@ absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, cons
       published.ok()) {
     response->set_published_head(published->note);
   }
-  for (const std::uint64_t index : rotations) {
+  for (const std::uint64_t index : answer.rotations) {
     CARNET_ASSIGN_OR_RETURN(*response->add_rotations(), ProveUnder(services.log, index, head));
   }
+  CARNET_RETURN_IF_ERROR(trail.Fill(services.log, request, head, response));
   response->set_cancel_current(answer.cancel_current);
-  if (answer.task.has_value()) {
+  // A worker takes no task before it knows the policies that it was opened under.
+  if (answer.task.has_value() && !response->policy_continues()) {
     CARNET_ASSIGN_OR_RETURN(*response->mutable_task(),
                             MakeTask(services, *answer.task, worker, head));
   }
@@ -117,7 +120,21 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
   poll.progress = request.progress();
   poll.claims.assign(request.claims().begin(), request.claims().end());
   poll.rotations_known = request.rotations_known();
-  services_.engine.PollTask(std::move(poll), [this, worker, seen = request.seen(), response,
+  const absl::StatusOr<bool> news = trail_.HasNews(services_.log, request.policy_followed());
+  if (!news.ok()) {
+    reactor->Finish(ToGrpcStatus(news.status()));
+    return;
+  }
+  if (*news) {
+    // Nobody waits for what there is to say already; the engine takes the heartbeat.
+    services_.engine.PollTask(std::move(poll), [](absl::StatusOr<PollAnswer>) {});
+    PollAnswer answer;
+    answer.rotations = trail_.Rotations(request.rotations_known(), services_.log.Size());
+    reactor->Finish(ToGrpcStatus(FillAnswer(services_, worker, trail_, request, answer, response)));
+    return;
+  }
+  // The request lives until the call is finished.
+  services_.engine.PollTask(std::move(poll), [this, worker, &request, response,
                                               reactor](absl::StatusOr<PollAnswer> answer) {
     if (!answer.ok()) {
       reactor->Finish(ToGrpcStatus(answer.status()));
@@ -128,8 +145,8 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
           ToString(services_.engine.UploadedShard(answer->task->name.id)));
     }
     FinishOn(services_.storage, reactor,
-             [this, worker, seen, answer = *std::move(answer), response] {
-               return FillAnswer(services_, worker, seen, answer.rotations, answer, response);
+             [this, worker, &request, answer = *std::move(answer), response] {
+               return FillAnswer(services_, worker, trail_, request, answer, response);
              });
   });
 }

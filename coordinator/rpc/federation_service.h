@@ -4,6 +4,7 @@
 #define CARNET_COORDINATOR_RPC_FEDERATION_SERVICE_H_
 
 #include "carnet/v1/federation.grpc.pb.h"
+#include "coordinator/rpc/policy_trail.h"
 #include "coordinator/rpc/services.h"
 #include "coordinator/rpc/transfers.h"
 #include "coordinator/rpc/uploads.h"
@@ -48,6 +49,7 @@ class FederationService final : public v1::Federation::CallbackService {
   const Services& services_;
   Uploads& uploads_;
   Transfers& transfers_;
+  PolicyTrail trail_;
 };
 
 }  // namespace carnet::coordinator

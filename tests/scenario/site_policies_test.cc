@@ -1,0 +1,406 @@
+// A coordinator that invents approvals, roles, bundles or revisions, and the worker that refuses to
+// follow it.
+#include <functional>
+
+#include "policies/evaluate.h"
+#include "scenario/policy_office.h"
+#include "scenario/site_world.h"
+
+namespace carnet::coordinator {
+namespace {
+
+using nlohmann::json;
+using policies::Bundle;
+using worker::PolicyChain;
+
+const std::string kReport = ToString(crypto::Sha256(AsBytes("{}")));
+
+// An office whose proposal, which needs 2 of dpo, legal for gdpr-chapter-v, waits for approvals.
+struct Desk {
+  explicit Desk(std::uint64_t seed) : world(seed), office(world) {
+    ann = office.Hire(3, {"legal"});
+    bea = office.Hire(4, {"dpo"});
+    cleo = office.Hire(5, {"compliance"});
+    json next = office.Json();
+    PolicyOffice::Policy(next, "gdpr-chapter-v")["rules"].push_back(
+        {{"id", "pilot"}, {"effect", "allow"}, {"when", {{"to.jurisdiction", {{"is", "AE"}}}}}});
+    bundle = office.Next(next);
+    REQUIRE(office.Propose(bundle).ok());
+  }
+
+  v1::PolicyActivated Activation() {
+    const Proposal& proposal = world.state().proposals.at(ToString(bundle->sha256()));
+    v1::PolicyActivated record;
+    world.FillCommon(record.mutable_common());
+    record.set_bundle_sha256(ToString(bundle->sha256()));
+    record.set_revision(bundle->revision());
+    record.set_parent_sha256(proposal.terms.parent_sha256());
+    record.set_evaluator(policies::kEvaluatorVersion);
+    *record.mutable_valid_from() = ToTimestamp(bundle->head().valid_from);
+    *record.mutable_valid_to() = ToTimestamp(bundle->head().valid_to);
+    record.set_report_sha256(kReport);
+    record.set_proposed_index(proposal.index);
+    return record;
+  }
+  v1::Approval Draft(const std::string& who, const std::string& role) {
+    v1::Approval approval = office.Draft(who, kApprovalOfBundle, role, AsText(bundle->sha256()));
+    approval.set_report_sha256(kReport);
+    return approval;
+  }
+  // Into the log, whatever the core says to it.
+  std::uint64_t Forge(const ledger::Predicate& record, const crypto::Ed25519KeyPair& key) {
+    world.Forge(record, key);
+    return world.signed_log().size() - 1;
+  }
+  std::uint64_t Coordinator(const ledger::Predicate& record) {
+    return Forge(record, world.statement_key());
+  }
+  absl::Status Followed() const {
+    const SiteLog log(world);
+    PolicyChain chain = log.Begin();
+    return log.Follow(&chain, log.Trail());
+  }
+
+  World world;
+  PolicyOffice office;
+  Person ann;
+  Person bea;
+  Person cleo;
+  std::shared_ptr<const Bundle> bundle;
+};
+
+void ExpectRefused(const Desk& desk, absl::StatusCode code, const std::string& words) {
+  const absl::Status status = desk.Followed();
+  INFO(status.ToString());
+  CHECK(status.code() == code);
+  CHECK(std::string(status.message()).find(words) != std::string::npos);
+  const std::string record = "record " + std::to_string(desk.world.signed_log().size() - 1);
+  CHECK(std::string(status.message()).find(record) != std::string::npos);
+  CHECK(worker::IsContradiction(status) == (code == absl::StatusCode::kDataLoss));
+}
+constexpr absl::StatusCode kRefused = absl::StatusCode::kFailedPrecondition;
+constexpr absl::StatusCode kContradiction = absl::StatusCode::kDataLoss;
+constexpr absl::StatusCode kForged = absl::StatusCode::kUnauthenticated;
+
+TEST_CASE("Site policies: people, approvals and bundles are followed to the one in force") {
+  Desk desk(301);
+  REQUIRE(desk.office.Approve(desk.ann, "legal", *desk.bundle).ok());
+  REQUIRE(desk.office.Approve(desk.bea, "dpo", *desk.bundle).ok());
+  desk.world.Settle();
+  REQUIRE(desk.world.state().bundle->sha256() == desk.bundle->sha256());
+  const SiteLog log(desk.world);
+  PolicyChain chain = log.Begin();
+  CHECK(chain.in_force().revision == 1);
+  const std::vector<std::uint64_t> trail = log.Trail();
+  const absl::Status followed = log.Follow(&chain, trail);
+  INFO(followed.ToString());
+  REQUIRE(followed.ok());
+  CHECK(chain.in_force().sha256 == desk.bundle->sha256());
+  CHECK(chain.bundle().CanonicalJson() == desk.bundle->CanonicalJson());
+  CHECK(chain.followed() == trail.back() + 1);
+  CHECK(chain.people().at(desk.ann.id).roles == std::set<std::string>{"legal"});
+
+  SECTION("and remembered") {
+    const auto genesis = *ledger::verifier::VerifyRecord(log.Record(0));
+    const auto restored = PolicyChain::Restore(genesis, chain.Save());
+    REQUIRE(restored.ok());
+    CHECK(restored->Save() == chain.Save());
+    CHECK(restored->in_force().sha256 == desk.bundle->sha256());
+    CHECK(absl::IsDataLoss(PolicyChain::Restore(genesis, "{}").status()));
+    std::string cut = chain.Save();
+    cut.resize(cut.size() / 2);
+    CHECK(absl::IsDataLoss(PolicyChain::Restore(genesis, cut).status()));
+    const World other(302);
+    const SiteLog others(other);
+    CHECK(absl::IsDataLoss(
+        PolicyChain::Restore(*ledger::verifier::VerifyRecord(others.Record(0)), chain.Save())
+            .status()));
+  }
+  SECTION("half of it before a restart, half after") {
+    PolicyChain half = log.Begin();
+    const auto middle = trail.begin() + static_cast<std::ptrdiff_t>(trail.size()) - 2;
+    REQUIRE(log.Follow(&half, {trail.begin(), middle}).ok());
+    auto restored =
+        PolicyChain::Restore(*ledger::verifier::VerifyRecord(log.Record(0)), half.Save());
+    REQUIRE(restored.ok());
+    REQUIRE(log.Follow(&*restored, {middle, trail.end()}).ok());
+    CHECK(restored->Save() == chain.Save());
+  }
+  SECTION("and each record is proven under the head") {
+    PolicyChain fresh = log.Begin();
+    ledger::verifier::TreeHead head = log.head();
+    head.root[0] ^= 1;
+    CHECK(absl::IsUnauthenticated(fresh.Follow(log.Prove(trail.front()), head, log.keys(), "")));
+    CHECK(fresh.followed() == 1);
+  }
+  SECTION("but not out of order, nor with a gap") {
+    for (std::size_t missing = 0; missing + 1 < trail.size(); ++missing) {
+      std::vector<std::uint64_t> some = trail;
+      some.erase(some.begin() + static_cast<std::ptrdiff_t>(missing));
+      PolicyChain fresh = log.Begin();
+      const absl::Status status = log.Follow(&fresh, some);
+      CAPTURE(missing, trail[missing], status.ToString());
+      // Nothing here hangs on Cleo's role; everything else is missed.
+      CHECK(status.ok() == (trail[missing] == desk.world.Find("user-role-changed").back()));
+    }
+    std::vector<std::uint64_t> swapped = trail;
+    std::swap(swapped[0], swapped[1]);
+    PolicyChain fresh = log.Begin();
+    CHECK(absl::IsFailedPrecondition(log.Follow(&fresh, swapped)));
+  }
+}
+
+TEST_CASE("Site policies: an approval in a person's name is refused") {
+  Desk desk(303);
+  SECTION("signed by the coordinator") {
+    desk.Coordinator(desk.Draft(desk.ann.id, "legal"));
+    ExpectRefused(desk, kForged, "approver's own key");
+  }
+  SECTION("of nobody who is enrolled") {
+    desk.Forge(desk.Draft("u-bbbbbbbbbbbbbbbb", "legal"), desk.ann.Key());
+    ExpectRefused(desk, kRefused, "nobody who is enrolled");
+  }
+  SECTION("of somebody who was revoked") {
+    v1::UserRevoked revoked;
+    desk.world.FillCommon(revoked.mutable_common());
+    revoked.set_user_id(desk.ann.id);
+    revoked.set_public_key(ToString(desk.ann.Key().public_key()));
+    revoked.set_reason("left");
+    revoked.set_revoked_by(kOperator);
+    desk.Coordinator(revoked);
+    desk.Forge(desk.Draft(desk.ann.id, "legal"), desk.ann.Key());
+    ExpectRefused(desk, kRefused, "nobody who is enrolled");
+  }
+  SECTION("a proposal too") {
+    desk.Coordinator(
+        desk.office.Proposal(kOperator, desk.world.user_key(), desk.office.Next(desk.office.Json()))
+            .proposed);
+    ExpectRefused(desk, kForged, "author's own key");
+  }
+}
+
+TEST_CASE("Site policies: a bundle without the approvals that it needs is refused") {
+  Desk desk(304);
+  v1::Approval second = desk.Draft(desk.bea.id, "dpo");
+  crypto::Ed25519KeyPair key = desk.bea.Key();
+  std::string words = "needs 2 of dpo, legal, and 1 that count";
+  bool named = true;
+  SECTION("the author's own") {
+    second.set_approver(kOperator);
+    key = *crypto::Ed25519KeyPair::FromSeed(desk.world.user_key().seed());
+  }
+  SECTION("by somebody without the role") {
+    second.set_approver(desk.cleo.id);
+    key = desk.cleo.Key();
+  }
+  SECTION("in a role that nobody asked for") {
+    second = desk.Draft(desk.cleo.id, "compliance");
+    key = desk.cleo.Key();
+  }
+  SECTION("of another report") {
+    second.set_report_sha256(std::string(32, 'r'));
+  }
+  SECTION("of another bundle") {
+    second.set_subject_sha256(std::string(32, 's'));
+  }
+  SECTION("of another kind") {
+    second.set_kind(kApprovalOfJob);
+  }
+  SECTION("that has expired") {
+    *second.mutable_expires() = ToTimestamp(desk.world.now());
+  }
+  SECTION("the same person twice") {
+    second = desk.Draft(desk.ann.id, "legal");
+    key = desk.ann.Key();
+  }
+  SECTION("one that the record does not name") {
+    named = false;
+  }
+  const std::uint64_t one = desk.Forge(desk.Draft(desk.ann.id, "legal"), desk.ann.Key());
+  const std::uint64_t two = desk.Forge(second, key);
+  v1::PolicyActivated record = desk.Activation();
+  record.add_approvals(one);
+  if (named) {
+    record.add_approvals(two);
+  }
+  desk.Coordinator(record);
+  ExpectRefused(desk, kRefused, words);
+}
+
+TEST_CASE("Site policies: an activation that says another thing than its proposal is refused") {
+  Desk desk(305);
+  const std::uint64_t one = desk.Forge(desk.Draft(desk.ann.id, "legal"), desk.ann.Key());
+  const std::uint64_t two = desk.Forge(desk.Draft(desk.bea.id, "dpo"), desk.bea.Key());
+  v1::PolicyActivated record = desk.Activation();
+  record.add_approvals(one);
+  record.add_approvals(two);
+  const auto refused = [&](absl::StatusCode code, const std::string& words) {
+    desk.Coordinator(record);
+    ExpectRefused(desk, code, words);
+  };
+  SECTION("none of these") {
+    desk.Coordinator(record);
+    CHECK(desk.Followed().ok());
+  }
+  SECTION("no approvals at all") {
+    record.clear_approvals();
+    refused(kRefused, "and 0 that count");
+  }
+  SECTION("said to tighten only") {
+    record.set_tighten_only(true);
+    refused(kRefused, "may allow more");
+  }
+  SECTION("an approval that is to come") {
+    record.set_approvals(1, two + 2);
+    refused(kRefused, "shown none");
+  }
+  SECTION("a record that is no approval") {
+    record.set_approvals(1, 1);
+    refused(kRefused, "shown none");
+  }
+  SECTION("a bundle that nobody proposed") {
+    record.set_bundle_sha256(std::string(32, 'b'));
+    refused(kRefused, "nobody was shown to have proposed");
+  }
+  SECTION("another proposal's record") {
+    record.set_proposed_index(1);
+    refused(kRefused, "nobody was shown to have proposed");
+  }
+  SECTION("another report") {
+    record.set_report_sha256(std::string(32, 'r'));
+    refused(kRefused, "report");
+  }
+  SECTION("another validity") {
+    *record.mutable_valid_to() = ToTimestamp(desk.world.now() + absl::Hours(24 * 365));
+    refused(kRefused, "validity");
+  }
+  SECTION("an unknown evaluator") {
+    record.set_evaluator(policies::kEvaluatorVersion + 1);
+    refused(kRefused, "evaluator");
+  }
+  SECTION("a revision that skips one") {
+    record.set_revision(3);
+    refused(kRefused, "was not shown");
+  }
+  SECTION("the same revision again") {
+    record.set_revision(1);
+    refused(kContradiction, "revision 1");
+  }
+  SECTION("another parent") {
+    record.set_parent_sha256(std::string(32, 'p'));
+    refused(kContradiction, "another bundle of revision 1");
+  }
+  SECTION("signed by a person") {
+    desk.Forge(record, desk.ann.Key());
+    ExpectRefused(desk, kForged, "not signed by the coordinator");
+  }
+}
+
+TEST_CASE("Site policies: a lower revision than the one in force is a contradiction") {
+  Desk desk(306);
+  REQUIRE(desk.office.Approve(desk.ann, "legal", *desk.bundle).ok());
+  REQUIRE(desk.office.Approve(desk.bea, "dpo", *desk.bundle).ok());
+  v1::PolicyActivated record = desk.Activation();
+  desk.world.Settle();
+  SECTION("the same bundle again") {
+    desk.Coordinator(record);
+    ExpectRefused(desk, kContradiction, "had put revision 2 into force");
+  }
+  SECTION("back to genesis") {
+    record.set_revision(1);
+    record.set_bundle_sha256(desk.world.state().genesis.bundle_sha256());
+    desk.Coordinator(record);
+    ExpectRefused(desk, kContradiction, "had put revision 2 into force");
+  }
+  SECTION("a decision on it") {
+    const SiteLog log(desk.world);
+    PolicyChain chain = log.Begin();
+    REQUIRE(log.Follow(&chain, log.Trail()).ok());
+    v1::DecisionBasis basis;
+    basis.set_revision(2);
+    basis.set_bundle_sha256(ToString(desk.bundle->sha256()));
+    *basis.mutable_at() = ToTimestamp(desk.world.now());
+    const std::uint64_t next = desk.world.signed_log().size();
+    CHECK(chain.CheckBasis(basis, next).ok());
+    v1::DecisionBasis old = basis;
+    old.set_revision(1);
+    old.set_bundle_sha256(desk.world.state().genesis.bundle_sha256());
+    CHECK(worker::IsContradiction(chain.CheckBasis(old, next)));
+    // Before the activation it was the one in force.
+    CHECK(chain.CheckBasis(old, chain.in_force().index - 1).ok());
+    v1::DecisionBasis other = basis;
+    other.set_bundle_sha256(std::string(32, 'x'));
+    CHECK(worker::IsContradiction(chain.CheckBasis(other, next)));
+    v1::DecisionBasis invented = basis;
+    invented.set_revision(3);
+    CHECK(absl::IsFailedPrecondition(chain.CheckBasis(invented, next)));
+    v1::DecisionBasis late = basis;
+    *late.mutable_at() = ToTimestamp(desk.bundle->head().valid_to);
+    CHECK(worker::IsContradiction(chain.CheckBasis(late, next)));
+  }
+}
+
+TEST_CASE("Site policies: a role from nowhere is refused") {
+  Desk desk(307);
+  v1::UserRoleChanged record;
+  desk.world.FillCommon(record.mutable_common());
+  record.set_user_id(desk.cleo.id);
+  record.set_public_key(ToString(desk.cleo.Key().public_key()));
+  record.add_granted("dpo");
+  record.set_changed_by(kOperator);
+  const std::string subject = ToString(crypto::Sha256(desk.cleo.Key().public_key()));
+  SECTION("without an approval") {
+    desk.Coordinator(record);
+    ExpectRefused(desk, kRefused, "the role dpo signed for it");
+  }
+  SECTION("by somebody who does not hold it") {
+    record.set_changed_by(desk.ann.id);
+    record.add_approvals(desk.Forge(desk.office.Draft(desk.ann.id, kApprovalOfRole, "dpo", subject),
+                                    desk.ann.Key()));
+    desk.Coordinator(record);
+    ExpectRefused(desk, kRefused, "the role dpo signed for it");
+  }
+  SECTION("with the approval of another person's key") {
+    record.add_approvals(
+        desk.Forge(desk.office.Draft(kOperator, kApprovalOfRole, "dpo", std::string(32, 'k')),
+                   desk.world.user_key()));
+    desk.Coordinator(record);
+    ExpectRefused(desk, kRefused, "the role dpo signed for it");
+  }
+  SECTION("with an approval that was used before") {
+    record.add_approvals(desk.Forge(desk.office.Draft(kOperator, kApprovalOfRole, "dpo", subject),
+                                    desk.world.user_key()));
+    desk.Coordinator(record);
+    REQUIRE(desk.Followed().ok());
+    v1::UserRoleChanged taken = record;
+    taken.clear_granted();
+    taken.clear_approvals();
+    taken.add_revoked("dpo");
+    desk.Coordinator(taken);
+    desk.Coordinator(record);
+    ExpectRefused(desk, kRefused, "the role dpo signed for it");
+  }
+  SECTION("of a person with another key") {
+    record.set_public_key(std::string(32, 'k'));
+    desk.Coordinator(record);
+    ExpectRefused(desk, kRefused, "was not shown");
+  }
+  SECTION("by enrolment: it does not count") {
+    v1::UserEnrolled invented;
+    desk.world.FillCommon(invented.mutable_common());
+    invented.set_user_id("u-bbbbbbbbbbbbbbbb");
+    invented.set_public_key(ToString(desk.cleo.Key().public_key()));
+    invented.set_token_sha256(std::string(32, 't'));
+    invented.set_tls_spki_sha256(std::string(32, 't'));
+    invented.add_roles("dpo");
+    invented.add_roles("admin");
+    desk.Coordinator(invented);
+    const SiteLog log(desk.world);
+    PolicyChain chain = log.Begin();
+    REQUIRE(log.Follow(&chain, log.Trail()).ok());
+    CHECK(chain.people().at("u-bbbbbbbbbbbbbbbb").roles == std::set<std::string>{"admin"});
+  }
+}
+
+}  // namespace
+}  // namespace carnet::coordinator

@@ -1,0 +1,346 @@
+#include "worker/core/policy_chain.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "base/timestamp.h"
+#include "crypto/hash.h"
+#include "policies/roles.h"
+
+namespace carnet::worker {
+
+using ledger::verifier::KeyHistory;
+using ledger::verifier::TreeHead;
+
+namespace {
+
+constexpr char kContradictionMark[] = "carnet/policy-contradiction";
+
+absl::Status Untrusted(absl::string_view what) {
+  return absl::UnauthenticatedError(what);
+}
+absl::Status Refused(absl::string_view what) {
+  return absl::FailedPreconditionError(what);
+}
+
+// The same error with the record that it is about, its mark kept.
+absl::Status AtRecord(std::uint64_t index, const absl::Status& status) {
+  absl::Status named(status.code(), absl::StrCat("policy record ", index, ": ", status.message()));
+  if (IsContradiction(status)) {
+    named.SetPayload(kContradictionMark, absl::Cord("1"));
+  }
+  return OperatorDetail(status).empty()
+             ? named
+             : WithOperatorDetail(std::move(named), OperatorDetail(status));
+}
+
+}  // namespace
+
+bool IsContradiction(const absl::Status& status) {
+  return status.GetPayload(kContradictionMark).has_value();
+}
+
+absl::Status Contradiction(absl::string_view what) {
+  absl::Status status = absl::DataLossError(what);
+  status.SetPayload(kContradictionMark, absl::Cord("1"));
+  return status;
+}
+
+absl::StatusOr<PolicyChain> PolicyChain::Create(const Record& genesis) {
+  const auto* record = genesis.As<v1::Genesis>();
+  if (record == nullptr) {
+    return Untrusted("policies: record 0 is no genesis");
+  }
+  auto bundle = policies::BundleFromJson(record->bundle_json());
+  if (!bundle.ok()) {
+    return WithOperatorDetail(
+        Untrusted("policies: this version cannot read the bundle that genesis puts into force"),
+        bundle.status().message());
+  }
+  if (AsText((*bundle)->sha256()) != record->bundle_sha256() ||
+      (*bundle)->revision() != record->bundle_revision()) {
+    return Untrusted("policies: the bundle in genesis is not the one that genesis names");
+  }
+  PolicyChain chain;
+  chain.genesis_ = *record;
+  chain.genesis_.clear_bundle_json();
+  chain.genesis_leaf_ = genesis.leaf_hash;
+  chain.bundle_ = *std::move(bundle);
+  chain.history_.push_back(InForce{0, chain.bundle_->sha256(), chain.bundle_->revision(),
+                                   ToTime(record->common().at()), chain.bundle_->head().valid_from,
+                                   chain.bundle_->head().valid_to});
+  return chain;
+}
+
+bool PolicyChain::Holds(const std::string& user_id, const std::string& role) const {
+  const auto person = people_.find(user_id);
+  return person != people_.end() && !person->second.revoked &&
+         person->second.roles.count(role) != 0;
+}
+
+// A genesis that names nobody vouches for whom `carnet init` enrolled right behind it.
+bool PolicyChain::GenesisVouches(std::uint64_t index, const v1::UserEnrolled& record,
+                                 const std::string& role) const {
+  if (genesis_.first_holders().empty()) {
+    return index == people_.size() + 1 && record.token_sha256().empty();
+  }
+  return std::any_of(genesis_.first_holders().begin(), genesis_.first_holders().end(),
+                     [&](const v1::FirstHolder& holder) {
+                       return holder.user_id() == record.user_id() &&
+                              holder.public_key() == record.public_key() &&
+                              std::find(holder.roles().begin(), holder.roles().end(), role) !=
+                                  holder.roles().end();
+                     });
+}
+
+absl::Status PolicyChain::FoldUser(std::uint64_t index, const v1::UserEnrolled& record) {
+  if (people_.count(record.user_id()) != 0) {
+    return Refused("a person is enrolled twice");
+  }
+  if (people_.size() >= kPeopleMax) {
+    return absl::ResourceExhaustedError("4096 people are enrolled, which is the limit");
+  }
+  Person person;
+  person.public_key = ToBytes(record.public_key());
+  for (const std::string& role : record.roles()) {
+    if (policies::IsAccountRole(role) || GenesisVouches(index, record, role)) {
+      person.roles.insert(role);
+    }
+  }
+  people_[record.user_id()] = std::move(person);
+  return absl::OkStatus();
+}
+
+absl::Status PolicyChain::FoldRoles(const v1::UserRoleChanged& record) {
+  const auto found = people_.find(record.user_id());
+  if (found == people_.end() || found->second.revoked ||
+      AsText(found->second.public_key) != record.public_key()) {
+    return Refused("it changes the roles of a person or key that was not shown");
+  }
+  const Digest key_sha256 = crypto::Sha256(found->second.public_key);
+  std::set<std::uint64_t> used;
+  for (const std::string& role : record.granted()) {
+    if (policies::IsAccountRole(role)) {
+      continue;  // an admin's business: it decides nothing about policies
+    }
+    // Each approval passes a role on once.
+    const auto approval = std::find_if(
+        record.approvals().begin(), record.approvals().end(), [&](std::uint64_t index) {
+          const auto given = approvals_.find(index);
+          return given != approvals_.end() && used.count(index) == 0 && given->second.held &&
+                 given->second.kind == "role" && given->second.role == role &&
+                 given->second.approver == record.changed_by() &&
+                 AsText(given->second.subject_sha256) == AsText(key_sha256) &&
+                 ToTime(record.common().at()) < given->second.expires &&
+                 Holds(given->second.approver, role);
+        });
+    if (approval == record.approvals().end()) {
+      return Refused(absl::StrCat("nobody who holds the role ", role, " signed for it"));
+    }
+    used.insert(*approval);
+  }
+  Person& person = found->second;
+  person.roles.insert(record.granted().begin(), record.granted().end());
+  for (const std::string& role : record.revoked()) {
+    person.roles.erase(role);
+  }
+  for (const std::uint64_t index : used) {
+    approvals_.erase(index);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PolicyChain::FoldRevoked(const v1::UserRevoked& record) {
+  const auto found = people_.find(record.user_id());
+  if (found == people_.end()) {
+    return Refused("it revokes a person who was not shown");
+  }
+  found->second.revoked = true;
+  return absl::OkStatus();
+}
+
+absl::Status PolicyChain::FoldApproval(std::uint64_t index, const Record& record,
+                                       const v1::Approval& approval) {
+  const auto person = people_.find(approval.approver());
+  if (person == people_.end() || person->second.revoked) {
+    return Refused("an approval by nobody who is enrolled");
+  }
+  if (person->second.public_key != record.public_key) {
+    return Untrusted("an approval that is not signed with its approver's own key");
+  }
+  if (approvals_.size() >= kApprovalsMax) {
+    return absl::ResourceExhaustedError("16384 approvals still count, which is the limit");
+  }
+  approvals_[index] = Approval{approval.approver(),
+                               approval.kind(),
+                               ToBytes(approval.subject_sha256()),
+                               ToBytes(approval.report_sha256()),
+                               approval.role(),
+                               ToTime(approval.expires()),
+                               Holds(approval.approver(), approval.role())};
+  return absl::OkStatus();
+}
+
+absl::Status PolicyChain::FoldProposed(std::uint64_t index, const Record& record,
+                                       const v1::PolicyProposed& proposed) {
+  const auto author = people_.find(proposed.author());
+  if (author == people_.end() || author->second.revoked) {
+    return Refused("a proposal by nobody who is enrolled");
+  }
+  if (author->second.public_key != record.public_key) {
+    return Untrusted("a proposal that is not signed with its author's own key");
+  }
+  if (AsText(crypto::Sha256(AsBytes(proposed.bundle_json()))) != proposed.bundle_sha256()) {
+    return Refused("a proposal whose bundle is not the one that it names");
+  }
+  if (proposals_.count(proposed.bundle_sha256()) != 0 || proposals_.size() >= kProposalsMax) {
+    return absl::ResourceExhaustedError("the same proposal twice, or more than 64 that wait");
+  }
+  proposals_[proposed.bundle_sha256()] = Proposal{index,
+                                                  proposed.author(),
+                                                  author->second.roles,
+                                                  proposed.intent(),
+                                                  proposed.revision(),
+                                                  ToBytes(proposed.parent_sha256()),
+                                                  proposed.bundle_json(),
+                                                  {}};
+  std::vector<Proposal*> with_text;
+  for (auto& [digest, proposal] : proposals_) {
+    if (!proposal.bundle_json.empty()) {
+      with_text.push_back(&proposal);
+    }
+  }
+  if (with_text.size() > kProposalTextsMax) {
+    (*std::min_element(with_text.begin(), with_text.end(), [](auto* a, auto* b) {
+      return a->index < b->index;
+    }))->bundle_json.clear();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PolicyChain::FoldExamined(const v1::PolicyExamined& record) {
+  const auto found = proposals_.find(record.bundle_sha256());
+  if (found == proposals_.end() || !found->second.report_sha256.empty()) {
+    return Refused("it examines no proposal that waits for it");
+  }
+  if (AsText(crypto::Sha256(AsBytes(record.report_json()))) != record.report_sha256()) {
+    return Contradiction("its report is not the one that it names");
+  }
+  found->second.report_sha256 = ToBytes(record.report_sha256());
+  return absl::OkStatus();
+}
+
+absl::Status PolicyChain::FoldWithdrawn(const v1::PolicyWithdrawn& record) {
+  if (proposals_.erase(record.bundle_sha256()) == 0) {
+    return Refused("it withdraws no proposal that waits");
+  }
+  return absl::OkStatus();
+}
+
+// Those that can count for nothing any more.
+void PolicyChain::DropApprovals(absl::Time at) {
+  std::erase_if(approvals_, [&](const auto& entry) {
+    return entry.second.expires <= at ||
+           (entry.second.kind == "bundle" &&
+            proposals_.count(ToString(entry.second.subject_sha256)) == 0);
+  });
+}
+
+absl::Status PolicyChain::Fold(std::uint64_t index, const Record& record, const KeyHistory& keys,
+                               absl::string_view bundle_json) {
+  // What persons sign themselves.
+  if (const auto* approval = record.As<v1::Approval>(); approval != nullptr) {
+    return FoldApproval(index, record, *approval);
+  }
+  if (const auto* proposed = record.As<v1::PolicyProposed>(); proposed != nullptr) {
+    return FoldProposed(index, record, *proposed);
+  }
+  if (record.public_key != keys.StatementKeyAt(index)) {
+    return Untrusted("it is not signed by the coordinator");
+  }
+  if (const auto* user = record.As<v1::UserEnrolled>(); user != nullptr) {
+    return FoldUser(index, *user);
+  }
+  if (const auto* roles = record.As<v1::UserRoleChanged>(); roles != nullptr) {
+    return FoldRoles(*roles);
+  }
+  if (const auto* revoked = record.As<v1::UserRevoked>(); revoked != nullptr) {
+    return FoldRevoked(*revoked);
+  }
+  if (const auto* examined = record.As<v1::PolicyExamined>(); examined != nullptr) {
+    return FoldExamined(*examined);
+  }
+  if (const auto* activated = record.As<v1::PolicyActivated>(); activated != nullptr) {
+    return FoldActivated(index, *activated, bundle_json);
+  }
+  if (const auto* withdrawn = record.As<v1::PolicyWithdrawn>(); withdrawn != nullptr) {
+    return FoldWithdrawn(*withdrawn);
+  }
+  return Refused("a record that is not about people or policies");
+}
+
+absl::Status PolicyChain::Follow(const v1::ProvenRecord& proven, const TreeHead& head,
+                                 const KeyHistory& keys, absl::string_view bundle_json) {
+  const std::uint64_t index = proven.proof().index();
+  if (index < followed_) {
+    return AtRecord(index, Refused(absl::StrCat("out of order: record ", followed_ - 1,
+                                                " was shown before it")));
+  }
+  const auto record = ledger::verifier::VerifyProvenRecord(proven, head);
+  if (!record.ok()) {
+    return AtRecord(index, record.status());
+  }
+  if (const absl::Status folded = Fold(index, *record, keys, bundle_json); !folded.ok()) {
+    return AtRecord(index, folded);
+  }
+  followed_ = index + 1;
+  return absl::OkStatus();
+}
+
+absl::Status PolicyChain::CheckBasis(const v1::DecisionBasis& basis, std::uint64_t index) const {
+  const auto after = std::find_if(history_.begin(), history_.end(),
+                                  [index](const InForce& bundle) { return bundle.index > index; });
+  const InForce& there = *std::prev(after);  // genesis is at 0
+  if (basis.revision() < there.revision) {
+    return Contradiction(absl::StrCat("record ", index, " is decided on revision ",
+                                      basis.revision(), " of the policies, although record ",
+                                      there.index, " put revision ", there.revision,
+                                      " into force before it"));
+  }
+  if (basis.revision() > there.revision) {
+    return Refused(absl::StrCat("record ", index, " is decided on revision ", basis.revision(),
+                                " of the policies; this site was shown none after revision ",
+                                there.revision));
+  }
+  if (AsText(there.sha256) != basis.bundle_sha256()) {
+    return Contradiction(absl::StrCat("record ", index,
+                                      " is decided on another bundle of revision ",
+                                      basis.revision(), " than the one in force"));
+  }
+  const absl::Time at = ToTime(basis.at());
+  if (at < there.valid_from || at >= there.valid_to) {
+    return Contradiction(absl::StrCat("record ", index,
+                                      " is decided outside the validity of revision ",
+                                      basis.revision(), " of the policies"));
+  }
+  return absl::OkStatus();
+}
+
+std::set<std::pair<std::string, std::string>> PolicyChain::Approvers(absl::string_view kind,
+                                                                     ByteView subject_sha256,
+                                                                     absl::Time at,
+                                                                     std::uint64_t before) const {
+  std::set<std::pair<std::string, std::string>> approvers;
+  for (const auto& [index, approval] : approvals_) {
+    if (index < before && approval.kind == kind && approval.held && at < approval.expires &&
+        AsText(approval.subject_sha256) == AsText(subject_sha256) &&
+        Holds(approval.approver, approval.role)) {
+      approvers.emplace(approval.approver, approval.role);
+    }
+  }
+  return approvers;
+}
+
+}  // namespace carnet::worker
