@@ -81,6 +81,14 @@ std::string Places(const ManifestReport& report) {
   return table.ToString();
 }
 
+nlohmann::json WithdrawnToJson(const ManifestReport& report) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const ledger::verifier::WithdrawnShard& shard : report.withdrawn) {
+    list.push_back({{"shard", shard.name}, {"reason", shard.reason}, {"index", shard.index}});
+  }
+  return list;
+}
+
 std::string Policies(const ManifestReport& report) {
   if (report.policies.empty()) {
     return report.bundle_revision == 0
@@ -147,6 +155,7 @@ nlohmann::json ManifestJson(const ManifestReport& report) {
         {"model_sha256", HexEncode(report.model_sha256)},
         {"base_model_sha256", HexEncode(report.base_model_sha256)}}},
       {"where", PlacesToJson(report)},
+      {"withdrawn", WithdrawnToJson(report)},
       {"policy",
        {{"bundle_sha256", HexEncode(report.bundle_sha256)}, {"revision", report.bundle_revision}}},
       {"policies", PoliciesToJson(report)},
@@ -185,6 +194,10 @@ std::string ManifestFacts(const ManifestReport& report) {
   }
   if (!report.participants.empty()) {
     absl::StrAppend(&text, Places(report));
+  }
+  for (const ledger::verifier::WithdrawnShard& shard : report.withdrawn) {
+    absl::StrAppend(&text, "        contains ", shard.name, ", withdrawn at record ", shard.index,
+                    " (", shard.reason, ")\n");
   }
   absl::StrAppend(&text, Policies(report));
   if (!report.privacy_mode.empty()) {

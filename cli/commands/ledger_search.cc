@@ -312,6 +312,7 @@ void PrintAnswers(const CommandContext& context, const std::vector<ModelAnswer>&
                                      {"completed", answer.completed},
                                      {"contributions", answer.contributions},
                                      {"inherited_from", answer.inherited_from},
+                                     {"withdrawn", answer.withdrawn},
                                      {"evidence", answer.evidence}}
                           .dump()
                    << '\n';
@@ -325,6 +326,9 @@ void PrintAnswers(const CommandContext& context, const std::vector<ModelAnswer>&
                  << answer.contributions.back();
     if (!answer.inherited_from.empty()) {
       *context.out << "; by its base model also of " << Join(answer.inherited_from);
+    }
+    for (const auto& [shard, index] : answer.withdrawn) {
+      *context.out << "\n        of " << shard << ", which was withdrawn at record " << index;
     }
     *context.out << "\n        shown by records " << absl::StrJoin(answer.evidence, ",") << '\n';
   }

@@ -15,10 +15,10 @@ class LineageScan {
 
   absl::Status Visit(std::uint64_t index, const v1::SignedRecord& signed_record) {
     CARNET_ASSIGN_OR_RETURN(const ledger::Record record, ledger::OpenVerifiedRecord(signed_record));
-    // Rotations and erasures up to now: they say how the other records are to be read.
+    // Rotations, erasures and withdrawals up to now: they say how the other records are to be read.
     if ((IsFederations(record) && index <= facts_.aggregate_index) ||
         record.As<v1::KeyRotated>() != nullptr || record.As<v1::Erasure>() != nullptr ||
-        record.As<v1::ErasureDone>() != nullptr) {
+        record.As<v1::ErasureDone>() != nullptr || record.As<v1::ShardWithdrawn>() != nullptr) {
       indexes_.push_back(index);
     } else if (const auto* key = record.As<v1::KeyCreated>(); key != nullptr) {
       if (key->job_id() == facts_.job_id && key->round() <= facts_.round) {

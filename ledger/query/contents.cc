@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "carnet/v1/records.pb.h"
 
 namespace carnet::ledger::query {
@@ -24,12 +25,26 @@ void Contents::Visit(std::uint64_t index, const verifier::VerifiedRecord& record
     jobs_[closed->job_id()].closed = index;
   } else if (const auto* contribution = record.As<v1::Contribution>(); contribution != nullptr) {
     if (Matches(question_, record.type, terms)) {
-      asked_for_.emplace(index, contribution->worker_id());
+      asked_for_.emplace(index, std::pair(contribution->worker_id(), terms.shards));
     }
   } else if (const auto* aggregate = record.As<v1::Aggregate>(); aggregate != nullptr) {
     Aggregated(index, *aggregate);
   } else if (const auto* completed = record.As<v1::JobCompleted>(); completed != nullptr) {
     Completed(index, *completed);
+  } else if (const auto* withdrawn = record.As<v1::ShardWithdrawn>(); withdrawn != nullptr) {
+    Withdrawn(index, *withdrawn);
+  }
+}
+
+// A model that is out already contains it as much as one that comes later.
+void Contents::Withdrawn(std::uint64_t index, const v1::ShardWithdrawn& withdrawn) {
+  const std::string name = absl::StrCat(withdrawn.dataset(), "/", withdrawn.shard());
+  withdrawn_[name] = index;
+  for (ModelAnswer& answer : answers_) {
+    if (answer.shards.count(name) != 0) {
+      answer.withdrawn[name] = index;
+      answer.evidence.push_back(index);
+    }
   }
 }
 
@@ -43,7 +58,9 @@ void Contents::Aggregated(std::uint64_t index, const v1::Aggregate& aggregate) {
     walk.found.contributions.insert(included);
     walk.found.jobs.insert(aggregate.job_id());
     walk.found.evidence.insert({walk.opened, walk.closed, included});
-    if (const auto worker = enrolled_.find(asked->second); worker != enrolled_.end()) {
+    const auto& [worker_id, shards] = asked->second;
+    walk.found.shards.insert(shards.begin(), shards.end());
+    if (const auto worker = enrolled_.find(worker_id); worker != enrolled_.end()) {
       walk.found.evidence.insert(worker->second);
     }
   }
@@ -68,6 +85,13 @@ void Contents::Completed(std::uint64_t index, const v1::JobCompleted& completed)
   answer.inherited_from.erase(completed.job_id());
   std::set<std::uint64_t> evidence = walk.found.evidence;
   evidence.insert({0, walk.submitted, index});
+  answer.shards = walk.found.shards;
+  for (const std::string& name : answer.shards) {
+    if (const auto withdrawn = withdrawn_.find(name); withdrawn != withdrawn_.end()) {
+      answer.withdrawn.insert(*withdrawn);
+      evidence.insert(withdrawn->second);
+    }
+  }
   answer.evidence.assign(evidence.begin(), evidence.end());
   answers_.push_back(std::move(answer));
 }

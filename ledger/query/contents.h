@@ -23,9 +23,11 @@ struct ModelAnswer {
   std::string job_id;
   std::string job_name;
   Digest model_sha256{};
-  std::uint64_t completed = 0;               // index of job-completed
-  std::vector<std::uint64_t> contributions;  // those asked for, ascending
-  std::set<std::string> inherited_from;      // jobs, where its base model brought them along
+  std::uint64_t completed = 0;                     // index of job-completed
+  std::vector<std::uint64_t> contributions;        // those asked for, ascending
+  std::set<std::string> inherited_from;            // jobs, where its base model brought them along
+  std::set<std::string> shards;                    // that those contributions were trained on
+  std::map<std::string, std::uint64_t> withdrawn;  // of these, with the index of shard-withdrawn
   // Records that show the answer, ascending: genesis, the submissions, who contributed, each round
   // with such a contribution from its opening to its aggregate, every later aggregate, the end.
   std::vector<std::uint64_t> evidence;
@@ -45,6 +47,7 @@ class Contents {
     std::set<std::uint64_t> contributions;
     std::set<std::uint64_t> evidence;
     std::set<std::string> jobs;  // that took them in
+    std::set<std::string> shards;
   };
   struct JobWalk {
     std::string name;
@@ -55,11 +58,14 @@ class Contents {
   };
   void Aggregated(std::uint64_t index, const v1::Aggregate& aggregate);
   void Completed(std::uint64_t index, const v1::JobCompleted& completed);
+  void Withdrawn(std::uint64_t index, const v1::ShardWithdrawn& withdrawn);
 
   const Question question_;
   TermsReader reader_;
-  std::map<std::string, std::uint64_t> enrolled_;   // worker id to index
-  std::map<std::uint64_t, std::string> asked_for_;  // contributions, with their worker
+  std::map<std::string, std::uint64_t> enrolled_;  // worker id to index
+  // Contributions, with their worker and shards.
+  std::map<std::uint64_t, std::pair<std::string, std::set<std::string>>> asked_for_;
+  std::map<std::string, std::uint64_t> withdrawn_;  // shard to index
   std::map<std::string, JobWalk> jobs_;
   std::map<std::string, Found> models_;  // by digest: what each aggregate contains
   std::vector<ModelAnswer> answers_;

@@ -89,6 +89,7 @@ class Walk {
                       const std::string& supplier);
   MaybeFinding Evaluated(std::uint64_t index, const v1::Evaluation& evaluation) const;
   void NotePolicy(const v1::DecisionBasis& basis, std::uint32_t round);
+  void NoteWithdrawals();
   MaybeFinding Step(std::uint64_t index, const VerifiedRecord& record);
   // As the region was last registered.
   std::vector<std::string> JurisdictionsOf(const std::string& region) const;
@@ -458,7 +459,27 @@ MaybeFinding Walk::Run(const std::string& job_id, const std::string& model) {
   for (const auto& [id, participant] : participants_) {
     report_.participants.push_back(participant);
   }
+  NoteWithdrawals();
   return std::nullopt;
+}
+
+// Whenever it was withdrawn: what was learned from it stays in the model.
+void Walk::NoteWithdrawals() {
+  for (const auto& [index, record] : records_) {
+    const auto* withdrawn = record.As<v1::ShardWithdrawn>();
+    if (withdrawn == nullptr) {
+      continue;
+    }
+    const std::string name = absl::StrCat(withdrawn->dataset(), "/", withdrawn->shard());
+    const bool contained =
+        std::any_of(participants_.begin(), participants_.end(), [&](const auto& entry) {
+          const auto shard = entry.second.shards.find(name);
+          return shard != entry.second.shards.end() && AsText(shard->second) == withdrawn->sha256();
+        });
+    if (contained) {
+      report_.withdrawn.push_back({name, withdrawn->reason(), index});
+    }
+  }
 }
 
 }  // namespace

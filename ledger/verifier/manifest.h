@@ -75,6 +75,13 @@ struct Participant {
   std::map<std::string, Digest> shards;  // that its rounds gave it: "dataset/shard" and digest
 };
 
+// A shard that the model was trained on and that was withdrawn, before the manifest was made.
+struct WithdrawnShard {
+  std::string name;
+  std::string reason;       // subject-request, licence-ended, …
+  std::uint64_t index = 0;  // of shard-withdrawn
+};
+
 // One revision of the policies, and the rounds that were decided under it.
 struct PolicyUse {
   Digest bundle_sha256{};
@@ -100,6 +107,7 @@ struct ManifestReport {
   std::uint32_t rounds = 0;
   // Where
   std::vector<Participant> participants;  // by worker id
+  std::vector<WithdrawnShard> withdrawn;  // by index
   // Under which policy
   Digest bundle_sha256{};  // of genesis
   std::uint64_t bundle_revision = 0;

@@ -45,6 +45,8 @@ class CountingProxy:
         # {"up": bytes to the target, "down": bytes from it, "first": first bytes sent up, "framing": [up, down]}
         self.connections = []
         self.lock = threading.Lock()
+        self.rates = {"up": None, "down": None}  # bytes a second; None: as they come
+        self.unpaced = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.sockets = []
@@ -77,6 +79,9 @@ class CountingProxy:
                     entry[direction] += len(data)
                     entry["framing"][direction].feed(data)
                 sink.sendall(data)
+                rate = self.rates[direction]
+                if rate is not None:
+                    self.unpaced.wait(len(data) / rate)
         except OSError:
             pass
         for end in (source, sink):
@@ -84,6 +89,11 @@ class CountingProxy:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def pace(self, direction, rate):
+        """From now on at most `rate` bytes a second pass that way; None: as they come, at once."""
+        self.rates[direction] = rate
+        self.unpaced.set() if rate is None else self.unpaced.clear()
 
     def totals(self):
         with self.lock:

@@ -111,6 +111,32 @@ TEST_CASE("Manifest: who, what, where, under which policy, index and head of a t
   CHECK(report.caveats.front().find("operator only") == 0);
 }
 
+TEST_CASE("Manifest: a withdrawn shard that the model contains is named, and no other") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  federation.Round();
+  const auto withdraw = [&](const std::string& shard, const std::string& data) {
+    v1::ShardWithdrawn withdrawn;
+    withdrawn.set_dataset("digits");
+    withdrawn.set_shard(shard);
+    withdrawn.set_sha256(ToString(DigestOf(data)));
+    withdrawn.set_reason("subject-request");
+    return federation.Append(withdrawn, Signer::kCoordinator);
+  };
+  withdraw("1", "other data of that name");
+  withdraw("3", "digits/3");
+  const std::uint64_t index = withdraw("2", "digits/2");
+  const ManifestReport report = verifier::VerifyManifest(
+      federation.model(), *MakeManifest(federation.log(), federation.Order()), federation.Policy());
+  INFO(Describe(report));
+  REQUIRE(report.verdict == Verdict::kGood);
+  REQUIRE(report.withdrawn.size() == 1);
+  CHECK(report.withdrawn[0].name == "digits/2");
+  CHECK(report.withdrawn[0].reason == "subject-request");
+  CHECK(report.withdrawn[0].index == index);
+}
+
 TEST_CASE("Manifest: the model of an earlier round, and the base model, have theirs") {
   const TempDir dir;
   SmallFederation federation(dir.path());

@@ -146,6 +146,28 @@ TEST_CASE("Contents: a contribution that no aggregate took in is in no model") {
   CHECK(fixture.Ask({.region = "fr"}).empty());
 }
 
+TEST_CASE("Contents: a shard withdrawn before or after the end is named with its record") {
+  Fixture fixture;
+  const auto withdraw = [&](const std::string& shard) {
+    v1::ShardWithdrawn withdrawn;
+    withdrawn.set_dataset("digits");
+    withdrawn.set_shard(shard);
+    withdrawn.set_sha256(ToString(DigestOf("digits/" + shard)));
+    withdrawn.set_reason("licence-ended");
+    return fixture.federation().Append(withdrawn, SmallFederation::Signer::kCoordinator);
+  };
+  const std::uint64_t before = withdraw("1");
+  fixture.Complete();
+  const std::uint64_t after = withdraw("2");
+  withdraw("3");
+  const auto answers = fixture.Ask({.supplier = "lion"});
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].withdrawn ==
+        std::map<std::string, std::uint64_t>{{"digits/1", before}, {"digits/2", after}});
+  CHECK(answers[0].evidence.back() == after);
+  CHECK(fixture.Ask({.shard = "digits/2"})[0].withdrawn.size() == 1);
+}
+
 TEST_CASE("Contents: a job on a trained model has what that model contains") {
   Fixture fixture;
   fixture.Complete();

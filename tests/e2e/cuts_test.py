@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+"""What is moving stops when what allowed it no longer does: a bundle that forbids the flow is activated, a shard is
+withdrawn, a worker is revoked. Each cuts the stream within one heartbeat and says on record how much had crossed.
+
+Each worker reaches home through a proxy that counts and can be slow, so that the change comes in the middle.
+"""
+
+import datetime
+import json
+import ssl
+import unittest
+import urllib.request
+
+from federation import SITES, FederationTest, say, wait_for
+
+HEARTBEAT_SECONDS = 4
+HIDDEN = 32768  # of the network: about 9.8 MB
+RATE = 700_000  # bytes a second through a slow proxy: the model takes 14 s
+UNDER_WAY_BYTES = 1 << 20
+
+
+def moment(record):
+    return datetime.datetime.fromisoformat(record["predicate"]["common"]["at"].replace("Z", "+00:00"))
+
+
+class Cuts(FederationTest):
+    options = {"heartbeat": f"{HEARTBEAT_SECONDS}s"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        federation = cls.federation
+        cls.model_bytes = federation.write_mlp(HIDDEN)
+        federation.start_coordinator()
+        for site in SITES:
+            federation.start_worker(f"{site}-1", token=federation.through_proxy(f"{site}-1"))
+        federation.wait_live([f"{site}-1" for site in SITES])
+        cls.ids = federation.worker_ids()
+        cls.job = {"rounds": 1, "minimum": 1, "target": 4, "trainer": "mlp", "model": "mlp.safetensors", "evaluate": 0}
+
+    def proxy(self, slot):
+        return self.federation.proxies[slot][0]
+
+    def slow(self, slot, direction):
+        self.proxy(slot).pace(direction, RATE)
+        self.addCleanup(self.proxy(slot).pace, direction, None)
+
+    def spooled(self, folder):
+        """Bytes of each transfer that is under way into that state folder."""
+        return [path.stat().st_size for path in (self.federation.folder / folder / "spool").glob("*.spool")]
+
+    def cut_of(self, slot, job):
+        cuts = [r for r in self.federation.records_of("transfer-cut", job)
+                if r["predicate"]["worker_id"] == self.ids[slot]]
+        return cuts[0] if cuts else None
+
+    def last_task_ended(self, slot):
+        lines = [json.loads(line) for line in self.federation.workers[slot].text().splitlines() if line.startswith("{")]
+        ended = [line for line in lines if line["event"] == "task-ended"]
+        return ended[-1] if ended else None
+
+    def forbid(self, rule):
+        """A bundle with one more deny rule of the house; it only tightens, so its author's signature is enough."""
+        house = self.federation.folder / "policies/house.yaml"
+        house.write_text(house.read_text() + f"  - {{id: {rule[0]}, effect: deny, when: {{{rule[1]}: {{is: {rule[2]}}}}}}}\n")
+        said = self.federation.run("policy", "propose", self.federation.folder / "policies", "--state", self.federation.home)
+        self.assertIn("it only tightens", said)
+
+    def assert_cut(self, slot, job, direction, reason, cause_type):
+        """The record says what happened, within one heartbeat of what caused it; the worker gave up, and nothing of it
+        is in the round."""
+        federation = self.federation
+        cut = wait_for(lambda: self.cut_of(slot, job), f"the {direction} of {slot} to be cut", 3 * HEARTBEAT_SECONDS)
+        predicate = cut["predicate"]
+        crossed = int(predicate["bytes_crossed"])
+        way = "up" if direction == "upload" else "down"
+        cause = [r for r in federation.records_of(cause_type) if r["index"] < cut["index"]][-1]
+        delay = (moment(cut) - moment(cause)).total_seconds()
+        say(f"{slot}: {direction} cut after {crossed} of {self.model_bytes} B: {predicate['reason']}, {delay:.3f} s after "
+            f"{cause_type}")
+        self.assertEqual(predicate["direction"], direction)
+        self.assertEqual(predicate["reason"], reason)
+        self.assertLessEqual(delay, HEARTBEAT_SECONDS)
+        self.assertGreater(crossed, 0)
+        self.assertLess(crossed, self.model_bytes)
+        if reason == "refused":
+            self.assertIn("VERDICT_DENY", {d["verdict"] for d in predicate["decisions"]})
+        task = f"train/{job}/{predicate['round']}/{predicate['attempt']}"
+        # The worker heard of it while its proxy was as slow as before, and gave the task up.
+        wait_for(lambda: not federation.workers[slot].alive or
+                 (self.last_task_ended(slot) or {"task": ""})["task"] == task,
+                 f"{slot} to give its task up", 3 * HEARTBEAT_SECONDS)
+        self.proxy(slot).pace(way, None)
+        wait_for(lambda: self.proxy(slot).totals()[way] >= crossed, "the proxy to have counted what crossed")
+        self.assertNotIn(self.ids[slot], {r["predicate"]["worker_id"] for r in federation.records_of("contribution", job)
+                                          if r["predicate"]["round"] == predicate["round"]})
+        return cut
+
+    def assert_spool_gone(self, folder):
+        wait_for(lambda: not self.spooled(folder), f"what came to be dropped: {folder}", 3 * HEARTBEAT_SECONDS)
+
+    def test_1_a_bundle_that_forbids_the_flow_cuts_an_upload_and_the_round_goes_on(self):
+        federation = self.federation
+        self.slow("br-1", "up")
+        job = federation.submit(federation.write_job(**self.job))
+        wait_for(lambda: len(federation.records_of("contribution", job)) == 3 and
+                 max(self.spooled("home"), default=0) >= UNDER_WAY_BYTES, "three contributions, and the slow upload")
+        before = self.proxy("br-1").totals()["up"]
+        self.forbid(("nothing-from-br", "from.jurisdiction", "BR"))
+        cut = self.assert_cut("br-1", job, "upload", "refused", "policy-activated")
+        self.assertLessEqual(int(cut["predicate"]["bytes_crossed"]), self.proxy("br-1").totals()["up"])
+        self.assertLess(before, self.model_bytes)
+        self.assert_spool_gone("home")
+        status = federation.wait_ended(job)
+        self.assertEqual(status["state"], "completed", status)
+        closed = federation.records_of("round-closed", job)[-1]["predicate"]
+        self.assertEqual(len(closed["included"]), 3)
+        self.assertEqual({out["worker_id"]: out["reason"] for out in closed["left_out"]}, {self.ids["br-1"]: "cut"})
+        # The worker lives on, and does not come back with the ticket.
+        self.assertTrue(federation.workers["br-1"].alive)
+        self.assertEqual(len(federation.records_of("transfer-cut", job)), 1)
+
+    def test_2_a_withdrawn_shard_cuts_an_upload_and_holds_the_job(self):
+        federation = self.federation
+        self.slow("sg-1", "up")
+        job = federation.submit(federation.write_job(**{**self.job, "rounds": 2, "data": "digits/sg"}))
+        wait_for(lambda: federation.records_of("aggregate", job), "the first model that contains it")
+        wait_for(lambda: max(self.spooled("home"), default=0) >= UNDER_WAY_BYTES, "the second upload to be under way")
+        said = federation.json("data", "withdraw", "digits/sg", "--reason", "licence-ended")
+        self.assert_cut("sg-1", job, "upload", "shard-withdrawn", "shard-withdrawn")
+        self.assert_spool_gone("home")
+        aggregate = federation.records_of("aggregate", job)[0]["predicate"]
+        self.assertEqual(said["jobs_waiting"], [job])
+        self.assertEqual([(m["job_id"], m["round"], m["released"]) for m in said["models"] if m["job_id"] == job],
+                         [(job, 1, False)])
+        self.assertEqual(len(said["models"]), 2)  # and of the first test
+        status = wait_for(lambda: (s := federation.status(job))["state"] == "waiting" and s, "the job to say that it waits")
+        self.assertEqual(status["waiting_for"], "shard-withdrawn digits/sg")
+        self.assertEqual(len(federation.records_of("aggregate", job)), 1)
+        self.assertEqual(len(aggregate["included"]), 1)
+        # Asked again, the same record; and a person ends the wait.
+        again = federation.json("data", "withdraw", "digits/sg", "--reason", "licence-ended")
+        self.assertEqual(again["index"], said["index"])
+        federation.run("job", "stop", job, "--state", federation.home)
+        text = federation.run("data", "withdraw", "digits/sg", "--reason", "licence-ended", "--state", federation.home)
+        self.assertIn("no later round uses it", text)
+        bad = federation.call("data", "withdraw", "digits/ae", "--reason", "because", "--state", federation.home)
+        self.assertEqual(bad.returncode, 2, bad.stderr)
+
+    def test_3_a_bundle_that_forbids_the_flow_cuts_a_download(self):
+        federation = self.federation
+        self.slow("fr-1", "down")
+        job = federation.submit(federation.write_job(**{**self.job, "data": "digits/fr"}))
+        wait_for(lambda: max(self.spooled("fr-1"), default=0) >= UNDER_WAY_BYTES, "the download to be under way")
+        self.forbid(("nothing-to-gaul", "recipient.org", "gaul"))
+        cut = self.assert_cut("fr-1", job, "download", "refused", "policy-activated")
+        self.assertLessEqual(int(cut["predicate"]["bytes_crossed"]), self.proxy("fr-1").totals()["down"])
+        self.assert_spool_gone("fr-1")
+        federation.run("job", "stop", job, "--state", federation.home)
+
+    def test_4_a_revoked_worker_is_cut_off_in_the_middle_of_its_upload(self):
+        federation = self.federation
+        self.slow("ae-1", "up")
+        job = federation.submit(federation.write_job(**{**self.job, "data": "digits/ae"}))
+        wait_for(lambda: max(self.spooled("home"), default=0) >= UNDER_WAY_BYTES, "the upload to be under way")
+        federation.run("worker", "revoke", "ae-1", "--state", federation.home)
+        self.assert_cut("ae-1", job, "upload", "worker-revoked", "worker-revoked")
+        self.assert_spool_gone("home")
+        wait_for(lambda: not federation.workers["ae-1"].alive, "the revoked worker to end")
+        self.assertGreater(federation.workers["ae-1"].process.returncode, 0)  # it says why; it did not crash
+        federation.run("job", "stop", job, "--state", federation.home)
+
+    def test_5_all_of_it_is_good_evidence_and_counted(self):
+        federation = self.federation
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with urllib.request.urlopen(f"https://127.0.0.1:{federation.https}/metrics", context=context, timeout=10) as page:
+            text = page.read().decode()
+        for reason, times in (("refused", 2), ("shard-withdrawn", 1), ("worker-revoked", 1)):
+            self.assertIn(f'carnet_transfers_cut_total{{reason="{reason}"}} {times}', text)
+        federation.coordinator.stop()
+        federation.run("ledger", "trust", "--state", federation.home, "--out", federation.folder / "trust")
+        done = federation.call("audit", "--json", "--state", federation.home, "--trust",
+                               federation.folder / "trust/trust.policy")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
