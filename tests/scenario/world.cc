@@ -142,7 +142,8 @@ void World::Found(const std::vector<std::string>& policies) {
   v1::UserEnrolled user;
   user.set_user_id(kOperator);
   user.set_public_key(ToString(user_key_.public_key()));
-  for (const char* role : {"admin", "operator", "member", "dpo", "legal", "compliance"}) {
+  for (const char* role :
+       {"admin", "operator", "member", "dpo", "legal", "compliance", "data-steward"}) {
     user.add_roles(role);
   }
   store(user);
