@@ -58,6 +58,8 @@ void RegisterDataCommands(CLI::App& app, CommandContext& context);
 void RegisterEvidenceCommands(CLI::App& app, CommandContext& context);
 void RegisterWorkerAdminCommands(CLI::App& app, CommandContext& context);
 void RegisterRegionCommands(CLI::App& app, CommandContext& context);
+void RegisterSupplierCommands(CLI::App& app, CommandContext& context);
+void RegisterDatasetCommands(CLI::App& app, CommandContext& context);
 void RegisterUserCommands(CLI::App& app, CommandContext& context);
 void RegisterUserAdminCommands(CLI::App& app, CommandContext& context);
 void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context);

@@ -157,7 +157,8 @@ json DecisionJson(const v1::Decision& decision) {
                                               {"rule", obligation.rule()},
                                               {"phase", obligation.phase()}};
                                 })},
-          {"rules", Texts(decision.rules())}};
+          {"rules", Texts(decision.rules())},
+          {"other_regions", Texts(decision.other_regions())}};
 }
 
 json JobEventJson(const v1::JobEvent& event) {

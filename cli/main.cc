@@ -42,6 +42,8 @@ int RunCarnet(int argc, char** argv) {
   carnet::cli::RegisterEvidenceCommands(app, context);
   carnet::cli::RegisterWorkerAdminCommands(app, context);
   carnet::cli::RegisterRegionCommands(app, context);
+  carnet::cli::RegisterSupplierCommands(app, context);
+  carnet::cli::RegisterDatasetCommands(app, context);
   carnet::cli::RegisterUserCommands(app, context);
   carnet::cli::RegisterUserAdminCommands(app, context);
   carnet::cli::RegisterPolicyLifeCommands(app, context);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "policies/explain.h"
@@ -38,6 +39,16 @@ Explained ExplainOne(const v1::Decision& decision, int failure) {
   }
   absl::ConsumePrefix(&text, "1 problem: ");
   return {std::string(what), absl::StrReplaceAll(text, {{"\n     ", "\n"}})};
+}
+
+// Where the worker stands: at the end of the crossing that is not home.
+std::string SiteOf(const v1::Decision& decision) {
+  const v1::Operation operation = decision.flow().operation();
+  const bool homeward = operation == v1::OPERATION_SEND_DELTA ||
+                        operation == v1::OPERATION_SEND_METRICS ||
+                        operation == v1::OPERATION_STORE_CHECKPOINT;
+  return policies::JurisdictionNameAndCode(homeward ? decision.flow().from()
+                                                    : decision.flow().to());
 }
 
 }  // namespace
@@ -81,6 +92,13 @@ std::string RefusalText(const std::string& who,
                         std::set<std::string>* shown) {
   const std::vector<Problem> problems = ProblemsOf(decisions);
   std::string text = absl::StrCat("refused", who.empty() ? "" : " ", who);
+  // An id tells nobody anything: whoever may not list workers reads where it stands.
+  if (absl::StartsWith(who, "w-") && !decisions.empty()) {
+    absl::StrAppend(&text, " in ", SiteOf(*decisions.begin()));
+  }
+  if (problems.size() > 1) {
+    absl::StrAppend(&text, ": ", problems.size(), " problems");
+  }
   bool any = false;
   for (const Problem& problem : problems) {
     if (shown->insert(absl::StrCat(who, "|", problem.key)).second) {
@@ -90,6 +108,10 @@ std::string RefusalText(const std::string& who,
   }
   if (!any && !problems.empty()) {
     absl::StrAppend(&text, ", ", problems.front().operations, ": as said above");
+  }
+  if (any && !decisions.empty() && !decisions.begin()->other_regions().empty()) {
+    absl::StrAppend(&text, "\n  regions that would pass now: ",
+                    absl::StrJoin(decisions.begin()->other_regions(), ", "));
   }
   return text;
 }

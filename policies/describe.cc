@@ -104,7 +104,9 @@ void AppendUnmet(const Condition& condition, const FactView& view, std::string* 
   } else if (value.is_not_applicable()) {
     now = "does not apply here";
   } else if (value.kind() == Value::Kind::kList) {
-    now = value.list().empty() ? "is empty" : absl::StrCat("holds ", value.ToString());
+    const bool plural = condition.fact != kEvidence;
+    now = value.list().empty() ? (plural ? "are none" : "is empty")
+                               : absl::StrCat(plural ? "are " : "holds ", value.ToString());
   }
   absl::StrAppend(out, Subject(condition), " ", now, "; needed: ", Wanted(condition));
 }

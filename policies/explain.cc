@@ -41,6 +41,9 @@ std::string FlowName(const v1::Flow& flow) {
   if (flow.operation() == v1::OPERATION_TRAIN) {
     return absl::StrCat("training in ", JurisdictionNameAndCode(flow.to()), " on ", text);
   }
+  if (flow.operation() == v1::OPERATION_AGGREGATE && !flow.to().empty()) {
+    return absl::StrCat("combining deltas in ", JurisdictionNameAndCode(flow.to()));
+  }
   return flow.to().empty() ? text : absl::StrCat(text, " to ", JurisdictionNameAndCode(flow.to()));
 }
 
@@ -177,10 +180,18 @@ void AppendBasis(const v1::Decision& decision, std::string* out) {
   absl::StrAppend(out, "  decided at ", at, ", revision ", decision.revision(), ", evaluator ",
                   decision.evaluator(), ", state size ", decision.state_size(),
                   "\n  facts sha256:  ", HexOf(decision.facts_sha256()),
-                  "\n  bundle sha256: ", HexOf(decision.bundle_sha256()),
-                  "\n  to derive it again: carnet policy decide --bundle bundle.json --facts "
-                  "facts.json --at ",
-                  at, "\n");
+                  "\n  bundle sha256: ", HexOf(decision.bundle_sha256()), "\n");
+  // A decision on record comes with its facts and its bundle out of the log; one that was made
+  // by hand has them already.
+  const std::string folder = decision.id().empty() ? "" : "again/";
+  if (!decision.id().empty()) {
+    absl::StrAppend(out, "  to derive it again: carnet audit decision ", decision.id(),
+                    " --state DIR --trust trust.policy --out again\n  and by hand:        ");
+  } else {
+    absl::StrAppend(out, "  to derive it again: ");
+  }
+  absl::StrAppend(out, "carnet policy decide --bundle ", folder, "bundle.json --facts ", folder,
+                  "facts.json --at ", at, "\n");
 }
 
 }  // namespace

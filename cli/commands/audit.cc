@@ -1,6 +1,8 @@
-// `carnet audit`: a whole log replayed, every policy decision taken again, offline.
+// `carnet audit`: a whole log replayed, every policy decision taken again, offline; one of them
+// with its facts and its bundle.
 #include "coordinator/audit/audit.h"
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "base/bytes.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -21,6 +24,7 @@
 #include "ledger/record.h"
 #include "ledger/verifier/trust_policy.h"
 #include "ledger/view.h"
+#include "policies/explain.h"
 
 namespace carnet::cli {
 namespace {
@@ -36,6 +40,7 @@ struct AuditOptions {
   std::string state;
   std::string bundle;
   std::string job;
+  std::string decision;
   std::string trust;
   std::string html;
   std::string out;
@@ -65,6 +70,7 @@ absl::StatusOr<audit::Report> RunAudit(LogSource& source, const AuditOptions& op
   audit::Options settings;
   settings.now = absl::Now();
   settings.job = job;
+  settings.decision = options.decision;
   CARNET_ASSIGN_OR_RETURN(settings.old_heads, ReadHeads(options.since));
   settings.old_heads.insert(settings.old_heads.end(), heads.begin(), heads.end());
   ProgressLine line(context);
@@ -100,12 +106,16 @@ absl::StatusOr<audit::Report> AuditSource(const AuditOptions& options,
                   source->heads(), context);
 }
 
+absl::Status CheckSource(const AuditOptions& options) {
+  return options.state.empty() == options.bundle.empty() || options.trust.empty()
+             ? WithRemedy(absl::InvalidArgumentError(
+                              "audit: --trust is needed, and one of --state and --bundle"),
+                          "carnet audit --help")
+             : absl::OkStatus();
+}
+
 absl::StatusOr<int> Run(const AuditOptions& options, CommandContext& context) {
-  if (options.state.empty() == options.bundle.empty() || options.trust.empty()) {
-    return WithRemedy(
-        absl::InvalidArgumentError("audit: --trust is needed, and one of --state and --bundle"),
-        "carnet audit --help");
-  }
+  CARNET_RETURN_IF_ERROR(CheckSource(options));
   CARNET_ASSIGN_OR_RETURN(const audit::Report report, AuditSource(options, context));
   CARNET_RETURN_IF_ERROR(WriteReports(options, report, context));
   if (context.json) {
@@ -116,6 +126,48 @@ absl::StatusOr<int> Run(const AuditOptions& options, CommandContext& context) {
     *context.out << audit::NameOf(report.verdict) << '\n';
   }
   // The verdicts are the exit codes.
+  return static_cast<int>(report.verdict);
+}
+
+// What a decision was taken with, for `carnet policy decide`.
+absl::Status WriteRetaken(const std::string& folder, const audit::Retaken& retaken,
+                          const CommandContext& context) {
+  CARNET_RETURN_IF_ERROR(MakeDirs(folder));
+  for (const auto& [name, text] :
+       {std::pair<const char*, const std::string&>{"facts.json", retaken.facts_json},
+        {"bundle.json", retaken.bundle_json}}) {
+    const std::filesystem::path path = std::filesystem::path(folder) / name;
+    CARNET_RETURN_IF_ERROR(WriteFileAtomic(path, AsBytes(text), kReportMode));
+    *context.err << "wrote " << path.string() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Decision(const AuditOptions& options, CommandContext& context) {
+  CARNET_RETURN_IF_ERROR(CheckSource(options));
+  CARNET_ASSIGN_OR_RETURN(const audit::Report report, AuditSource(options, context));
+  if (!report.retaken.has_value()) {
+    return WithRemedy(absl::NotFoundError("the log holds no decision of this id, or its facts "
+                                          "cannot be made again"),
+                      "carnet policy refusals --for auditor");
+  }
+  const audit::Retaken& retaken = *report.retaken;
+  if (!options.out.empty()) {
+    CARNET_RETURN_IF_ERROR(WriteRetaken(options.out, retaken, context));
+  }
+  if (context.json) {
+    CARNET_ASSIGN_OR_RETURN(const std::string decision, MessageToJson(retaken.now));
+    *context.out << nlohmann::json{{"verdict", audit::NameOf(report.verdict)},
+                                   {"index", retaken.index},
+                                   {"decision", nlohmann::json::parse(decision)},
+                                   {"facts", nlohmann::json::parse(retaken.facts_json)}}
+                        .dump()
+                 << '\n';
+    return static_cast<int>(report.verdict);
+  }
+  *context.out << policies::Explain(retaken.now, policies::Reader::kAuditor)
+               << "taken again from the log: record " << retaken.index
+               << "; the audit of the whole log is " << audit::NameOf(report.verdict) << '\n';
   return static_cast<int>(report.verdict);
 }
 
@@ -171,6 +223,22 @@ void AddExport(CLI::App& parent, CommandContext& context) {
                       "A head of this log from earlier, to go with it; may be repeated");
 }
 
+void AddDecision(CLI::App& parent, CommandContext& context) {
+  const auto options = std::make_shared<AuditOptions>();
+  CLI::App* command = AddCommand(parent, context, "decision",
+                                 "Take one decision on record again, with its facts and its bundle",
+                                 [options, &context] { return Decision(*options, context); });
+  command->add_option("decision", options->decision, "Its id (d-…)")->required();
+  command->add_option("--state", options->state,
+                      "The coordinator's state folder, or a copy; it may be running");
+  command->add_option("--bundle", options->bundle, "A file from `carnet audit export` instead");
+  command->add_option("--trust", options->trust, "trust.policy, from somewhere else than the log")
+      ->required();
+  command->add_option(
+      "--out", options->out,
+      "Folder for facts.json and bundle.json, as `carnet policy decide` reads them");
+}
+
 }  // namespace
 
 void RegisterAuditCommands(CLI::App& app, CommandContext& context) {
@@ -188,6 +256,7 @@ void RegisterAuditCommands(CLI::App& app, CommandContext& context) {
   command->add_option("--html", options->html, "Write the report as a page to this file");
   command->add_option("--out", options->out, "Write the report as text to this file");
   AddExport(*command, context);
+  AddDecision(*command, context);
 }
 
 }  // namespace carnet::cli

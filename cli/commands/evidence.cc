@@ -1,4 +1,4 @@
-// `carnet evidence add|withdraw`: documents that rules ask for.
+// `carnet evidence add|withdraw|list`: documents that rules ask for.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -6,10 +6,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/registry.h"
+#include "cli/registry_view.h"
 #include "exchange/data_digest.h"
 #include "policies/dates.h"
 #include "policies/facts.h"
@@ -110,6 +114,34 @@ absl::StatusOr<int> Withdraw(const EvidenceOptions& options, CommandContext& con
   return kGood;
 }
 
+absl::StatusOr<int> List(const EvidenceOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
+  CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
+  Table table({"EVIDENCE", "KIND", "RECIPIENT", "TO", "CATEGORIES", "FROM", "BEFORE", "STATE"});
+  for (const v1::EvidenceEntry& entry : registry.evidence()) {
+    if (context.json) {
+      *context.out << EvidenceJson(entry).dump() << '\n';
+      continue;
+    }
+    const v1::EvidenceRecorded& item = entry.evidence();
+    const auto day = [](const google::protobuf::Timestamp& time) {
+      return absl::FormatTime("%Y-%m-%d", ToTime(time), absl::UTCTimeZone());
+    };
+    table.Add({item.evidence_id(), item.kind(), item.recipient(),
+               absl::StrJoin(item.destinations(), " "),
+               item.categories().empty() ? "all" : absl::StrJoin(item.categories(), " "),
+               day(item.valid_from()), day(item.valid_to()),
+               entry.ended()                             ? "withdrawn"
+               : absl::Now() >= ToTime(item.valid_to())  ? "expired"
+               : absl::Now() < ToTime(item.valid_from()) ? "not yet"
+                                                         : "in force"});
+  }
+  if (!context.json) {
+    *context.out << (table.empty() ? "no evidence is on record\n" : table.ToString());
+  }
+  return kGood;
+}
+
 }  // namespace
 
 void RegisterEvidenceCommands(CLI::App& app, CommandContext& context) {
@@ -133,7 +165,9 @@ void RegisterEvidenceCommands(CLI::App& app, CommandContext& context) {
   CLI::App* withdraw = AddCommand(*noun, context, "withdraw", "End an item of evidence now",
                                   [options, &context] { return Withdraw(*options, context); });
   withdraw->add_option("evidence", options->id, "Evidence id (e-…)")->required();
-  for (CLI::App* command : {add, withdraw}) {
+  CLI::App* list = AddCommand(*noun, context, "list", "Items of evidence on record",
+                              [options, &context] { return List(*options, context); });
+  for (CLI::App* command : {add, withdraw, list}) {
     command->add_option("--state", options->state,
                         "The coordinator's state folder; default: the context in CARNET_CONTEXT");
   }

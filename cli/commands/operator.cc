@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/json_views.h"
 #include "cli/problems.h"
+#include "policies/explain.h"
 
 namespace carnet::cli {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 struct OperatorOptions {
   std::string state;
   std::string job_id;
+  std::string reader = "team";
 };
 
 absl::StatusOr<int> AcceptClock(const OperatorOptions& options, CommandContext& context) {
@@ -49,6 +51,20 @@ std::map<std::string, std::string> SlotNames(Client& client) {
   return names;
 }
 
+// Every decision of the refusal, as an officer or an auditor reads it.
+void PrintWhole(const v1::RefusalEntry& refusal, const std::string& who, const std::string& reader,
+                CommandContext& context) {
+  const bool both = !who.empty() && !refusal.job_id().empty();
+  *context.out << "[" << refusal.index() << "] refused " << who << (both ? ", " : "")
+               << refusal.job_id() << '\n';
+  for (const v1::Decision& decision : refusal.decisions()) {
+    if (decision.verdict() != v1::VERDICT_ALLOW) {
+      *context.out << policies::Explain(
+          decision, reader == "auditor" ? policies::Reader::kAuditor : policies::Reader::kOfficer);
+    }
+  }
+}
+
 absl::StatusOr<int> Refusals(const OperatorOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   v1::ListRefusalsRequest request;
@@ -59,6 +75,10 @@ absl::StatusOr<int> Refusals(const OperatorOptions& options, CommandContext& con
   for (const v1::RefusalEntry& refusal : response.refusals()) {
     const auto name = names.find(refusal.worker_id());
     const std::string who = name == names.end() ? refusal.worker_id() : name->second;
+    if (!context.json && options.reader != "team") {
+      PrintWhole(refusal, who, options.reader, context);
+      continue;
+    }
     if (!context.json) {
       std::set<std::string> shown;
       *context.out << "[" << refusal.index() << "] "
@@ -100,6 +120,12 @@ void RegisterOperatorCommands(CLI::App& app, CommandContext& context) {
   CLI::App* refusals = AddCommand(*policy, context, "refusals", "What was refused, and why",
                                   [options, &context] { return Refusals(*options, context); });
   refusals->add_option("--job", options->job_id, "Of one job; default: everything");
+  refusals
+      ->add_option("--for", options->reader,
+                   "Who reads it: team, officer (and citations, facts, exceptions) or auditor (and "
+                   "digests, and how to derive it again)")
+      ->check(CLI::IsMember({"team", "officer", "auditor"}))
+      ->capture_default_str();
   AddState(refusals, options);
 }
 

@@ -1,8 +1,6 @@
-// `carnet worker invite|revoke|list` and `carnet region list`: who trains where.
-#include <map>
+// `carnet worker invite|revoke|list`: who trains where.
 #include <memory>
 #include <ostream>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -97,47 +95,6 @@ absl::StatusOr<int> ListWorkers(const WorkerOptions& options, CommandContext& co
   return kGood;
 }
 
-struct RegionSummary {
-  v1::WorkerStatus any;
-  std::size_t workers = 0;
-  std::size_t live = 0;
-};
-
-absl::StatusOr<int> ListRegions(const WorkerOptions& options, CommandContext& context) {
-  CARNET_ASSIGN_OR_RETURN(const v1::ListWorkersResponse response, FetchWorkers(options));
-  std::map<std::string, RegionSummary> regions;
-  for (const v1::WorkerStatus& worker : response.workers()) {
-    if (!worker.revoked()) {
-      RegionSummary& region = regions[worker.region()];
-      region.any = worker;
-      ++region.workers;
-      region.live += worker.live() ? 1 : 0;
-    }
-  }
-  Table table({"REGION", "PLACE", "LOCATION", "SUPPLIER", "WORKERS", "LIVE"});
-  for (const auto& [name, region] : regions) {
-    if (context.json) {
-      const nlohmann::json worker = WorkerJson(region.any);
-      *context.out << nlohmann::json{{"region", name},
-                                     {"jurisdictions", worker["jurisdictions"]},
-                                     {"location", worker["location"]},
-                                     {"supplier", worker["supplier"]},
-                                     {"workers", region.workers},
-                                     {"live", region.live}}
-                          .dump()
-                   << '\n';
-      continue;
-    }
-    table.Add({name, absl::StrJoin(region.any.jurisdictions(), " "),
-               LocationWord(region.any.location()), region.any.supplier(),
-               absl::StrCat(region.workers), absl::StrCat(region.live)});
-  }
-  if (!context.json) {
-    *context.out << (table.empty() ? "no region has an enrolled worker\n" : table.ToString());
-  }
-  return kGood;
-}
-
 void AddState(CLI::App* command, const std::shared_ptr<WorkerOptions>& options) {
   command->add_option("--state", options->state,
                       "The coordinator's state folder; default: the context in CARNET_CONTEXT");
@@ -161,14 +118,6 @@ void RegisterWorkerAdminCommands(CLI::App& app, CommandContext& context) {
   AddState(revoke, options);
   AddState(AddCommand(*noun, context, "list", "Enrolled workers and their health",
                       [options, &context] { return ListWorkers(*options, context); }),
-           options);
-}
-
-void RegisterRegionCommands(CLI::App& app, CommandContext& context) {
-  CLI::App* noun = AddNoun(app, "region", "Places where workers stand");
-  const auto options = std::make_shared<WorkerOptions>();
-  AddState(AddCommand(*noun, context, "list", "Regions that have workers, and how many are live",
-                      [options, &context] { return ListRegions(*options, context); }),
            options);
 }
 

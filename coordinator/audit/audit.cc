@@ -80,7 +80,7 @@ Report Audit(ledger::verifier::LogSource& source, const ledger::verifier::TrustP
   report.made = options.now;
   report.newest = absl::InfinitePast();
   Findings findings;
-  Replay replay(report.numbers, findings);
+  Replay replay(report.numbers, findings, options.decision);
   const auto take = [&](const TakenRecord& taken) {
     replay.Add(taken.record);
     if (options.progress) {

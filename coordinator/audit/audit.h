@@ -21,6 +21,7 @@ struct Options {
   std::string job;                     // the report names this job alone; empty: every job
   // Called after each record with how many are done and how many there are. May be empty.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  std::string decision = {};  // id of the one to be found in Report::retaken; empty: none
 };
 
 // Reads the log once, from its first record to its head. Never fails: what is wrong with the source

@@ -1,3 +1,5 @@
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,8 @@
 
 namespace carnet::coordinator::audit {
 namespace {
+
+using google::protobuf::util::MessageDifferencer;
 
 constexpr absl::Duration kInvitationMax = absl::Hours(24);
 
@@ -58,6 +62,19 @@ void CheckArrival(const Step& step, const v1::ShardStaged& record, const Shard& 
               absl::StrCat(record.dataset(), "/", record.shard(), " at ", record.worker_id()));
   step.Expect(shard.sha256 == ToBytes(record.sha256()), "staging",
               absl::StrCat("the registered shard, ", Hex(shard.sha256)), Hex(record.sha256()));
+}
+
+// Bytes that are registered and not withdrawn have their labels: no second name gives them others.
+// What `carnet init` registers at once is its own statement.
+void CheckOneLabelling(const Step& step, const std::string& key,
+                       const v1::ShardRegistration& wanted) {
+  for (const auto& [other, shard] : step.state().shards) {
+    const bool same_bytes = !wanted.sha256().empty() && AsText(shard.sha256) == wanted.sha256();
+    step.Expect(!same_bytes || shard.withdrawn.has_value() || step.state().workers.empty() ||
+                    MessageDifferencer::Equals(shard.terms.labels(), wanted.labels()),
+                "shard", absl::StrCat("the labels of ", other, ", which has the same digest"),
+                absl::StrCat("others for ", key));
+  }
 }
 
 // Without an invitation: somebody whom genesis names, with that key and no more roles. A genesis
@@ -127,7 +144,15 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
       absl::StrCat("in \"", record.jurisdiction(), "\" for \"", record.organisation(), "\""));
 }
 
-void Check(const Step&, const v1::SupplierRegistered&) {}
+void Check(const Step& step, const v1::SupplierRegistered& record) {
+  step.Expect(record.supplier() != step.state().genesis.organisation(), "supplier",
+              "a supplier that is not the home organisation", record.supplier());
+  double percent = 0;
+  for (const v1::OwnerConfig& owner : record.terms().owners()) {
+    percent += owner.percent();
+  }
+  step.Expect(percent <= 100, "supplier", "owners of at most 100 percent", absl::StrCat(percent));
+}
 
 void Check(const Step& step, const v1::RegionRegistered& record) {
   const std::string& supplier = record.terms().supplier();
@@ -136,6 +161,14 @@ void Check(const Step& step, const v1::RegionRegistered& record) {
               "a registered supplier", absl::StrCat("supplier ", supplier));
   step.Expect(!record.terms().jurisdictions().empty(), "region", "the jurisdictions of the region",
               "none");
+  // Machines do not change hands with a record.
+  for (const auto& [id, worker] : step.state().workers) {
+    step.Expect(worker.revoked || worker.terms.region() != record.region() ||
+                    worker.terms.supplier() ==
+                        (supplier.empty() ? step.state().genesis.organisation() : supplier),
+                "region", absl::StrCat("supplier ", worker.terms.supplier(), ", of worker ", id),
+                absl::StrCat("supplier ", supplier));
+  }
 }
 
 void Check(const Step& step, const v1::EvidenceRecorded& record) {
@@ -218,6 +251,7 @@ void Check(const Step& step, const v1::DatasetRegistered& record) {
                 absl::StrCat("one registration of ", key), "a second one");
     step.Expect(step.state().regions.count(shard.stored_in()) != 0, "reference",
                 "a registered region", absl::StrCat(key, " is stored in ", shard.stored_in()));
+    CheckOneLabelling(step, key, shard);
   }
 }
 

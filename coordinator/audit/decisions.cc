@@ -98,7 +98,9 @@ class Redo {
     for (const v1::Authorisation& authorisation : given) {
       left.push_back(&authorisation);
     }
-    for (const v1::Decision& decision : Decide(flows)) {
+    const std::vector<v1::Decision> decisions = Decide(flows);
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+      const v1::Decision& decision = decisions[i];
       const std::string flow = FlowText(decision.flow());
       const auto match = std::find_if(left.begin(), left.end(), [&](const auto* candidate) {
         return FlowText(candidate->flow()) == flow;
@@ -106,6 +108,7 @@ class Redo {
       if (step_.Expect(match != left.end(), "decision-missing",
                        absl::StrCat(who, ": a decision on ", flow), "none")) {
         Compare(decision, **match, flow);
+        Keep((*match)->decision_id(), flows[i], decision);
         left.erase(match);
       }
     }
@@ -114,6 +117,21 @@ class Redo {
                 absl::StrCat(who, ": decisions on what crosses, and no others"),
                 FlowText(authorisation->flow()));
     }
+  }
+
+  // Remembers `now` if it is the decision that somebody asked for.
+  void Keep(const std::string& id, const FlowContext& flow, const v1::Decision& now) const {
+    Memory& memory = step_.memory();
+    if (id.empty() || id != memory.wanted) {
+      return;
+    }
+    Retaken retaken;
+    retaken.index = step_.index();
+    retaken.now = now;
+    retaken.now.set_id(id);
+    retaken.facts_json = Facts(step_.state(), flow, at_).CanonicalJson();
+    retaken.bundle_json = step_.state().bundle->CanonicalJson();
+    memory.retaken = std::move(retaken);
   }
 
   void Same(const char* check, const std::string& flow, std::string expected,
@@ -470,6 +488,7 @@ void Again(const Step& step, const v1::Refusal& record) {
       if (SameFlow(then.flow(), flow) &&
           (!now.has_value() || now->facts_sha256() != then.facts_sha256())) {
         now = redo.Decide({flow}).front();
+        redo.Keep(then.id(), flow, *now);
       }
     }
     if (step.Expect(now.has_value(), "decision-without-operation",

@@ -245,6 +245,7 @@ void Replay::Finish(Report& report) const {
   report.home_jurisdiction = state_.genesis.home_jurisdiction();
   report.newest = state_.last;
   report.bundles = bundles_;
+  report.retaken = memory_.retaken;
   FinishJobs(report);
   if (!stopped_) {
     FinishKeys();

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/audit/findings.h"
@@ -20,7 +22,11 @@ namespace carnet::coordinator::audit {
 // Memory: the state, and 32 bytes a record for the heads that workers say they saw.
 class Replay {
  public:
-  Replay(Numbers& numbers, Findings& findings) : numbers_(numbers), findings_(findings) {}
+  // `decision`: id of the one to keep for the report; empty: none.
+  Replay(Numbers& numbers, Findings& findings, std::string decision = "")
+      : numbers_(numbers), findings_(findings) {
+    memory_.wanted = std::move(decision);
+  }
 
   // The next record, in order; its signature was verified. After a record that cannot be folded,
   // nothing more is replayed.

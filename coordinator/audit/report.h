@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "base/bytes.h"
+#include "carnet/v1/policies.pb.h"
 #include "ledger/verifier/heads.h"
 #include "ledger/verifier/manifest.h"
 
@@ -72,6 +73,14 @@ struct BundleInForce {
   std::uint64_t decisions = 0;  // under it, taken again
 };
 
+// A decision on record, taken again with what it was taken with then.
+struct Retaken {
+  std::uint64_t index = 0;  // of the record that holds it
+  v1::Decision now;         // with the id, and the other regions, of the one on record
+  std::string facts_json;   // canonical: SHA-256 of it is now.facts_sha256
+  std::string bundle_json;  // of the bundle in force then
+};
+
 struct Report {
   ledger::verifier::Verdict verdict = ledger::verifier::Verdict::kBadEvidence;
   absl::Time made;  // when the audit ran
@@ -88,6 +97,7 @@ struct Report {
   std::vector<Finding> findings;  // the gravest first, then by index; at most kFindingsMax
   std::uint64_t findings_left_out = 0;
   std::vector<std::string> not_proven;  // never empty
+  std::optional<Retaken> retaken;       // of Options::decision; none: no record holds it
 };
 
 }  // namespace carnet::coordinator::audit

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "absl/time/time.h"
 #include "coordinator/audit/findings.h"
+#include "coordinator/audit/report.h"
 #include "coordinator/core/state.h"
 
 namespace carnet::coordinator::audit {
@@ -22,6 +24,8 @@ struct Memory {
   std::string last_request_id;                            // of the record before
   std::set<std::pair<std::string, std::string>> refused;  // job, worker with a refusal on record
   std::map<std::string, absl::Time> destruction_ordered;  // keys not yet destroyed
+  std::string wanted;                                     // id of the decision to keep; empty: none
+  std::optional<Retaken> retaken;  // that decision, once its record was replayed
 };
 
 class Step {

@@ -48,7 +48,8 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered&
   return absl::OkStatus();
 }
 
-absl::Status Fold(State& state, std::uint64_t, const v1::EvidenceRecorded& record) {
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceRecorded& record) {
+  state.registered[absl::StrCat("evidence/", record.evidence_id())] = index;
   state.evidence[record.evidence_id()] = Evidence{record, false};
   ++state.facts_version;
   return absl::OkStatus();

@@ -85,6 +85,19 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* Erase(grpc::CallbackServerContext* context,
                                   const v1::EraseRequest* request,
                                   v1::EraseResponse* response) override;
+  // admin_registry.cc
+  grpc::ServerUnaryReactor* RegisterSupplier(grpc::CallbackServerContext* context,
+                                             const v1::RegisterSupplierRequest* request,
+                                             v1::RegisterResponse* response) override;
+  grpc::ServerUnaryReactor* RegisterRegion(grpc::CallbackServerContext* context,
+                                           const v1::RegisterRegionRequest* request,
+                                           v1::RegisterResponse* response) override;
+  grpc::ServerUnaryReactor* RegisterDataset(grpc::CallbackServerContext* context,
+                                            const v1::RegisterDatasetRequest* request,
+                                            v1::RegisterResponse* response) override;
+  grpc::ServerUnaryReactor* ListRegistry(grpc::CallbackServerContext* context,
+                                         const v1::ListRegistryRequest* request,
+                                         v1::ListRegistryResponse* response) override;
 
  private:
   // The record at `index`, if it is a Message. INTERNAL: another type.

@@ -144,7 +144,8 @@ void World::Found(const std::vector<std::string>& policies) {
   user.set_public_key(ToString(user_key_.public_key()));
   user.set_jurisdiction("DE");
   user.set_organisation("acme");
-  for (const char* role : {"admin", "operator", "member", "dpo", "legal", "compliance"}) {
+  for (const char* role :
+       {"admin", "operator", "member", "dpo", "legal", "compliance", "data-steward"}) {
     user.add_roles(role);
   }
   store(user);

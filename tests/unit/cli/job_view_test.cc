@@ -125,6 +125,7 @@ TEST_CASE("Job view: a refusal says each problem once, with what would make it p
     failure->set_reason("gdpr-chapter-v/safeguards.scc");
     failure->set_because("a transfer needs safeguards");
     failure->set_fix("record standard contractual clauses");
+    decision->add_other_regions("fr");
   }
   JobView view = NamedView();
   const std::vector<ViewLine> lines = view.Feed(EventOf(8, "refusal", record));
@@ -134,7 +135,8 @@ TEST_CASE("Job view: a refusal says each problem once, with what would make it p
         "refused ae-1\n"
         "  send model (model to United Arab Emirates (AE)): not permitted: A transfer needs "
         "safeguards.\n"
-        "    Fix: record standard contractual clauses");
+        "    Fix: record standard contractual clauses\n"
+        "  regions that would pass now: fr");
   // The same problem in the way of another operation is not explained again.
   for (v1::Decision& decision : *record.mutable_decisions()) {
     decision.mutable_flow()->set_operation(v1::OPERATION_USE_KEY);

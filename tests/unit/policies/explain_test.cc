@@ -130,8 +130,14 @@ TEST_CASE("Explain: the auditor reads the basis and how to derive the verdict ag
         "0101010101010101010101010101010101010101010101010101010101010101\n"
         "  bundle sha256: "
         "abababababababababababababababababababababababababababababababab\n"
-        "  to derive it again: carnet policy decide --bundle bundle.json --facts facts.json --at "
-        "2026-11-21T12:00:00Z\n");
+        "  to derive it again: carnet audit decision d-7k2m --state DIR --trust trust.policy --out "
+        "again\n"
+        "  and by hand:        carnet policy decide --bundle again/bundle.json --facts "
+        "again/facts.json --at 2026-11-21T12:00:00Z\n");
+  decision.clear_id();
+  CHECK_THAT(Explain(decision, Reader::kAuditor),
+             Catch::EndsWith("  to derive it again: carnet policy decide --bundle bundle.json "
+                             "--facts facts.json --at 2026-11-21T12:00:00Z\n"));
 }
 
 TEST_CASE("Explain: the officer reads whose approval is missing, what is unconfirmed and counted") {

@@ -1,0 +1,118 @@
+#include "cli/registry_view.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/timestamp.h"
+#include "cli/json_views.h"
+#include "cli/output.h"
+
+namespace carnet::cli {
+namespace {
+
+using nlohmann::json;
+
+template <typename Strings>
+json Texts(const Strings& strings) {
+  return std::vector<std::string>(strings.begin(), strings.end());
+}
+
+json PriceJson(const v1::PriceConfig& price) {
+  json object = json::object();
+  if (price.has_gpu_hour()) {
+    object["gpu_hour"] = {{"micros", price.gpu_hour().micros()},
+                          {"currency", price.gpu_hour().currency()}};
+  }
+  if (price.has_egress_gb()) {
+    object["egress_gb"] = {{"micros", price.egress_gb().micros()},
+                           {"currency", price.egress_gb().currency()}};
+  }
+  return object;
+}
+
+json ShardJson(const v1::ShardEntry& entry) {
+  const v1::ShardRegistration& shard = entry.registered();
+  json people = json::object();
+  for (const auto& [counted, number] : shard.labels().people()) {
+    people[counted] = number;
+  }
+  return {{"shard", shard.shard()},
+          {"subjects_in", Texts(shard.labels().subjects_in())},
+          {"categories", Texts(shard.labels().categories())},
+          {"people", people},
+          {"stored_in", shard.stored_in()},
+          {"rows", shard.rows()},
+          {"sha256", HexEncode(AsBytes(shard.sha256()))},
+          {"held_by", Texts(entry.held_by())},
+          {"withdrawn", entry.withdrawn()}};
+}
+
+}  // namespace
+
+json SupplierJson(const v1::SupplierEntry& supplier) {
+  const v1::SupplierConfig& terms = supplier.terms();
+  json owners = json::array();
+  for (const v1::OwnerConfig& owner : terms.owners()) {
+    owners.push_back({{"jurisdiction", owner.jurisdiction()}, {"percent", owner.percent()}});
+  }
+  return {{"supplier", supplier.supplier()},
+          {"organised_in", terms.organised_in()},
+          {"principal_place", terms.principal_place()},
+          {"ultimate_parent", terms.ultimate_parent()},
+          {"owners", owners},
+          {"certifications", Texts(terms.certifications())},
+          {"price", PriceJson(terms.price())},
+          {"index", supplier.index()}};
+}
+
+json RegionJson(const v1::RegionEntry& region, std::size_t workers, std::size_t live) {
+  return {{"region", region.region()},
+          {"jurisdictions", Texts(region.terms().jurisdictions())},
+          {"location", LocationWord(region.terms().location_evidence())},
+          {"supplier", region.terms().supplier()},
+          {"workers", workers},
+          {"live", live},
+          {"index", region.index()}};
+}
+
+json DatasetJson(const v1::DatasetEntry& dataset) {
+  json shards = json::array();
+  for (const v1::ShardEntry& shard : dataset.shards()) {
+    shards.push_back(ShardJson(shard));
+  }
+  return {{"dataset", dataset.dataset()}, {"shards", shards}, {"index", dataset.index()}};
+}
+
+json EvidenceJson(const v1::EvidenceEntry& entry) {
+  const v1::EvidenceRecorded& evidence = entry.evidence();
+  return {{"evidence_id", evidence.evidence_id()},
+          {"kind", evidence.kind()},
+          {"sender", evidence.sender()},
+          {"recipient", evidence.recipient()},
+          {"destinations", Texts(evidence.destinations())},
+          {"categories", Texts(evidence.categories())},
+          {"valid_from", FormatTimestamp(ToTime(evidence.valid_from()))},
+          {"valid_to", FormatTimestamp(ToTime(evidence.valid_to()))},
+          {"document_sha256", HexEncode(AsBytes(evidence.document_sha256()))},
+          {"accepted_by", evidence.accepted_by()},
+          {"ended", entry.ended()},
+          {"index", entry.index()}};
+}
+
+std::string OwnersText(const v1::SupplierConfig& terms) {
+  if (terms.owners().empty()) {
+    return "not stated";
+  }
+  return absl::StrJoin(terms.owners(), ", ", [](std::string* out, const v1::OwnerConfig& owner) {
+    absl::StrAppend(out, owner.jurisdiction(), " ", FormatNumber(owner.percent()), "%");
+  });
+}
+
+std::string CategoriesText(const v1::ShardLabels& labels) {
+  return labels.categories().empty() ? "unknown" : absl::StrJoin(labels.categories(), " ");
+}
+
+}  // namespace carnet::cli

@@ -1,0 +1,146 @@
+#include "coordinator/core/registry.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "policies/counters.h"
+#include "policies/facts.h"
+#include "policies/jurisdictions.h"
+
+namespace carnet::coordinator {
+namespace {
+
+constexpr char kNobody[] = "none";
+constexpr char kUnknownOwner[] = "unknown";
+
+absl::Status Bad(const std::string& field, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
+}
+
+absl::Status CheckPlace(const std::string& field, const std::string& code) {
+  const absl::Status status = policies::CheckJurisdiction(code);
+  return status.ok() ? status : Bad(field, status.message());
+}
+
+template <typename Items>
+absl::Status CheckCount(const std::string& field, const Items& items) {
+  return items.size() <= kRegistryItemsMax
+             ? absl::OkStatus()
+             : Bad(field, absl::StrCat("at most ", kRegistryItemsMax, " of them"));
+}
+
+template <typename Codes>
+absl::Status CheckPlaces(const std::string& field, const Codes& codes) {
+  CARNET_RETURN_IF_ERROR(CheckCount(field, codes));
+  for (const std::string& code : codes) {
+    CARNET_RETURN_IF_ERROR(CheckPlace(field, code));
+  }
+  return absl::OkStatus();
+}
+
+// Each is one of the words that the fact can hold, or `besides`.
+template <typename Items>
+absl::Status CheckWords(const std::string& field, const Items& items, policies::FactId fact,
+                        absl::string_view besides) {
+  CARNET_RETURN_IF_ERROR(CheckCount(field, items));
+  const std::vector<std::string>& words =
+      policies::FactTable().at(static_cast<std::size_t>(fact)).words;
+  for (const std::string& item : items) {
+    if (item != besides && std::find(words.begin(), words.end(), item) == words.end()) {
+      return Bad(field, absl::StrCat("unknown word; one of ", absl::StrJoin(words, ", "),
+                                     besides.empty() ? "" : absl::StrCat(", ", besides)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOwners(const std::string& field, const v1::SupplierConfig& terms) {
+  CARNET_RETURN_IF_ERROR(CheckCount(field, terms.owners()));
+  double percent = 0;
+  for (const v1::OwnerConfig& owner : terms.owners()) {
+    if (owner.jurisdiction() != kUnknownOwner) {
+      CARNET_RETURN_IF_ERROR(CheckPlace(field, owner.jurisdiction()));
+    }
+    if (!(owner.percent() > 0)) {
+      return Bad(field, "percent is more than 0");
+    }
+    percent += owner.percent();
+  }
+  return percent <= 100 ? absl::OkStatus() : Bad(field, "percentages add up to more than 100");
+}
+
+}  // namespace
+
+absl::Status CheckSupplier(const std::string& field, const v1::SupplierConfig& terms) {
+  for (const auto& [name, code] :
+       {std::pair<const char*, const std::string&>{".organised_in", terms.organised_in()},
+        {".principal_place", terms.principal_place()},
+        {".ultimate_parent", terms.ultimate_parent()}}) {
+    if (!code.empty()) {
+      CARNET_RETURN_IF_ERROR(CheckPlace(absl::StrCat(field, name), code));
+    }
+  }
+  CARNET_RETURN_IF_ERROR(CheckOwners(absl::StrCat(field, ".owners"), terms));
+  return CheckWords(absl::StrCat(field, ".certifications"), terms.certifications(),
+                    policies::kRecipientCertifications, "");
+}
+
+absl::Status CheckRegion(const std::string& field, const v1::RegionConfig& terms) {
+  if (terms.jurisdictions().empty()) {
+    return Bad(absl::StrCat(field, ".jurisdictions"), "at least one");
+  }
+  return CheckPlaces(absl::StrCat(field, ".jurisdictions"), terms.jurisdictions());
+}
+
+absl::Status CheckLabels(const std::string& field, const v1::ShardLabels& labels) {
+  CARNET_RETURN_IF_ERROR(CheckPlaces(absl::StrCat(field, ".subjects_in"), labels.subjects_in()));
+  const std::string categories = absl::StrCat(field, ".categories");
+  CARNET_RETURN_IF_ERROR(
+      CheckWords(categories, labels.categories(), policies::kDataCategories, kNobody));
+  const bool nobody = std::find(labels.categories().begin(), labels.categories().end(), kNobody) !=
+                      labels.categories().end();
+  if (nobody && labels.categories_size() > 1) {
+    return Bad(categories, "`none` stands alone: the data is about nobody");
+  }
+  if (nobody && !labels.subjects_in().empty()) {
+    return Bad(absl::StrCat(field, ".subjects_in"), "nobody, where the categories are `none`");
+  }
+  CARNET_RETURN_IF_ERROR(CheckCount(absl::StrCat(field, ".people"), labels.people()));
+  for (const auto& [counted, people] : labels.people()) {
+    if (counted.find(policies::kCounterWindowMark) != std::string::npos ||
+        !policies::ParseCounter(absl::StrCat("people.", counted)).ok()) {
+      return Bad(absl::StrCat(field, ".people"),
+                 "people by country and category: {US.health: 12000}");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckShard(const std::string& field, const v1::ShardRegistration& shard) {
+  if (const absl::Status status = ValidateShardName(shard.shard()); !status.ok()) {
+    return Bad(field, status.message());
+  }
+  if (shard.rows() == 0) {
+    return Bad(absl::StrCat(field, ".rows"), "at least 1");
+  }
+  if (!shard.sha256().empty() && shard.sha256().size() != kDigestBytes) {
+    return Bad(absl::StrCat(field, ".sha256"), "32 bytes");
+  }
+  return CheckLabels(field, shard.labels());
+}
+
+v1::RegionConfig WithDefaultGrade(v1::RegionConfig terms) {
+  if (terms.location_evidence() == v1::LOCATION_GRADE_UNSPECIFIED) {
+    terms.set_location_evidence(v1::LOCATION_GRADE_CLAIMED);
+  }
+  return terms;
+}
+
+}  // namespace carnet::coordinator

@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""The registry of facts while a federation runs: who may change it, what follows from a change, what is refused."""
+
+import json
+import unittest
+
+from federation import OPEN_FEDERATION, FederationTest, wait_for
+
+PEOPLE = """
+people:
+  operator: {{roles: [admin, operator]}}
+  mia: {{roles: [member]}}
+  cleo: {{roles: [compliance]}}
+  sam: {{roles: [data-steward]}}
+  aino: {{roles: [auditor]}}
+"""
+FEDERATION = OPEN_FEDERATION.replace(
+    "supplier: condor, location_evidence: contract", "supplier: condor, location_evidence: claimed") + PEOPLE
+
+FRAGMENT = """
+suppliers:
+  nyati: {organised_in: KE, ultimate_parent: KE, owners: [{jurisdiction: KE, percent: 70}], certifications: [iso-27001]}
+regions:
+  ke: {jurisdictions: [KE], supplier: nyati, location_evidence: contract}
+datasets:
+  digits:
+    labels: {categories: [none]}
+    shards:
+      ke: {stored_in: ke, rows: 359}
+"""
+
+
+class Registry(FederationTest):
+    options = {"federation": FEDERATION}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        federation = cls.federation
+        federation.start_all(("fr-1", "br-1"))
+
+    def call_as(self, person, *arguments):
+        context = self.federation.home / "people" / person / "context.yaml"
+        return self.federation.call(*arguments, env={"CARNET_CONTEXT": str(context)})
+
+    def run_as(self, person, *arguments):
+        done = self.call_as(person, *arguments)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def refused(self, code, *arguments):
+        """Runs as that person and expects the exit code; what stands on standard error."""
+        done = self.call_as(*arguments)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stderr
+
+    def lines(self, person, *arguments):
+        return [json.loads(line) for line in self.run_as(person, *arguments, "--json").splitlines()]
+
+    def write(self, name, text):
+        path = self.federation.folder / name
+        path.write_text(text)
+        return path
+
+    def test_1_what_init_registered_is_listed(self):
+        regions = {row["region"]: row for row in self.lines("aino", "region", "list")}
+        self.assertEqual(set(regions), {"home", "fr", "sg", "ae", "br"})
+        self.assertEqual((regions["br"]["location"], regions["br"]["workers"]), ("claimed", 1))
+        self.assertEqual(regions["home"]["jurisdictions"], ["DE"])
+        suppliers = {row["supplier"]: row for row in self.lines("aino", "supplier", "list")}
+        self.assertEqual(suppliers["lion"]["organised_in"], "SG")
+        self.assertEqual(json.loads(self.run_as("aino", "supplier", "show", "lion", "--json")), suppliers["lion"])
+        [digits] = self.lines("aino", "data", "show", "digits")
+        shards = {row["shard"]: row for row in digits["shards"]}
+        self.assertEqual(shards["fr"]["categories"], ["none"])
+        self.assertEqual(len(shards["fr"]["held_by"]), 1)
+        self.assertIn("no evidence is on record", self.run_as("aino", "evidence", "list"))
+        self.refused(3, "aino", "supplier", "show", "nobody")
+        self.refused(1, "mia", "supplier", "list")
+
+    def test_2_a_place_that_somebody_vouches_for_lets_a_waiting_job_go_on(self):
+        federation = self.federation
+        submitted = json.loads(self.run_as("mia", "job", "submit", federation.write_job(rounds=1, minimum=2, evaluate=0),
+                                           "--json"))
+        job = submitted["job_id"]
+        wait_for(lambda: federation.records_of("refusal", job), "the refusal of the claimed place")
+        self.assertEqual(federation.records_of("round-opened", job), [])
+        self.refused(1, "mia", "region", "update", "br", "--location", "contract")
+        for person in ("sam", "aino"):
+            self.assertIn("compliance", self.refused(1, person, "region", "update", "br", "--location", "contract"))
+        printed = self.run_as("cleo", "region", "update", "br", "--location", "contract")
+        self.assertIn("registered region br (record", printed)
+        self.assertEqual(federation.wait_ended(job)["state"], "completed")
+        opened = federation.records_of("round-opened", job)[0]["predicate"]
+        self.assertEqual(len(opened["members"]), 2)
+        # As it stands: no second record.
+        before = len(federation.records_of("region-registered"))
+        self.run_as("cleo", "region", "update", "br", "--location", "contract")
+        self.assertEqual(len(federation.records_of("region-registered")), before)
+
+    def test_3_a_new_supplier_region_and_shard_train(self):
+        federation = self.federation
+        fragment = self.write("kenya.yaml", FRAGMENT)
+        self.run_as("cleo", "supplier", "add", "-f", fragment)
+        self.run_as("cleo", "region", "add", "-f", fragment)
+        self.run_as("sam", "data", "register", "-f", fragment)
+        [nyati] = [row for row in self.lines("aino", "supplier", "list") if row["supplier"] == "nyati"]
+        self.assertEqual(nyati["owners"], [{"jurisdiction": "KE", "percent": 70}])
+        self.run_as("cleo", "supplier", "update", "nyati", "--owner", "KE=60", "--owner", "unknown=40", "--gpu-hour",
+                    "1.10 USD")
+        shown = json.loads(self.run_as("aino", "supplier", "show", "nyati", "--json"))
+        self.assertEqual([row["percent"] for row in shown["owners"]], [60, 40])
+        self.assertEqual(shown["certifications"], ["iso-27001"], "what is not named stays")
+        token = federation.folder / "ke-1.token"
+        federation.run("worker", "invite", "ke-1", "--region", "ke", "--out", token, "--state", federation.home)
+        federation.start_worker("ke-1", token=token, data={"digits/ke": federation.folder / "data/sg/train.csv"})
+        federation.wait_live(("ke-1",))
+        done = json.loads(self.run_as("mia", "job", "submit", federation.write_job(
+            rounds=1, minimum=1, evaluate=0, data="digits/ke", name="ke.yaml"), "--json"))
+        self.assertEqual(federation.wait_ended(done["job_id"])["state"], "completed")
+        # Its machines are nyati's.
+        self.assertIn("carnet worker revoke", self.refused(2, "cleo", "region", "update", "ke", "--supplier", "lion"))
+
+    def test_4_a_registered_shard_never_changes(self):
+        said = self.refused(2, "sam", "data", "register", "digits/fr", "--stored-in", "fr", "--rows", "360",
+                            "--categories", "personal", "--subjects-in", "FR")
+        self.assertIn("carnet data withdraw", said)
+        [digits] = self.lines("aino", "data", "show", "digits")
+        [fr] = [row for row in digits["shards"] if row["shard"] == "fr"]
+        said = self.refused(2, "sam", "data", "register", "digits/copy", "--stored-in", "fr", "--rows", "360",
+                            "--categories", "personal", "--subjects-in", "FR", "--sha256", fr["sha256"])
+        self.assertIn("digits/fr", said)
+        self.assertIn("data-steward", self.refused(1, "cleo", "data", "register", "digits/x", "--rows", "1"))
+
+    def test_5_slips_of_the_keyboard_are_answered_where_they_stand(self):
+        for text, words in (
+                ("suppliers:\n  yak: {organised_in: UK}\n", ("suppliers.yak.organised_in", "GB")),
+                ("suppliers:\n  yak: {certifications: [iso-27002]}\n", ("suppliers.yak.certifications", "iso-27001")),
+                ("suppliers:\n  yak: {owners: [{jurisdiction: KE, percent: 101}]}\n", ("more than 100",)),
+                ("suppliers:\n  yak: {organized_in: KE}\n", ("slip.yaml:2:9", "organised_in")),
+                ("regions: {}\n", ("names none under `suppliers`",))):
+            said = self.refused(2, "cleo", "supplier", "add", "-f", self.write("slip.yaml", text))
+            for word in words:
+                self.assertIn(word, said)
+        self.refused(2, "cleo", "supplier", "add", "lion", "--organised-in", "SG")
+        self.refused(3, "cleo", "supplier", "update", "yak", "--organised-in", "SG")
+        self.refused(3, "cleo", "region", "add", "mars", "--in", "KE", "--supplier", "yak")
+        self.assertIn("--location", self.refused(2, "cleo", "region", "add", "mars", "--in", "KE", "--location", "sure"))
+        self.assertIn("health", self.refused(2, "sam", "data", "register", "digits/y", "--rows", "1", "--categories", "helth"))
+
+    def test_6_init_checks_the_same(self):
+        federation = self.federation
+        good = federation.federation_file.read_text()
+        for old, new, words in (
+                ("gaul: {organised_in: FR", "gaul: {certifications: [iso27001], organised_in: FR", ("certifications", "iso-27001")),
+                ("cleo: {roles: [compliance]}", "cleo: {roles: [Compliance]}", ("people.cleo.roles",)),
+                ("cleo: {roles: [compliance]}", "cleo: {roles: []}", ("people.cleo.roles",)),
+                ("labels: {categories: [none]}", "labels: {categories: [none, health]}", ("stands alone",)),
+                ("labels: {categories: [none]}", "labels: {categories: [person]}", ("categories", "personal"))):
+            self.assertIn(old, good)
+            path = self.write("bad.yaml", good.replace(old, new, 1))
+            done = federation.call("init", "-f", path, "--state", federation.folder / "never")
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+            for word in words:
+                self.assertIn(word, done.stderr)
+            self.assertFalse((federation.folder / "never").exists())
+
+    def test_7_an_audit_finds_nothing(self):
+        federation = self.federation
+        trust = federation.folder / "trust"
+        federation.run("ledger", "trust", "--state", federation.home, "--out", trust)
+        done = federation.call("audit", "--state", federation.home, "--trust", trust / "trust.policy")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
