@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "coordinator/audit/recompute.h"
 #include "coordinator/audit/report.h"
 #include "ledger/verifier/trust_policy.h"
 #include "ledger/verifier/whole_log.h"
@@ -21,6 +22,8 @@ struct Options {
   std::string job;                     // the report names this job alone; empty: every job
   // Called after each record with how many are done and how many there are. May be empty.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  // For aggregations whose deltas were kept. Empty: none is computed again.
+  Recompute recompute = {};
 };
 
 // Reads the log once, from its first record to its head. Never fails: what is wrong with the source

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "coordinator/audit/recompute.h"
 #include "coordinator/audit/step.h"
 #include "ledger/record_types.h"
 
@@ -81,6 +82,11 @@ const v1::RoundMember* MemberOf(const Round& round, const std::string& worker_id
 const Worker* LiveWorkerOf(const Step& step, const std::string& worker_id, const char* check);
 // A finding unless the user is enrolled with one of the roles.
 void ExpectRole(const Step& step, const std::string& user_id, const std::set<std::string>& roles);
+// The round's key is kept if its decisions ask for it.
+void CheckKept(const Step& step, const Round& round);
+// Has the aggregation computed again, where its deltas were kept, and compares.
+void RecomputeAggregate(const Step& step, const v1::Aggregate& record,
+                        const Recomputation& recomputation);
 // "nothing" for no bytes.
 std::string Hex(const std::string& bytes);
 std::string Hex(const Bytes& bytes);

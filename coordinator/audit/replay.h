@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "coordinator/audit/findings.h"
+#include "coordinator/audit/recompute.h"
 #include "coordinator/audit/report.h"
 #include "coordinator/audit/step.h"
 #include "coordinator/core/state.h"
@@ -20,7 +22,8 @@ namespace carnet::coordinator::audit {
 // Memory: the state, and 32 bytes a record for the heads that workers say they saw.
 class Replay {
  public:
-  Replay(Numbers& numbers, Findings& findings) : numbers_(numbers), findings_(findings) {}
+  Replay(Numbers& numbers, Findings& findings, Recomputation recomputation)
+      : numbers_(numbers), findings_(findings), recomputation_(std::move(recomputation)) {}
 
   // The next record, in order; its signature was verified. After a record that cannot be folded,
   // nothing more is replayed.
@@ -42,9 +45,11 @@ class Replay {
   void Fold(const Step& step, const ledger::Predicate& predicate);
   void FinishKeys() const;
   void FinishJobs(Report& report) const;
+  void FinishRecomputation(Report& report) const;
 
   Numbers& numbers_;
   Findings& findings_;
+  const Recomputation recomputation_;
   mutable Memory memory_;
   State state_;
   bool stopped_ = false;

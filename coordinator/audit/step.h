@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "coordinator/audit/findings.h"
@@ -22,6 +23,8 @@ struct Memory {
   std::string last_request_id;                            // of the record before
   std::set<std::pair<std::string, std::string>> refused;  // job, worker with a refusal on record
   std::map<std::string, absl::Time> destruction_ordered;  // keys not yet destroyed
+  std::vector<RecomputedRound> recomputed;
+  std::map<std::string, std::uint64_t> not_recomputed;  // why -> aggregations
 };
 
 class Step {
