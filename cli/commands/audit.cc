@@ -17,6 +17,7 @@
 #include "base/files.h"
 #include "base/status.h"
 #include "cli/commands.h"
+#include "cli/commands/policy_decisions.h"
 #include "cli/output.h"
 #include "coordinator/audit/render.h"
 #include "coordinator/recompute/kept_files.h"
@@ -266,6 +267,7 @@ void RegisterAuditCommands(CLI::App& app, CommandContext& context) {
   command->add_option("--html", options->html, "Write the report as a page to this file");
   command->add_option("--out", options->out, "Write the report as text to this file");
   AddExport(*command, context);
+  AddPolicyDecisions(app, context);
 }
 
 }  // namespace carnet::cli

@@ -179,6 +179,26 @@ class Retained(FederationTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("no wrapping.key there", done.stderr)
 
+    def test_every_decision_is_a_line_of_opas_decision_log(self):
+        home = self.federation.home
+        lines = [json.loads(line) for line in
+                 self.federation.run("policy", "decisions", "--opa", "--state", home).splitlines()]
+        _, report = self.audit("--state", home)
+        self.assertEqual(len(lines), report["numbers"]["decisions_taken_again"])
+        self.assertEqual(len({line["decision_id"] for line in lines}), len(lines))
+        for line in lines:
+            self.assertEqual(set(line), {"labels", "decision_id", "bundles", "path", "input", "result", "requested_by",
+                                         "timestamp"})
+            self.assertRegex(line["bundles"]["carnet"]["revision"], r"^[12]@[0-9a-f]{64}$")
+            self.assertRegex(line["timestamp"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d")
+            self.assertIs(line["result"]["allow"], True)
+            self.assertRegex(line["input"]["facts_sha256"], r"^[0-9a-f]{64}$")
+        self.assertIn("carnet/send_delta", {line["path"] for line in lines})
+        late = self.federation.run("policy", "decisions", "--opa", "--state", home, "--job", self.job, "--since",
+                                   lines[-1]["input"]["record"]).splitlines()
+        self.assertEqual(json.loads(late[-1]), lines[-1])
+        self.assertLess(len(late), len(lines))
+
     def test_what_was_exported_holds_no_key(self):
         secrets = [path for folder in (self.federation.home / "keys", self.ada / "keys") for path in folder.iterdir()]
         self.assertTrue(secrets)
