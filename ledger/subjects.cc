@@ -190,9 +190,6 @@ Subjects Derive(const v1::Release& release) {
 Subjects Derive(const v1::LogRead& read) {
   return OneHashed("reader", read.reader());
 }
-Subjects Derive(const v1::BridgeVerdict& verdict) {
-  return One("question", verdict.question_sha256());
-}
 Subjects Derive(const v1::Refusal& refusal) {
   std::vector<Subject> subjects;
   for (const v1::Decision& decision : refusal.decisions()) {

@@ -116,9 +116,17 @@ struct Approvers {
 
 enum class Phase : std::uint8_t { kPre, kRuntime, kPost, kApproval };
 
+// The round's deltas are kept for a person, with the key that opens them.
+struct Retention {
+  std::string person;  // user id
+  int days_min = 0;    // 0: no bound
+  int days_max = 0;    // 0: no bound
+};
+
 struct Item {
   std::string id;
-  Condition check;  // kPre, kRuntime
+  Condition check;                     // kPre, kRuntime without `retention`
+  std::optional<Retention> retention;  // kRuntime: asked for instead of a check
   std::string fix;
   Phase phase = Phase::kPre;
   Approvers approvers;    // kApproval

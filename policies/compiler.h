@@ -42,6 +42,8 @@ void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* poli
 // The keys of a rule with this effect, and of an item of this phase.
 std::vector<std::string> RuleKeys(Effect effect);
 std::vector<std::string> ItemKeys(Phase phase);
+// The keys of `retain_deltas`.
+std::vector<std::string> RetentionKeys();
 
 }  // namespace carnet::policies
 

@@ -55,6 +55,25 @@ v1::Obligation ObligationOf(const Condition& atom, const std::string& rule) {
   return obligation;
 }
 
+void AddRetention(const Retention& retention, const std::string& rule,
+                  std::vector<v1::Obligation>* obligations) {
+  const auto add = [&](const char* kind, std::string bound) {
+    v1::Obligation obligation;
+    obligation.set_kind(kind);
+    obligation.set_bound(std::move(bound));
+    obligation.set_rule(rule);
+    obligation.set_phase("runtime");
+    obligations->push_back(std::move(obligation));
+  };
+  add(kDeltasRetainedFor, absl::StrCat("is ", retention.person));
+  if (retention.days_min > 0) {
+    add(kDeltasRetainedDays, absl::StrCat("at_least ", retention.days_min));
+  }
+  if (retention.days_max > 0) {
+    add(kDeltasRetainedDays, absl::StrCat("at_most ", retention.days_max));
+  }
+}
+
 v1::Obligation DutyOf(const Item& item, const std::string& rule) {
   v1::Obligation duty;
   duty.set_kind("duty");
@@ -302,7 +321,8 @@ bool Evaluation::Met(const Rule& rule, const Item& item) const {
       return ApprovedBy(item.approvers, absl::StrCat(rule.reason, ".", item.id), false).size() >=
              item.approvers.need;
     default:
-      return Test(item.check, view_) == Truth::kTrue;
+      // Whether deltas can be kept for a person is seen when the round is planned.
+      return item.retention.has_value() || Test(item.check, view_) == Truth::kTrue;
   }
 }
 
@@ -431,6 +451,9 @@ void Evaluation::AddObligations(const Policy& policy, const Rule& rule) {
     }
     if (item.phase != Phase::kRuntime || rule.mode != Mode::kEnforce) {
       continue;
+    }
+    if (item.retention.has_value()) {
+      AddRetention(*item.retention, absl::StrCat(rule.reason, ".", item.id), &obligations_);
     }
     for (const Condition& atom : item.check.children) {
       if (Test(atom, view_) == Truth::kTrue) {

@@ -6,10 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "base/bytes.h"
 #include "base/timestamp.h"
 #include "policies/dates.h"
 #include "policies/jurisdictions.h"
+#include "policies/obligations.h"
 #include "policies/operations.h"
 
 namespace carnet::policies {
@@ -87,6 +89,17 @@ std::string HexOf(const std::string& bytes) {
   return HexEncode(AsBytes(bytes));
 }
 
+std::string ConditionOf(const v1::Obligation& obligation) {
+  const std::string bound = absl::StrReplaceAll(obligation.bound(), {{"_", " "}});
+  if (obligation.kind() == kDeltasRetainedFor) {
+    return absl::StrCat("the round's deltas are kept for ", absl::StripPrefix(bound, "is "));
+  }
+  if (obligation.kind() == kDeltasRetainedDays) {
+    return absl::StrCat("the round's deltas are kept ", bound, " days");
+  }
+  return absl::StrCat(obligation.kind(), " stays ", bound);
+}
+
 void AppendObligations(const v1::Decision& decision, std::string* out) {
   for (const v1::Obligation& obligation : decision.obligations()) {
     if (obligation.phase() == "post") {
@@ -94,8 +107,7 @@ void AppendObligations(const v1::Decision& decision, std::string* out) {
                       Sentence(obligation.duty()), " (", obligation.rule(), ")\n");
       continue;
     }
-    absl::StrAppend(out, "  on condition that ", obligation.kind(), " stays ",
-                    absl::StrReplaceAll(obligation.bound(), {{"_", " "}}), " (", obligation.rule(),
+    absl::StrAppend(out, "  on condition that ", ConditionOf(obligation), " (", obligation.rule(),
                     ")\n");
   }
 }

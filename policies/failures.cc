@@ -33,7 +33,7 @@ std::string Alternatives(const Policy& policy, const std::vector<const Rule*>& a
     for (const Item& item : rule->items) {
       if (item.phase == Phase::kApproval) {
         absl::StrAppend(&needs, ", with ", item.id, ": ", DescribeApprovers(item.approvers));
-      } else if (item.phase != Phase::kPost) {
+      } else if (item.phase != Phase::kPost && !item.retention.has_value()) {
         absl::StrAppend(&needs, ", with ", item.id, ": ", Describe(item.check, policy.terms));
       }
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/ids.h"
 #include "policies/compiler.h"
 #include "policies/dates.h"
 #include "policies/loader.h"
@@ -57,6 +58,45 @@ void CompileDuty(MapReader& reader, Item* item) {
   item->within = *span;
 }
 
+// A number of days under `key`; 0: there is none, or it was told that it is wrong.
+int DaysOf(MapReader& reader, absl::string_view key) {
+  const std::string text = reader.Text(key, kTextBytesMax);
+  if (text.empty()) {
+    return 0;
+  }
+  const absl::StatusOr<int> days = ParseDays(text);
+  if (!days.ok() || *days == 0) {
+    reader.Fail(*reader.Find(key), absl::StrCat("'", key, "' is no number of days"),
+                "expected a number of days, such as 30d");
+    return 0;
+  }
+  return *days;
+}
+
+// For whom the round's deltas are kept, and how long: {for, at_least, at_most}.
+void CompileRetention(MapReader& item_reader, const yaml::Node& node, Item* item) {
+  MapReader reader(item_reader.diagnostics(), item_reader.file(), node, "a retention",
+                   RetentionKeys());
+  if (!reader.ok()) {
+    return;
+  }
+  Retention retention;
+  retention.person = reader.RequireText("for", kIdBytesMax);
+  if (!retention.person.empty() && !carnet::IsId("u", retention.person)) {
+    reader.Fail(*reader.Find("for"), "'for' is no person's id",
+                "expected an id such as u-7k2m4p5q6rst2uvw (carnet user list)");
+  }
+  retention.days_min = DaysOf(reader, "at_least");
+  retention.days_max = DaysOf(reader, "at_most");
+  if (reader.Find("at_least") == nullptr && reader.Find("at_most") == nullptr) {
+    reader.Fail(node, "the retention says no span of time", "add at_least or at_most, or both");
+  } else if (retention.days_max != 0 && retention.days_min > retention.days_max) {
+    reader.Fail(*reader.Find("at_least"), "'at_least' is more than 'at_most'",
+                "expected a span that satisfies both");
+  }
+  item->retention = std::move(retention);
+}
+
 // Which phase, before the other keys are read; a mistake in it is told by the reader.
 Phase PhaseOf(const yaml::Node& node) {
   const yaml::Node* phase = node.is_map() ? node.Find("phase") : nullptr;
@@ -68,6 +108,15 @@ Phase PhaseOf(const yaml::Node& node) {
 }
 
 void CompileCheck(const PolicyScope& scope, MapReader& reader, Item* item) {
+  const yaml::Node* retention = reader.Find("retain_deltas");
+  if (retention != nullptr) {
+    if (const yaml::Node* both = reader.Find("check"); both != nullptr) {
+      reader.Fail(*both, "the requirement has a check and 'retain_deltas'",
+                  "make them two requirements");
+    }
+    CompileRetention(reader, *retention, item);
+    return;
+  }
   const yaml::Node* check = reader.Require("check");
   if (check == nullptr) {
     return;
@@ -110,9 +159,16 @@ std::vector<std::string> ItemKeys(Phase phase) {
       return {"id", "phase", "fix", "note", "duty", "of", "within"};
     case Phase::kApproval:
       return {"id", "phase", "fix", "note", "from", "need"};
-    default:
-      return {"id", "phase", "fix", "note", "check"};
+    case Phase::kRuntime:
+      return {"id", "phase", "fix", "note", "check", "retain_deltas"};
+    case Phase::kPre:
+      break;
   }
+  return {"id", "phase", "fix", "note", "check"};
+}
+
+std::vector<std::string> RetentionKeys() {
+  return {"for", "at_least", "at_most"};
 }
 
 Approvers CompileApprovers(MapReader& reader) {

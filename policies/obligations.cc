@@ -126,4 +126,28 @@ MergedObligations MergeObligations(const std::vector<v1::Obligation>& obligation
   return merger.Finish();
 }
 
+std::optional<DeltaRetention> RetentionOf(const std::vector<v1::Obligation>& merged) {
+  DeltaRetention retention;
+  int least = 0;
+  int most = 0;
+  for (const v1::Obligation& obligation : merged) {
+    const std::pair<absl::string_view, absl::string_view> bound =
+        absl::StrSplit(obligation.bound(), absl::MaxSplits(' ', 1));
+    if (obligation.kind() == kDeltasRetainedFor) {
+      retention.person = std::string(bound.second);
+      retention.rule = obligation.rule();
+    } else if (obligation.kind() == kDeltasRetainedDays) {
+      int* const days = bound.first == "at_least" ? &least : &most;
+      if (!absl::SimpleAtoi(bound.second, days)) {
+        return std::nullopt;
+      }
+    }
+  }
+  if (retention.person.empty()) {
+    return std::nullopt;
+  }
+  retention.days = least > 0 ? least : most;
+  return retention;
+}
+
 }  // namespace carnet::policies

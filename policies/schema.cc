@@ -161,6 +161,18 @@ json ItemSchema() {
                          {"need", Ref("number")}},
                         required.get<std::vector<std::string>>()));
   }
+  const json days = {{"type", "string"}, {"pattern", "^[0-9]+d$"}};
+  const json retention = Map(RetentionKeys(),
+                             {{"for", {{"type", "string"}, {"pattern", "^u-[a-z2-7]{16}$"}}},
+                              {"at_least", days},
+                              {"at_most", days}},
+                             {"for"});
+  forms.push_back(Map({"id", "phase", "fix", "note", "retain_deltas"},
+                      {{"id", Ref("id")},
+                       {"phase", Words({"runtime"})},
+                       {"fix", Ref("text")},
+                       {"retain_deltas", retention}},
+                      {"id", "phase", "retain_deltas"}));
   return {{"anyOf", std::move(forms)}};
 }
 

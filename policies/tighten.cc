@@ -91,6 +91,15 @@ json CheckOf(const json& item) {
   return item.value("check", json::object());
 }
 
+// Whoever keeps a round's deltas can open them: that takes more than one signature.
+constexpr char kNewRetention[] = "a new retention lets somebody open deltas";
+
+bool Retains(const json& rule) {
+  const json items = ListOf(rule, "require");
+  return std::any_of(items.begin(), items.end(),
+                     [](const json& item) { return item.contains("retain_deltas"); });
+}
+
 absl::Status CheckItems(const std::string& where, const json& before, const json& after) {
   const std::map<std::string, json> now = ById(ListOf(after, "require"), "id");
   for (const auto& [id, item] : ById(ListOf(before, "require"), "id")) {
@@ -102,6 +111,12 @@ absl::Status CheckItems(const std::string& where, const json& before, const json
     if (Without(item, {"check", "fix"}) != Without(kept->second, {"check", "fix"}) ||
         !OnlyBounds(CheckOf(item), CheckOf(kept->second), Direction::kNarrower, "")) {
       return Not(place, "a requirement changed in more than a stricter bound");
+    }
+  }
+  const std::map<std::string, json> was = ById(ListOf(before, "require"), "id");
+  for (const auto& [id, item] : now) {
+    if (was.count(id) == 0 && item.contains("retain_deltas")) {
+      return Not(absl::StrCat(where, ".", id), kNewRetention);
     }
   }
   return absl::OkStatus();
@@ -146,6 +161,9 @@ absl::Status CheckPolicy(const json& before, const json& after) {
     if (old_rules.count(id) == 0 && rule["effect"] != "deny" && rule["effect"] != "require" &&
         rule["effect"] != "limit") {
       return Not(absl::StrCat(name, "/", id), "a new rule that may allow something");
+    }
+    if (old_rules.count(id) == 0 && Retains(rule)) {
+      return Not(absl::StrCat(name, "/", id), kNewRetention);
     }
   }
   const std::map<std::string, json> old_exceptions = ById(ListOf(before, "exceptions"), "id");
@@ -303,6 +321,10 @@ absl::Status CheckTightensOnly(const Bundle& before, const Bundle& after) {
   for (const auto& [name, policy] : new_policies) {
     if (old_policies.count(name) == 0 && policy["kind"] != "guardrail") {
       return Not(name, "a new policy that is no guardrail");
+    }
+    const json rules = ListOf(policy, "rules");
+    if (old_policies.count(name) == 0 && std::any_of(rules.begin(), rules.end(), &Retains)) {
+      return Not(name, kNewRetention);
     }
   }
   return CheckGroups(old_json, new_json);

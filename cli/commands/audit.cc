@@ -2,10 +2,13 @@
 // with its facts and its bundle.
 #include "coordinator/audit/audit.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -16,8 +19,12 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "cli/commands.h"
+#include "cli/commands/policy_decisions.h"
 #include "cli/output.h"
 #include "coordinator/audit/render.h"
+#include "coordinator/recompute/kept_files.h"
+#include "coordinator/recompute/recompute.h"
+#include "crypto/key_files.h"
 #include "ledger/archive.h"
 #include "ledger/readers/archive_source.h"
 #include "ledger/readers/state_source.h"
@@ -45,6 +52,8 @@ struct AuditOptions {
   std::string html;
   std::string out;
   std::vector<std::string> since;
+  std::string key;      // folder of the person for whom rounds are kept; empty: nobody's
+  bool deltas = false;  // export them as well
 };
 
 absl::StatusOr<TrustPolicy> ReadTrust(const std::string& path) {
@@ -61,11 +70,42 @@ absl::StatusOr<std::vector<std::string>> ReadHeads(const std::vector<std::string
   return heads;
 }
 
+// The private half of the key that `carnet user enroll` made for things that are kept for a person.
+absl::StatusOr<crypto::X25519KeyPair> ReadPersonKey(const std::filesystem::path& folder) {
+  std::error_code error;
+  const std::filesystem::path keys =
+      std::filesystem::exists(folder / "keys", error) ? folder / "keys" : folder;
+  if (!std::filesystem::exists(keys / "wrapping.key", error)) {
+    return WithRemedy(
+        WithOperatorDetail(absl::NotFoundError("--key: no wrapping.key there"), keys.string()),
+        "give the folder that `carnet user enroll --out` made");
+  }
+  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles files, crypto::KeyFiles::Open(keys.string()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes secret,
+                          files.Read("wrapping", crypto::KeyKind::kX25519));
+  return crypto::X25519KeyPair::FromPrivateKey(secret);
+}
+
+// Null: nobody's key was given.
+absl::StatusOr<std::unique_ptr<coordinator::Recomputer>> MakeRecomputer(
+    const AuditOptions& options) {
+  if (options.key.empty()) {
+    return nullptr;
+  }
+  CARNET_ASSIGN_OR_RETURN(crypto::X25519KeyPair key, ReadPersonKey(options.key));
+  coordinator::RecomputerOptions settings;
+  settings.blobs = options.state.empty() ? coordinator::KeptFilesOf(options.bundle)
+                                         : std::filesystem::path(options.state) / "blobs";
+  settings.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 16U));
+  return coordinator::Recomputer::Make(std::move(settings), std::move(key));
+}
+
 // heads: that came with the source.
 absl::StatusOr<audit::Report> RunAudit(LogSource& source, const AuditOptions& options,
                                        const std::string& job,
                                        const std::vector<std::string>& heads,
                                        const CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const auto recomputer, MakeRecomputer(options));
   CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, ReadTrust(options.trust));
   audit::Options settings;
   settings.now = absl::Now();
@@ -79,6 +119,11 @@ absl::StatusOr<audit::Report> RunAudit(LogSource& source, const AuditOptions& op
       line.Show(absl::StrCat("audited ", done, " of ", total, " records"));
     }
   };
+  if (recomputer != nullptr) {
+    settings.recompute = [&recomputer](const audit::Aggregation& aggregation) {
+      return recomputer->Compute(aggregation);
+    };
+  }
   return audit::Audit(source, policy, settings);
 }
 
@@ -189,6 +234,15 @@ absl::Status CheckJob(const ledger::LogView& log, const std::string& job_id) {
                             "`carnet ledger search --type job-submitted` lists them");
 }
 
+// What goes along with the bundle for whoever holds the key of a kept round.
+absl::StatusOr<coordinator::CopiedFiles> ExportDeltas(const ledger::LogView& log,
+                                                      const AuditOptions& options) {
+  CARNET_ASSIGN_OR_RETURN(const auto rounds,
+                          coordinator::KeptRounds(log, options.job, absl::Now()));
+  return coordinator::CopyKeptFiles(rounds, std::filesystem::path(options.state) / "blobs",
+                                    coordinator::KeptFilesOf(options.out));
+}
+
 absl::StatusOr<int> Export(const AuditOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
   CARNET_RETURN_IF_ERROR(CheckJob(*log, options.job));
@@ -197,8 +251,19 @@ absl::StatusOr<int> Export(const AuditOptions& options, CommandContext& context)
   CARNET_ASSIGN_OR_RETURN(archive.heads, ReadHeads(options.since));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t size,
                           ledger::ExportArchive(*log, options.out, archive));
+  coordinator::CopiedFiles copied;
+  if (options.deltas) {
+    CARNET_ASSIGN_OR_RETURN(copied, ExportDeltas(*log, options));
+  }
   if (context.json) {
-    *context.out << nlohmann::json{{"file", options.out}, {"size", size}}.dump() << '\n';
+    nlohmann::json line = {{"file", options.out}, {"size", size}};
+    if (options.deltas) {
+      line["blobs"] = coordinator::KeptFilesOf(options.out).string();
+      line["deltas"] = copied.deltas;
+      line["models"] = copied.models;
+      line["gone"] = copied.gone;
+    }
+    *context.out << line.dump() << '\n';
     return kGood;
   }
   *context.err << "wrote " << options.out << ": " << size << " records"
@@ -206,6 +271,13 @@ absl::StatusOr<int> Export(const AuditOptions& options, CommandContext& context)
                                        : ", every one up to the head: decisions about the job "
                                          "depend on the whole state")
                << "\n  it holds every statement, and no key and nothing of the vault\n";
+  if (options.deltas) {
+    *context.err << "wrote " << coordinator::KeptFilesOf(options.out).string() << ": "
+                 << copied.deltas << " sealed deltas, " << copied.models << " base models"
+                 << (copied.gone == 0 ? "" : absl::StrCat(", ", copied.gone, " files are gone"))
+                 << "\n  only the person for whom a round is kept can open its deltas; the base "
+                    "models are plain\n";
+  }
   return kGood;
 }
 
@@ -221,6 +293,9 @@ void AddExport(CLI::App& parent, CommandContext& context) {
   command->add_option("--job", options->job, "The job that it is about");
   command->add_option("--since", options->since,
                       "A head of this log from earlier, to go with it; may be repeated");
+  command->add_flag("--deltas", options->deltas,
+                    "With the sealed deltas of rounds that are kept for somebody, and what they "
+                    "were added to, in the folder OUT.blobs");
 }
 
 void AddDecision(CLI::App& parent, CommandContext& context) {
@@ -253,10 +328,14 @@ void RegisterAuditCommands(CLI::App& app, CommandContext& context) {
   command->add_option("--trust", options->trust, "trust.policy, from somewhere else than the log");
   command->add_option("--since", options->since,
                       "A head of this log from earlier; may be repeated");
+  command->add_option("--key", options->key,
+                      "Your folder from `carnet user enroll`: rounds that are kept for you are "
+                      "computed again");
   command->add_option("--html", options->html, "Write the report as a page to this file");
   command->add_option("--out", options->out, "Write the report as text to this file");
   AddExport(*command, context);
   AddDecision(*command, context);
+  AddPolicyDecisions(app, context);
 }
 
 }  // namespace carnet::cli

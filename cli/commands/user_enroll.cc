@@ -16,6 +16,7 @@
 #include "crypto/hash.h"
 #include "crypto/key_files.h"
 #include "crypto/p256.h"
+#include "crypto/x25519.h"
 #include "exchange/enrolment.h"
 #include "exchange/join_token.h"
 #include "ledger/verifier/key_history.h"
@@ -33,6 +34,7 @@ constexpr std::size_t kRequestIdBytes = 16;
 struct Keys {
   crypto::P256Key tls;
   crypto::Ed25519KeyPair statement;
+  crypto::X25519KeyPair wrapping;
 };
 
 absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, const char* id,
@@ -55,9 +57,14 @@ absl::StatusOr<Keys> MakeKeys(const fs::path& folder, Rng& rng) {
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
                           KeepKey(files, "statement", crypto::KeyKind::kEd25519,
                                   crypto::Ed25519KeyPair::Generate(rng).seed()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes secret,
+                          KeepKey(files, "wrapping", crypto::KeyKind::kX25519,
+                                  crypto::X25519KeyPair::Generate(rng).private_key().Clone()));
+  CARNET_ASSIGN_OR_RETURN(crypto::X25519KeyPair wrapping,
+                          crypto::X25519KeyPair::FromPrivateKey(secret));
   CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls));
   CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, crypto::Ed25519KeyPair::FromSeed(seed));
-  return Keys{std::move(tls_key), std::move(statement)};
+  return Keys{std::move(tls_key), std::move(statement), std::move(wrapping)};
 }
 
 absl::StatusOr<JoinToken> ReadInvitation(const fs::path& path) {
@@ -161,6 +168,7 @@ absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const Keys
   if (user == nullptr ||
       enrolled.public_key != history.StatementKeyAt(answer.enrolled().proof().index()) ||
       user->user_id() != token.slot || user->public_key() != AsText(keys.statement.public_key()) ||
+      user->wrapping_public_key() != AsText(keys.wrapping.public_key()) ||
       user->tls_spki_sha256() != AsText(crypto::Sha256(keys.tls.spki()))) {
     return Bad("the record is not of this person and these keys");
   }
@@ -227,6 +235,7 @@ absl::StatusOr<EnrolledPerson> EnrollPerson(const EnrollOptions& options) {
   request.set_token_secret(ToString(token.secret.View()));
   CARNET_ASSIGN_OR_RETURN(*request.mutable_csr_pem(), crypto::MakeCertificateRequest(keys.tls, id));
   request.set_public_key(ToString(keys.statement.public_key()));
+  request.set_wrapping_public_key(ToString(keys.wrapping.public_key()));
   request.set_proof(ToString(keys.statement.Sign(exchange::EnrollUserProofMessage(request))));
   CARNET_ASSIGN_OR_RETURN(const v1::EnrollUserResponse answer, Post(token, request));
   CARNET_ASSIGN_OR_RETURN(const v1::UserEnrolled user,

@@ -49,6 +49,10 @@ std::vector<std::string> NotProven(const Report& report) {
     list.push_back(
         "that a model is the sum of the contributions it names: their keys are "
         "destroyed, so no sum was computed again");
+  } else if (report.not_recomputed > 0) {
+    list.push_back(absl::StrCat("that a model is the sum of the contributions it names, for ",
+                                report.not_recomputed,
+                                " aggregations that were not computed again"));
   }
   if (report.operator_only) {
     list.push_back(
@@ -80,7 +84,7 @@ Report Audit(ledger::verifier::LogSource& source, const ledger::verifier::TrustP
   report.made = options.now;
   report.newest = absl::InfinitePast();
   Findings findings;
-  Replay replay(report.numbers, findings, options.decision);
+  Replay replay(report.numbers, findings, options.decision, {options.recompute, options.job});
   const auto take = [&](const TakenRecord& taken) {
     replay.Add(taken.record);
     if (options.progress) {

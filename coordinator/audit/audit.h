@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "coordinator/audit/recompute.h"
 #include "coordinator/audit/report.h"
 #include "ledger/verifier/trust_policy.h"
 #include "ledger/verifier/whole_log.h"
@@ -22,6 +23,8 @@ struct Options {
   // Called after each record with how many are done and how many there are. May be empty.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   std::string decision = {};  // id of the one to be found in Report::retaken; empty: none
+  // For aggregations whose deltas were kept. Empty: none is computed again.
+  Recompute recompute = {};
 };
 
 // Reads the log once, from its first record to its head. Never fails: what is wrong with the source

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "coordinator/audit/recompute.h"
 #include "coordinator/audit/step.h"
 #include "ledger/record_types.h"
 
@@ -66,7 +67,6 @@ void Check(const Step& step, const v1::TransferCut& record);
 void Check(const Step& step, const v1::KeyRetained& record);
 void Check(const Step& step, const v1::Release& record);
 void Check(const Step& step, const v1::LogRead& record);
-void Check(const Step& step, const v1::BridgeVerdict& record);
 
 // ---- shared by several ----
 
@@ -84,6 +84,11 @@ void ExpectRole(const Step& step, const std::string& user_id, const std::set<std
 // A finding for each of `shards` ("dataset/shard") that was withdrawn before.
 void ExpectNotWithdrawn(const Step& step, const std::set<std::string>& shards);
 std::set<std::string> ShardNamesOf(const ShardVersions& versions);
+// The round's key is kept if its decisions ask for it.
+void CheckKept(const Step& step, const Round& round);
+// Has the aggregation computed again, where its deltas were kept, and compares.
+void RecomputeAggregate(const Step& step, const v1::Aggregate& record,
+                        const Recomputation& recomputation);
 // "nothing" for no bytes.
 std::string Hex(const std::string& bytes);
 std::string Hex(const Bytes& bytes);

@@ -253,6 +253,7 @@ void Check(const Step& step, const v1::Aggregate& record) {
               "aggregate",
               absl::StrCat("exactly the contributions that the round closed with: ", List(due)),
               List(named));
+  CheckKept(step, *round);
   const v1::JobSpec& spec = job->submitted.spec();
   const std::string strategy =
       absl::StrCat(spec.strategy().combine(), "/", spec.strategy().weights(), "/",

@@ -526,7 +526,7 @@ void DecideAgain(const Step& step, const ledger::Predicate& predicate) {
 bool IsIndecisive(const ledger::Predicate& predicate) {
   return predicate.Is<v1::Refusal>() || predicate.Is<v1::KeyCreated>() ||
          predicate.Is<v1::ObligationDue>() || predicate.Is<v1::Release>() ||
-         predicate.Is<v1::LogRead>();
+         predicate.Is<v1::LogRead>() || predicate.Is<v1::KeyRetained>();
 }
 
 }  // namespace carnet::coordinator::audit

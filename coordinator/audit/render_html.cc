@@ -99,6 +99,10 @@ void AddJobs(const Report& report, std::string& page) {
                     Code(HexEncode(job.model_sha256)), "</td><td>", job.refusals, "</td></tr>\n");
   }
   absl::StrAppend(&page, "</table>\n");
+  for (const RecomputedRound& round : report.recomputed) {
+    absl::StrAppend(&page, "<p>Round ", round.round, " of ", Code(round.job_id),
+                    " computed again (record ", round.index, "): the same model.</p>\n");
+  }
 }
 
 }  // namespace

@@ -131,6 +131,10 @@ std::string ToText(const Report& report) {
                     HexEncode(job.model_sha256).substr(0, 12), ", ", job.refusals,
                     job.refusals == 1 ? " refusal\n" : " refusals\n");
   }
+  for (const RecomputedRound& round : report.recomputed) {
+    absl::StrAppend(&text, "again   ", round.job_id, " round ", round.round, ": record ",
+                    round.index, " computed again, the same model\n");
+  }
   for (const auto& [name, number] : NamedNumbers(report.numbers)) {
     absl::StrAppend(&text, absl::StrFormat("%10d  %s\n", number, name));
   }
@@ -167,6 +171,11 @@ std::string ToJsonText(const Report& report) {
                     {"model_sha256", HexEncode(job.model_sha256)},
                     {"refusals", job.refusals}});
   }
+  nlohmann::json recomputed = nlohmann::json::array();
+  for (const RecomputedRound& round : report.recomputed) {
+    recomputed.push_back(
+        {{"index", round.index}, {"job_id", round.job_id}, {"round", round.round}});
+  }
   nlohmann::json bundles = nlohmann::json::array();
   for (const BundleInForce& bundle : report.bundles) {
     bundles.push_back({{"index", bundle.index},
@@ -195,6 +204,7 @@ std::string ToJsonText(const Report& report) {
                                {"numbers", std::move(numbers)},
                                {"bundles", std::move(bundles)},
                                {"jobs", std::move(jobs)},
+                               {"recomputed", std::move(recomputed)},
                                {"findings", std::move(findings)},
                                {"findings_left_out", report.findings_left_out},
                                {"not_proven", report.not_proven}};

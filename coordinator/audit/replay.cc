@@ -176,6 +176,9 @@ void Replay::Add(const VerifiedRecord& record) {
     if (!bundles_.empty()) {
       bundles_.back().decisions += numbers_.decisions - before;
     }
+    if (const auto* aggregate = predicate.As<v1::Aggregate>(); aggregate != nullptr) {
+      RecomputeAggregate(step, *aggregate, recomputation_);
+    }
     Fold(step, predicate);
   }
   roots_.push_back(tree_.Root());
@@ -236,6 +239,20 @@ void Replay::FinishJobs(Report& report) const {
   }
 }
 
+void Replay::FinishRecomputation(Report& report) const {
+  report.recomputed = memory_.recomputed;
+  for (const auto& [why, count] : memory_.not_recomputed) {
+    report.not_recomputed += count;
+  }
+  if (state_.retained_keys.empty() && recomputation_.compute == nullptr) {
+    return;
+  }
+  for (const auto& [why, count] : memory_.not_recomputed) {
+    findings_.Add({Severity::kNote, std::nullopt, "recompute", "every aggregation computed again",
+                   absl::StrCat("not recomputed: ", count, ", because ", why)});
+  }
+}
+
 void Replay::Finish(Report& report) const {
   if (state_.size == 0) {
     return;
@@ -247,6 +264,7 @@ void Replay::Finish(Report& report) const {
   report.bundles = bundles_;
   report.retaken = memory_.retaken;
   FinishJobs(report);
+  FinishRecomputation(report);
   if (!stopped_) {
     FinishKeys();
   }

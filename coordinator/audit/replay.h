@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coordinator/audit/findings.h"
+#include "coordinator/audit/recompute.h"
 #include "coordinator/audit/report.h"
 #include "coordinator/audit/step.h"
 #include "coordinator/core/state.h"
@@ -23,8 +24,9 @@ namespace carnet::coordinator::audit {
 class Replay {
  public:
   // `decision`: id of the one to keep for the report; empty: none.
-  Replay(Numbers& numbers, Findings& findings, std::string decision = "")
-      : numbers_(numbers), findings_(findings) {
+  Replay(Numbers& numbers, Findings& findings, std::string decision = "",
+         Recomputation recomputation = {})
+      : numbers_(numbers), findings_(findings), recomputation_(std::move(recomputation)) {
     memory_.wanted = std::move(decision);
   }
 
@@ -48,9 +50,11 @@ class Replay {
   void Fold(const Step& step, const ledger::Predicate& predicate);
   void FinishKeys() const;
   void FinishJobs(Report& report) const;
+  void FinishRecomputation(Report& report) const;
 
   Numbers& numbers_;
   Findings& findings_;
+  const Recomputation recomputation_;
   mutable Memory memory_;
   State state_;
   bool stopped_ = false;

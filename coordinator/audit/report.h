@@ -66,6 +66,13 @@ struct JobChain {
   std::uint64_t refusals = 0;
 };
 
+// An aggregation that was computed again, with the same model.
+struct RecomputedRound {
+  std::uint64_t index = 0;  // of `aggregate`
+  std::string job_id;
+  std::uint32_t round = 0;
+};
+
 struct BundleInForce {
   std::uint64_t index = 0;  // of the record that put it into force
   std::uint64_t revision = 0;
@@ -94,6 +101,8 @@ struct Report {
   Numbers numbers;
   std::vector<BundleInForce> bundles;
   std::vector<JobChain> jobs;
+  std::vector<RecomputedRound> recomputed;  // in the order of the log
+  std::uint64_t not_recomputed = 0;         // aggregations
   std::vector<Finding> findings;  // the gravest first, then by index; at most kFindingsMax
   std::uint64_t findings_left_out = 0;
   std::vector<std::string> not_proven;  // never empty

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "coordinator/audit/findings.h"
@@ -26,6 +27,8 @@ struct Memory {
   std::map<std::string, absl::Time> destruction_ordered;  // keys not yet destroyed
   std::string wanted;                                     // id of the decision to keep; empty: none
   std::optional<Retaken> retaken;  // that decision, once its record was replayed
+  std::vector<RecomputedRound> recomputed;
+  std::map<std::string, std::uint64_t> not_recomputed;  // why -> aggregations
 };
 
 class Step {

@@ -321,10 +321,6 @@ struct RetainKey {
   Bytes encapsulated;
   Bytes wrapped_key;
 };
-// What the organisation's own policy engine answered.
-struct RecordBridgeVerdict {
-  v1::BridgeVerdict verdict;  // all but common
-};
 struct ValueErased {
   std::string vault_id;
 };
@@ -346,7 +342,7 @@ using CommandBody =
                  RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
                  MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased,
                  WithdrawShard, RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel,
-                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict>;
+                 ReadLog, CutTransfer, RetainKey>;
 
 struct Command {
   CommandBody body;

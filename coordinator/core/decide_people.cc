@@ -8,6 +8,7 @@
 #include "coordinator/core/policy_life.h"
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
+#include "crypto/x25519.h"
 #include "policies/jurisdictions.h"
 
 namespace carnet::coordinator {
@@ -135,7 +136,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const EnrollUser& command) {
     const User& used = state.users.at(invitation->second.user_id);
     // The same keys ask again: the answer was lost on its way.
     if (used.public_key == command.public_key && used.tls_spki_sha256 == command.tls_spki_sha256 &&
-        !used.revoked) {
+        used.wrapping_public_key == command.wrapping_public_key && !used.revoked) {
       return std::move(drafts).Answer(used.index);
     }
     return absl::AlreadyExistsError(
@@ -152,6 +153,10 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const EnrollUser& command) {
   if (command.public_key.size() != crypto::kEd25519PublicKeyBytes ||
       command.tls_spki_sha256.size() != kDigestBytes) {
     return absl::InvalidArgumentError("a person has an Ed25519 key and a P-256 key");
+  }
+  if (!command.wrapping_public_key.empty() &&
+      command.wrapping_public_key.size() != crypto::kX25519KeyBytes) {
+    return absl::InvalidArgumentError("a person's key to wrap for is X25519");
   }
   for (const auto& [id, user] : state.users) {
     if (user.public_key == command.public_key) {

@@ -7,6 +7,7 @@
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/plan.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/retained.h"
 #include "coordinator/core/tasks.h"
 #include "coordinator/core/withdrawal.h"
 
@@ -90,6 +91,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
   if (plan.members.size() < spec.rounds().cohort().min()) {
     return std::move(drafts).Done();
   }
+  CARNET_RETURN_IF_ERROR(RetentionFor(drafts.state(), plan.obligations).status());
   drafts.Add(
       RoundKey(drafts.state(), command, command.round_key_id, "round", command.round_public_key));
   drafts.Add(RoundKey(drafts.state(), command, command.model.key_id(), "round-model", {}));
@@ -256,6 +258,10 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordAggregate& command) 
     return absl::FailedPreconditionError("this round is not closed");
   }
   const Round& round = *job->round;
+  CARNET_ASSIGN_OR_RETURN(const auto retention, RetentionDue(drafts.state(), round));
+  if (retention.has_value()) {
+    return absl::FailedPreconditionError("the round's key is to be kept first");
+  }
   v1::Aggregate record;
   record.set_job_id(job->id);
   record.set_round(command.round);

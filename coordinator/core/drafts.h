@@ -138,7 +138,6 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReleaseModel& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReadLog& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RetainKey& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordBridgeVerdict& command);
 
 // ---- shared by several ----
 

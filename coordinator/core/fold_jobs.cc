@@ -5,6 +5,7 @@
 #include "coordinator/core/counters.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/retained.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -149,6 +150,30 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::RoundOpened& reco
   return absl::OkStatus();
 }
 
+namespace {
+
+// Receipts of old rounds go, but for those of rounds whose deltas are kept: they name the deltas.
+void TrimReceipts(const State& state, Job* job) {
+  if (job->receipts.size() <= kReceiptRoundsKept) {
+    return;
+  }
+  const std::set<std::uint32_t> retained = RetainedRounds(state, job->id, state.last);
+  std::size_t plain = 0;
+  for (const auto& [round, receipts] : job->receipts) {
+    plain += retained.count(round) == 0 ? 1 : 0;
+  }
+  for (auto it = job->receipts.begin(); it != job->receipts.end() && plain > kReceiptRoundsKept;) {
+    if (retained.count(it->first) != 0) {
+      ++it;
+    } else {
+      it = job->receipts.erase(it);
+      --plain;
+    }
+  }
+}
+
+}  // namespace
+
 absl::Status Fold(State& state, std::uint64_t index, const v1::Contribution& record) {
   CARNET_ASSIGN_OR_RETURN(Round* const round, RoundOf(state, index, record));
   Contribution contribution;
@@ -157,11 +182,11 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Contribution& rec
   contribution.sealed_bytes = record.sealed_bytes();
   contribution.metrics.insert(record.metrics().begin(), record.metrics().end());
   Job& job = state.jobs.at(record.job_id());
-  job.receipts[record.round()][record.worker_id()] = {record.attempt(), index,
-                                                      record.sealed_sha256()};
-  while (job.receipts.size() > kReceiptRoundsKept) {
-    job.receipts.erase(job.receipts.begin());
+  auto& receipts = job.receipts[record.round()];
+  if (receipts.empty()) {
+    TrimReceipts(state, &job);
   }
+  receipts[record.worker_id()] = {record.attempt(), index, record.sealed_sha256()};
   round->contributions[record.worker_id()] = std::move(contribution);
   job.traffic[{RegionJurisdiction(state, record.worker_id()), state.genesis.home_jurisdiction()}] +=
       record.sealed_bytes();

@@ -11,6 +11,7 @@
 #include "coordinator/core/plan.h"
 #include "coordinator/core/policy_life.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/retained.h"
 #include "coordinator/core/withdrawal.h"
 
 namespace carnet::coordinator {
@@ -31,6 +32,7 @@ class Reconciler {
       }
     }
     ReconcileKeys();
+    ReconcileRetained();
     ReconcileRotations();
     ReconcileErasures();
     ReconcileStagings();
@@ -113,6 +115,19 @@ class Reconciler {
       Want(absl::StrCat("abandon/", name),
            RunCommand{AbandonRound{job.id, reasons::kStorageFault}});
     } else {
+      Combine(job, round, name);
+    }
+  }
+
+  // First the round's key is kept, if somebody may open the deltas later: it goes with the round.
+  void Combine(const Job& job, const Round& round, const std::string& name) {
+    const auto retention = RetentionDue(state_, round);
+    if (!retention.ok()) {
+      Want(absl::StrCat("abandon/", name), RunCommand{AbandonRound{job.id, kNotRetainable}});
+    } else if (retention->has_value()) {
+      Want(absl::StrCat("retain/", name),
+           AggregateRound{job.id, round.opened.round(), round.opened.attempt()});
+    } else {
       Want(absl::StrCat("aggregate/", name, "/", round.storage_faults.size()),
            AggregateRound{job.id, round.opened.round(), round.opened.attempt()});
     }
@@ -190,6 +205,10 @@ class Reconciler {
       Wait(job, absl::StrCat("eligible workers: ", plan.members.size(), " of ", min));
       return;
     }
+    if (const auto retention = RetentionFor(state_, plan.obligations); !retention.ok()) {
+      Wait(job, std::string(retention.status().message()));
+      return;
+    }
     const std::uint32_t round = job.rounds_done + 1;
     const std::uint32_t attempt = job.attempts_used + 1;
     Want(absl::StrCat("prepare/", job.id, "/", round, "/", attempt),
@@ -207,6 +226,23 @@ class Reconciler {
       // The key of the effect names its first key: later orders wait for the next turn.
       const std::string name = absl::StrCat("destroy/", ordered.front());
       Want(name, DestroyKeys{std::move(ordered)});
+    }
+  }
+
+  // Deltas that were kept for somebody go when their time is over. The effect is named after that
+  // time, so that one who sweeps knows what he swept for.
+  void ReconcileRetained() {
+    absl::Time newest = absl::InfinitePast();
+    for (const auto& [id, kept] : state_.retained_keys) {
+      const absl::Time until = ToTime(kept.terms.until());
+      if (now_ < until) {
+        WakeAt(until);
+      } else {
+        newest = std::max(newest, until);
+      }
+    }
+    if (newest != absl::InfinitePast()) {
+      Want(absl::StrCat("sweep/", absl::ToUnixSeconds(newest)), DestroyKeys{});
     }
   }
 

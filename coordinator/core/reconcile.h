@@ -27,13 +27,13 @@ struct PrepareEvaluation {
   std::uint32_t round = 0;
   std::uint32_t attempt = 0;
 };
-// Combine a closed round; then RecordAggregate or StorageFault.
+// Combine a closed round (after RetainKey, if asked for); then RecordAggregate or StorageFault.
 struct AggregateRound {
   std::string job_id;
   std::uint32_t round = 0;
   std::uint32_t attempt = 0;
 };
-// Destroy key files whose destruction is ordered; then KeysDestroyed.
+// Destroy key files whose destruction is ordered; then KeysDestroyed. No keys: sweep files alone.
 struct DestroyKeys {
   std::vector<std::string> key_ids;
 };

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/retained.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -95,12 +96,22 @@ std::map<BlobId, std::uint64_t> NeededBlobs(const State& state) {
 }
 
 std::set<BlobId> KeptBlobs(const State& state) {
+  return KeptBlobsAt(state, state.last);
+}
+
+std::set<BlobId> KeptBlobsAt(const State& state, absl::Time now) {
   std::set<BlobId> kept;
   for (const auto& [id, size] : NeededBlobs(state)) {
     kept.insert(id);
   }
   for (const auto& [id, job] : state.jobs) {
     AddKept(job, &kept);
+  }
+  for (const RetainedRound& round : RetainedBlobs(state, now)) {
+    kept.insert(round.deltas.begin(), round.deltas.end());
+    if (round.base_model.has_value()) {
+      kept.insert(*round.base_model);
+    }
   }
   return kept;
 }

@@ -26,7 +26,7 @@ struct BlobId {
 // not 0.
 std::map<BlobId, std::uint64_t> NeededBlobs(const State& state);
 
-// Model files that are kept: those needed, and what each job's `keep` asks for (last, best, every).
+// Files kept when the last record came: those needed, each job's `keep`, and retained rounds.
 std::set<BlobId> KeptBlobs(const State& state);
 
 // Names of the rounds (job/round/attempt) and stagings whose artifacts may still arrive.

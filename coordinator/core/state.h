@@ -249,9 +249,8 @@ struct State {
   std::map<std::string, RetainedKey> retained_keys;  // by key id
   // The newest by (user id, model digest, raw); each counts until it expires.
   std::map<std::pair<std::string, std::string>, ReleaseOnRecord> releases;
-  std::map<std::string, ReadingOnRecord> readings;           // the newest by user id
-  std::map<std::string, v1::BridgeVerdict> bridge_verdicts;  // the newest by BridgeKey
-  std::set<std::string> cut_tickets;                         // nothing moves under these any more
+  std::map<std::string, ReadingOnRecord> readings;  // the newest by user id
+  std::set<std::string> cut_tickets;                // nothing moves under these any more
   // The record in force of each registered name: "supplier/lion", "region/sg", "dataset/digits".
   std::map<std::string, std::uint64_t> registered;
   std::map<std::string, Job> jobs;
@@ -277,9 +276,6 @@ struct State {
   std::string OperatorOf(const std::string& region) const;
 };
 
-// What a verdict of the bridge is about: flow, job and worker.
-std::string BridgeKey(const v1::Flow& flow, const std::string& job_id,
-                      const std::string& worker_id);
 // "dataset/shard".
 std::string ShardKey(const std::string& dataset, const std::string& shard);
 // The class of a shard as `worker_id` holds it: unknown when its copy is not the registered one.

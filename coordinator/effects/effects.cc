@@ -1,19 +1,24 @@
 #include "coordinator/effects/effects.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/files.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/retained.h"
 #include "coordinator/effects/combine_round.h"
 #include "crypto/hash.h"
 #include "crypto/sealed.h"
 #include "crypto/x25519.h"
 #include "exchange/artifact.h"
 #include "exchange/expected.h"
+#include "exchange/retained_key.h"
 #include "exchange/sealing.h"
 #include "model/safetensors.h"
 
@@ -23,6 +28,15 @@ namespace {
 std::string NewKeyId(Rng& rng) {
   const Bytes random = RandomBytes(rng, kIdRandomBytes);
   return MakeId("k", std::span<const std::uint8_t, kIdRandomBytes>(random.data(), kIdRandomBytes));
+}
+
+absl::StatusOr<crypto::HpkeSealed> WrapRoundKey(const crypto::KeyFiles& keys,
+                                                const std::string& key_id, const Bytes& person,
+                                                Rng& rng) {
+  CARNET_ASSIGN_OR_RETURN(const crypto::X25519PublicKey recipient,
+                          crypto::ToX25519PublicKey(person));
+  CARNET_ASSIGN_OR_RETURN(const crypto::X25519KeyPair round_key, ReadRoundKey(keys, key_id));
+  return exchange::WrapRetainedKey(round_key, key_id, recipient, rng);
 }
 
 }  // namespace
@@ -56,7 +70,8 @@ void FileEffects::Start(const Effect& effect, const State& state, Done done) {
              aggregate != nullptr) {
     StartAggregate(effect.key, *aggregate, state, std::move(done));
   } else if (const auto* destroy = std::get_if<DestroyKeys>(&effect.body); destroy != nullptr) {
-    StartDestroyKeys(*destroy, state, std::move(done));
+    destroy->key_ids.empty() ? StartSweep(effect.key, state, std::move(done))
+                             : StartDestroyKeys(*destroy, state, std::move(done));
   } else if (const auto* erase = std::get_if<DestroyValue>(&effect.body); erase != nullptr) {
     StartDestroyValue(*erase, std::move(done));
   } else {
@@ -181,6 +196,11 @@ void FileEffects::StartPrepareEvaluation(const PrepareEvaluation& effect, const 
 
 void FileEffects::StartAggregate(const std::string& key, const AggregateRound& effect,
                                  const State& state, Done done) {
+  const Round& round = *state.jobs.at(effect.job_id).round;
+  if (const auto retention = RetentionDue(state, round); retention.ok() && retention->has_value()) {
+    StartRetain(effect, (*retention)->person, state, std::move(done));
+    return;
+  }
   auto cancelled = std::make_shared<std::atomic<bool>>(false);
   {
     const MutexLock lock(mutex_);
@@ -206,6 +226,50 @@ void FileEffects::StartAggregate(const std::string& key, const AggregateRound& e
           return {};
         }
         return {*std::move(next)};
+      });
+}
+
+void FileEffects::StartRetain(const AggregateRound& effect, const std::string& person,
+                              const State& state, Done done) {
+  RetainKey retain;
+  retain.job_id = effect.job_id;
+  retain.key_id = state.jobs.at(effect.job_id).round->opened.round_key_id();
+  retain.kept_for = person;
+  const Bytes public_key = state.users.at(person).wrapping_public_key;
+  RunOn(storage_, std::move(done),
+        [this, retain = std::move(retain), public_key]() mutable -> std::vector<CommandBody> {
+          const absl::StatusOr<crypto::HpkeSealed> wrapped =
+              WrapRoundKey(keys_, retain.key_id, public_key, rng_);
+          if (!wrapped.ok()) {
+            Log(LogLevel::kError, "key.not_retained",
+                {{"job", retain.job_id}, {"key", retain.key_id}, {"why", wrapped.status()}});
+            return {};
+          }
+          retain.encapsulated.assign(wrapped->encapsulated.begin(), wrapped->encapsulated.end());
+          retain.wrapped_key = wrapped->ciphertext;
+          return {std::move(retain)};
+        });
+}
+
+void FileEffects::StartSweep(const std::string& key, const State& state, Done done) {
+  // It stays wanted, because no record says that files went; once is enough.
+  if (std::exchange(swept_, key) == key) {
+    done({});
+    return;
+  }
+  absl::Time until = absl::InfinitePast();
+  std::int64_t seconds = 0;
+  if (absl::SimpleAtoi(absl::StripPrefix(key, "sweep/"), &seconds)) {
+    until = absl::FromUnixSeconds(seconds + 1);
+  }
+  RunOn(
+      storage_, std::move(done),
+      [this, kept = KeptBlobsAt(state, std::max(state.last, until))]() -> std::vector<CommandBody> {
+        if (const absl::Status status = blobs_.Sweep(kept); !status.ok()) {
+          // The end of the next round, or the next start, sweeps again.
+          Log(LogLevel::kWarning, "blobs.not_swept", {{"why", status}});
+        }
+        return {};
       });
 }
 

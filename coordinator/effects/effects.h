@@ -44,6 +44,9 @@ class FileEffects final : public Effects {
   void StartPrepareEvaluation(const PrepareEvaluation& effect, const State& state, Done done);
   void StartAggregate(const std::string& key, const AggregateRound& effect, const State& state,
                       Done done);
+  void StartRetain(const AggregateRound& effect, const std::string& person, const State& state,
+                   Done done);
+  void StartSweep(const std::string& key, const State& state, Done done);
   void StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done);
   void StartDestroyValue(const DestroyValue& effect, Done done);
   void RunOn(BoundedExecutor& executor, Done done,
@@ -55,6 +58,7 @@ class FileEffects final : public Effects {
   Rng& rng_;
   BoundedExecutor& storage_;
   BoundedExecutor& aggregation_;
+  std::string swept_;  // name of the newest sweep; on the strand only
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<std::atomic<bool>>> cancelled_ CARNET_GUARDED_BY(mutex_);
 };

@@ -8,6 +8,8 @@
 #include "coordinator/http/enrolment.h"
 #include "coordinator/rpc/task_message.h"
 #include "crypto/hash.h"
+#include "crypto/hpke.h"
+#include "crypto/x25519.h"
 #include "exchange/enrolment.h"
 #include "ledger/record.h"
 
@@ -17,8 +19,15 @@ namespace {
 constexpr std::size_t kBodyBytesMax = std::size_t{64} * 1024;
 constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
 
+// Whether something can be wrapped for this key: HPKE refuses one of low order.
+absl::Status CheckWrappingKey(const std::string& public_key, Rng& rng) {
+  CARNET_ASSIGN_OR_RETURN(const crypto::X25519PublicKey key,
+                          crypto::ToX25519PublicKey(AsBytes(public_key)));
+  return crypto::HpkeSeal(key, {}, {}, key, rng).status();
+}
+
 absl::StatusOr<EnrollUser> CheckEnrollUser(const v1::EnrollUserRequest& request,
-                                           const crypto::CertificateRequest& csr) {
+                                           const crypto::CertificateRequest& csr, Rng& rng) {
   CARNET_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   CARNET_ASSIGN_OR_RETURN(const crypto::Ed25519PublicKey key,
                           crypto::ToEd25519PublicKey(AsBytes(request.public_key())));
@@ -29,12 +38,16 @@ absl::StatusOr<EnrollUser> CheckEnrollUser(const v1::EnrollUserRequest& request,
   if (csr.id.kind() != crypto::SpiffeKind::kUser) {
     return absl::PermissionDeniedError("the certificate request names no person");
   }
+  if (!request.wrapping_public_key().empty()) {
+    CARNET_RETURN_IF_ERROR(CheckWrappingKey(request.wrapping_public_key(), rng));
+  }
   EnrollUser command;
   const Digest token_sha256 = crypto::Sha256(AsBytes(request.token_secret()));
   command.token_sha256.assign(token_sha256.begin(), token_sha256.end());
   const Digest spki_sha256 = crypto::Sha256(csr.spki);
   command.tls_spki_sha256.assign(spki_sha256.begin(), spki_sha256.end());
   command.public_key = ToBytes(request.public_key());
+  command.wrapping_public_key = ToBytes(request.wrapping_public_key());
   command.asked_id = csr.id.user();
   return command;
 }
@@ -58,8 +71,8 @@ void Enrolment::OnEnrollUser(HttpRequest http, HttpServer::Done done) {
   const absl::StatusOr<crypto::CertificateRequest> csr =
       status.ok() ? crypto::VerifyCertificateRequest(request.csr_pem())
                   : absl::StatusOr<crypto::CertificateRequest>(status);
-  absl::StatusOr<EnrollUser> command =
-      csr.ok() ? CheckEnrollUser(request, *csr) : absl::StatusOr<EnrollUser>(csr.status());
+  absl::StatusOr<EnrollUser> command = csr.ok() ? CheckEnrollUser(request, *csr, services_.rng)
+                                                : absl::StatusOr<EnrollUser>(csr.status());
   if (!command.ok()) {
     done(ErrorResponse(command.status()));
     return;

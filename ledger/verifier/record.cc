@@ -67,7 +67,6 @@ const std::map<std::string, SubjectRule>& SubjectRules() {
       {"key-retained", {Rule::kHashOfField, {"key_id"}}},
       {"release", {Rule::kDigestField, {"model_sha256"}}},
       {"log-read", {Rule::kHashOfField, {"reader"}}},
-      {"bridge-verdict", {Rule::kDigestField, {"question_sha256"}}},
       {"erasure-done", {Rule::kHashOfField, {"vault_id"}}},
       {"job-submitted", {Rule::kDigestField, {"spec_sha256"}}},
       {"round-opened", {Rule::kDigestField, {"model_sha256"}}},

@@ -83,13 +83,15 @@ ledger::verifier::TrustPolicy WriteLog(const World& world, const std::filesystem
   return *policy;
 }
 
-audit::Report AuditWorld(const World& world) {
+audit::Report AuditWorld(const World& world, const audit::Recompute& recompute) {
   const testing_ledger::TempDir dir;
   const ledger::verifier::TrustPolicy policy = WriteLog(world, dir.path());
   const auto source = ledger::StateSource::Open(dir.path());
   REQUIRE(source.ok());
-  return audit::Audit(**source, policy,
-                      {.now = world.now(), .old_heads = {}, .job = {}, .progress = {}});
+  audit::Options options;
+  options.now = world.now();
+  options.recompute = recompute;
+  return audit::Audit(**source, policy, options);
 }
 
 std::string TextOf(const audit::Report& report) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "coordinator/audit/recompute.h"
 #include "coordinator/audit/report.h"
 #include "ledger/verifier/trust_policy.h"
 #include "scenario/world.h"
@@ -20,7 +21,7 @@ SubmitEvaluation Evaluate(World& world, const std::string& job);
 
 // Writes the world's log into `state_dir`, which exists; returns the policy that trusts it.
 ledger::verifier::TrustPolicy WriteLog(const World& world, const std::filesystem::path& state_dir);
-audit::Report AuditWorld(const World& world);
+audit::Report AuditWorld(const World& world, const audit::Recompute& recompute = {});
 
 // All findings as text, for INFO.
 std::string TextOf(const audit::Report& report);

@@ -10,6 +10,7 @@
 #include "coordinator/core/apply.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/retained.h"
 #include "crypto/hash.h"
 #include "ledger/note.h"
 #include "policies/loader.h"
@@ -257,6 +258,7 @@ absl::StatusOr<Decided> World::Do(CommandBody body, const std::string& request_i
 Agenda World::Look() const {
   Running running;
   running.live = live;
+  running.effects = swept_;
   return Reconcile(state_, running, std::max(now_, state_.last));
 }
 
@@ -293,9 +295,19 @@ Agenda World::Settle() {
         next = open;
       } else if (auto* aggregate = std::get_if<AggregateRound>(&effect.body);
                  aggregate != nullptr) {
-        next = RecordAggregate{
-            aggregate->job_id, aggregate->round, aggregate->attempt, Random(32), 1000, {}};
+        const Round& round = *state_.jobs.at(aggregate->job_id).round;
+        if (const auto due = RetentionDue(state_, round); due.ok() && due->has_value()) {
+          next = RetainKey{aggregate->job_id, round.opened.round_key_id(), (*due)->person,
+                           Random(32), Bytes(48, 7)};
+        } else {
+          next = RecordAggregate{
+              aggregate->job_id, aggregate->round, aggregate->attempt, Random(32), 1000, {}};
+        }
       } else if (auto* destroy = std::get_if<DestroyKeys>(&effect.body); destroy != nullptr) {
+        if (destroy->key_ids.empty()) {
+          swept_.insert(effect.key);
+          continue;
+        }
         next = KeysDestroyed{destroy->key_ids};
       } else if (auto* erase = std::get_if<DestroyValue>(&effect.body); erase != nullptr) {
         next = ValueErased{erase->vault_id};

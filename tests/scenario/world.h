@@ -5,6 +5,7 @@
 #define CARNET_TESTS_SCENARIO_WORLD_H_
 
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,6 +102,7 @@ class World {
   std::uint64_t seed_;
   std::uint64_t draws_ = 0;
   absl::Time now_;
+  std::set<std::string> swept_;  // sweeps that were made
   State state_;
   std::vector<ledger::Record> log_;
   std::vector<v1::SignedRecord> signed_log_;
