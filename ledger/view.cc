@@ -34,7 +34,11 @@ v1::InclusionProof ToProto(std::uint64_t index, std::uint64_t size,
 }  // namespace
 
 LogView::LogView(NoteKey key, std::unique_ptr<Store> store, SignedHead head)
-    : key_(std::move(key)), store_(std::move(store)), head_(std::move(head)), keys_(key_) {}
+    : key_(std::move(key)),
+      store_(std::move(store)),
+      trees_(*store_),
+      head_(std::move(head)),
+      keys_(key_) {}
 
 absl::StatusOr<std::unique_ptr<LogView>> LogView::OpenReadOnly(
     const std::filesystem::path& state_dir) {
@@ -125,6 +129,10 @@ HashReader LogView::TreeReader() const {
   };
 }
 
+HashReader LogView::ProofReader() const {
+  return [this](unsigned level, std::uint64_t index) { return trees_.Node(level, index); };
+}
+
 absl::StatusOr<v1::SignedRecord> LogView::ReadRecord(std::uint64_t index) const {
   CARNET_ASSIGN_OR_RETURN(std::vector<StoredRecord> records, ReadRange(index, 1));
   return std::move(records.front().record);
@@ -171,7 +179,7 @@ absl::StatusOr<v1::InclusionProof> LogView::InclusionProof(std::uint64_t index,
     return Beyond();
   }
   CARNET_ASSIGN_OR_RETURN(const std::vector<Digest> path,
-                          InclusionPath(index, tree_size, TreeReader()));
+                          InclusionPath(index, tree_size, ProofReader()));
   return ToProto(index, tree_size, path);
 }
 
@@ -181,7 +189,7 @@ absl::StatusOr<v1::ConsistencyProof> LogView::ConsistencyProof(std::uint64_t old
     return Beyond();
   }
   CARNET_ASSIGN_OR_RETURN(const std::vector<Digest> path,
-                          ConsistencyPath(old_size, new_size, TreeReader()));
+                          ConsistencyPath(old_size, new_size, ProofReader()));
   v1::ConsistencyProof proof;
   proof.set_old_size(old_size);
   proof.set_new_size(new_size);

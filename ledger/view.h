@@ -21,6 +21,7 @@
 #include "ledger/published.h"
 #include "ledger/record.h"
 #include "ledger/store.h"
+#include "ledger/tile_trees.h"
 #include "ledger/tiles.h"
 
 namespace carnet::ledger {
@@ -91,6 +92,9 @@ class LogView {
   LogView(NoteKey key, std::unique_ptr<Store> store, SignedHead head);
   absl::StatusOr<Proven> ProveUnder(std::uint64_t index, SignedHead head) const;
   HashReader TreeReader() const;  // over the stored tiles; each call has its own cache
+  // The same with a cache that all calls share (tile_trees.h): for proofs, which their reader
+  // checks, not for checking what is stored.
+  HashReader ProofReader() const;
   void SetHead(SignedHead head) CARNET_EXCLUDES(mutex_);
   void SetKeys(LogKeys keys) CARNET_EXCLUDES(mutex_);
   void SetPublished(Published published) CARNET_EXCLUDES(mutex_);
@@ -99,6 +103,7 @@ class LogView {
  private:
   const NoteKey key_;
   const std::unique_ptr<Store> store_;
+  mutable TileTrees trees_;
   mutable Mutex mutex_;
   SignedHead head_ CARNET_GUARDED_BY(mutex_);
   LogKeys keys_ CARNET_GUARDED_BY(mutex_);

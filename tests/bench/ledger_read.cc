@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <limits>
 
 #include "absl/strings/str_format.h"
 #include "base/parallel.h"
@@ -24,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kBatch = 1000;
 constexpr int kProofs = 20'000;
+constexpr int kRestarts = 3;  // the best counts, for us and for the raw read alike
 constexpr double kProofsPerSecond = 10'000;
 // Per million records.
 constexpr double kColdSeconds = 10;
@@ -145,31 +147,50 @@ absl::StatusOr<std::vector<Figure>> MeasureProofs(const SyntheticLog& synthetic)
   return std::vector<Figure>{proofs, cold, signed_one, signed_all};
 }
 
-absl::StatusOr<std::vector<Figure>> MeasureRestart(const SyntheticLog& synthetic) {
-  double raw_s = 0;
-  {
-    CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(synthetic.state_dir()));
-    const auto start = Clock::now();
-    for (std::uint64_t index = 0; index < log->Size(); index += kBatch) {
-      const std::uint64_t count = std::min<std::uint64_t>(kBatch, log->Size() - index);
-      CARNET_ASSIGN_OR_RETURN(const auto records, log->ReadRange(index, count));
-      for (const ledger::StoredRecord& stored : records) {
-        static_cast<void>(crypto::Sha256(AsBytes(stored.record.statement())));
-        static_cast<void>(crypto::Sha256(AsBytes(stored.entry)));
-      }
+namespace {
+
+// Reading and hashing the log's bytes, and nothing else.
+absl::StatusOr<double> TimeRawRead(const SyntheticLog& synthetic) {
+  CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(synthetic.state_dir()));
+  const auto start = Clock::now();
+  for (std::uint64_t index = 0; index < log->Size(); index += kBatch) {
+    const std::uint64_t count = std::min<std::uint64_t>(kBatch, log->Size() - index);
+    CARNET_ASSIGN_OR_RETURN(const auto records, log->ReadRange(index, count));
+    for (const ledger::StoredRecord& stored : records) {
+      static_cast<void>(crypto::Sha256(AsBytes(stored.record.statement())));
+      static_cast<void>(crypto::Sha256(AsBytes(stored.entry)));
     }
-    raw_s = SecondsSince(start);
   }
+  return SecondsSince(start);
+}
+
+absl::StatusOr<double> TimeRestart(const SyntheticLog& synthetic, std::uint64_t* records) {
   const auto start = Clock::now();
   CARNET_ASSIGN_OR_RETURN(const auto log, synthetic.Open());
   CARNET_ASSIGN_OR_RETURN(const coordinator::State state, coordinator::FoldLedger(*log));
+  *records = state.size;
+  return SecondsSince(start);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Figure>> MeasureRestart(const SyntheticLog& synthetic) {
+  double raw_s = std::numeric_limits<double>::infinity();
+  double restart_s = raw_s;
+  std::uint64_t records = 0;
+  for (int run = 0; run < kRestarts; ++run) {
+    CARNET_ASSIGN_OR_RETURN(const double raw, TimeRawRead(synthetic));
+    CARNET_ASSIGN_OR_RETURN(const double restart, TimeRestart(synthetic, &records));
+    raw_s = std::min(raw_s, raw);
+    restart_s = std::min(restart_s, restart);
+  }
   Figure figure;
   figure.bar = "B10";
   figure.unit = "s";
-  figure.figure = SecondsSince(start);
+  figure.figure = restart_s;
   figure.what =
-      absl::StrFormat("restart with %d records (raw read and hash %.1f s)", state.size, raw_s);
-  figure.limit = kRestartSeconds * Millions(*log);
+      absl::StrFormat("restart with %d records (raw read and hash %.1f s)", records, raw_s);
+  figure.limit = kRestartSeconds * static_cast<double>(records) / 1e6;
   figure.at_most = 1.0;
   return std::vector<Figure>{figure};
 }
