@@ -186,34 +186,43 @@ TEST_CASE("Site policies: a bundle without the approvals that it needs is refuse
   std::string words = "needs 2 of dpo, legal, and 1 that count";
   bool named = true;
   SECTION("the author's own") {
+    SUCCEED();
     second.set_approver(kOperator);
     key = *crypto::Ed25519KeyPair::FromSeed(desk.world.user_key().seed());
   }
   SECTION("by somebody without the role") {
+    SUCCEED();
     second.set_approver(desk.cleo.id);
     key = desk.cleo.Key();
   }
   SECTION("in a role that nobody asked for") {
+    SUCCEED();
     second = desk.Draft(desk.cleo.id, "compliance");
     key = desk.cleo.Key();
   }
   SECTION("of another report") {
+    SUCCEED();
     second.set_report_sha256(std::string(32, 'r'));
   }
   SECTION("of another bundle") {
+    SUCCEED();
     second.set_subject_sha256(std::string(32, 's'));
   }
   SECTION("of another kind") {
+    SUCCEED();
     second.set_kind(kApprovalOfJob);
   }
   SECTION("that has expired") {
+    SUCCEED();
     *second.mutable_expires() = ToTimestamp(desk.world.now());
   }
   SECTION("the same person twice") {
+    SUCCEED();
     second = desk.Draft(desk.ann.id, "legal");
     key = desk.ann.Key();
   }
   SECTION("one that the record does not name") {
+    SUCCEED();
     named = false;
   }
   const std::uint64_t one = desk.Forge(desk.Draft(desk.ann.id, "legal"), desk.ann.Key());
