@@ -20,12 +20,9 @@
   X(ShardStaged, kCoordinator)           \
   X(StagingOrdered, kCoordinator)        \
   X(StagingAbandoned, kCoordinator)      \
-  X(ShardWithdrawn, kCoordinator)        \
-  X(TransferCut, kCoordinator)           \
   X(KeyCreated, kCoordinator)            \
   X(KeyDestructionOrdered, kCoordinator) \
   X(KeyDestroyed, kCoordinator)          \
-  X(KeyRetained, kCoordinator)           \
   X(KeyRotated, kCoordinator)            \
   X(Erasure, kCoordinator)               \
   X(ErasureDone, kCoordinator)           \
@@ -44,9 +41,6 @@
   X(EvaluationAbandoned, kCoordinator)   \
   X(TaskFailed, kCoordinator)            \
   X(Refusal, kCoordinator)               \
-  X(Release, kCoordinator)               \
-  X(LogRead, kCoordinator)               \
-  X(BridgeVerdict, kCoordinator)         \
   X(ClockAccepted, kCoordinator)         \
   X(UserInvited, kCoordinator)           \
   X(UserRoleChanged, kCoordinator)       \

@@ -139,15 +139,6 @@ Subjects Derive(const v1::KeyDestructionOrdered& keys) {
 Subjects Derive(const v1::KeyDestroyed& keys) {
   return KeyIds(keys.key_ids());
 }
-Subjects Derive(const v1::ShardWithdrawn& withdrawn) {
-  return One(absl::StrCat(withdrawn.dataset(), "/", withdrawn.shard()), withdrawn.sha256());
-}
-Subjects Derive(const v1::TransferCut& cut) {
-  return OneHashed("ticket", cut.ticket_id());
-}
-Subjects Derive(const v1::KeyRetained& key) {
-  return OneHashed("key", key.key_id());
-}
 Subjects Derive(const v1::KeyRotated& rotated) {
   return OneHashed("public-key", rotated.new_public_key());
 }
@@ -183,15 +174,6 @@ Subjects Derive(const v1::EvaluationOpened& evaluation) {
 }
 Subjects Derive(const v1::Evaluation& evaluation) {
   return One("model", evaluation.model_sha256());
-}
-Subjects Derive(const v1::Release& release) {
-  return One("model", release.model_sha256());
-}
-Subjects Derive(const v1::LogRead& read) {
-  return OneHashed("reader", read.reader());
-}
-Subjects Derive(const v1::BridgeVerdict& verdict) {
-  return One("question", verdict.question_sha256());
 }
 Subjects Derive(const v1::Refusal& refusal) {
   std::vector<Subject> subjects;

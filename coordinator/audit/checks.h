@@ -61,12 +61,6 @@ void Check(const Step& step, const v1::PeopleCounted& record);
 void Check(const Step& step, const v1::ObligationDue& record);
 void Check(const Step& step, const v1::ObligationMet& record);
 void Check(const Step& step, const v1::ObligationLate& record);
-void Check(const Step& step, const v1::ShardWithdrawn& record);
-void Check(const Step& step, const v1::TransferCut& record);
-void Check(const Step& step, const v1::KeyRetained& record);
-void Check(const Step& step, const v1::Release& record);
-void Check(const Step& step, const v1::LogRead& record);
-void Check(const Step& step, const v1::BridgeVerdict& record);
 
 // ---- shared by several ----
 

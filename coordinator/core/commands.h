@@ -71,8 +71,6 @@ struct InviteUser {
   Bytes token_sha256;
   std::set<std::string> roles;
   absl::Time expires;
-  std::string jurisdiction = {};  // where the person works
-  std::string organisation = {};  // whom the person works for
 };
 // An approval of any kind but role, which GrantRole takes.
 struct RecordApproval {
@@ -117,47 +115,12 @@ struct WithdrawPolicy {
   Bytes bundle_sha256;
 };
 
-// No later round uses the shard.
-struct WithdrawShard {
-  std::string user_id;
-  std::string dataset;
-  std::string shard;
-  std::string reason;
-};
-// A new entry of the registry, or the whole of one anew.
-struct RegisterSupplier {
-  std::string user_id;
-  std::string supplier;
-  v1::SupplierConfig terms;
-};
-struct RegisterRegion {
-  std::string user_id;
-  std::string region;
-  v1::RegionConfig terms;
-};
-struct RegisterDataset {
-  std::string user_id;
-  std::string dataset;
-  std::vector<v1::ShardRegistration> shards;
-};
-// A model of the job goes to the person who asks, and its manifest with it.
-struct ReleaseModel {
-  std::string user_id;
-  std::string job_id;
-  std::uint32_t round = 0;  // 0: the newest
-};
-// Statements go to the person who asks.
-struct ReadLog {
-  std::string user_id;
-};
-
 // ---- asked by somebody with a token ----
 struct EnrollUser {
   Bytes token_sha256;
-  Bytes tls_spki_sha256;           // of the CSR
-  Bytes public_key;                // Ed25519, possession proved
-  std::string asked_id;            // the user id that the CSR names
-  Bytes wrapping_public_key = {};  // X25519; empty: none
+  Bytes tls_spki_sha256;  // of the CSR
+  Bytes public_key;       // Ed25519, possession proved
+  std::string asked_id;   // the user id that the CSR names
 };
 
 struct OpenCounter {
@@ -211,15 +174,6 @@ struct RecheckTask {
   std::string task_id;
   std::string ticket_id;
   bool upload = false;
-};
-// Bytes under a ticket stopped, because RecheckTask says that they may not move any more, or its
-// worker is revoked.
-struct CutTransfer {
-  std::string worker_id;
-  std::string task_id;
-  std::string ticket_id;
-  bool upload = false;
-  std::uint64_t bytes_crossed = 0;
 };
 struct ConfirmStaged {
   std::string worker_id;
@@ -313,18 +267,6 @@ struct OrderKeyDestruction {
 struct KeysDestroyed {
   std::vector<std::string> key_ids;
 };
-// The round key's private half, wrapped for the person whom a policy names.
-struct RetainKey {
-  std::string job_id;
-  std::string key_id;
-  std::string kept_for;  // user id
-  Bytes encapsulated;
-  Bytes wrapped_key;
-};
-// What the organisation's own policy engine answered.
-struct RecordBridgeVerdict {
-  v1::BridgeVerdict verdict;  // all but common
-};
 struct ValueErased {
   std::string vault_id;
 };
@@ -344,9 +286,7 @@ using CommandBody =
                  OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
                  AbandonStaging, InviteUser, EnrollUser, RecordApproval, GrantRole, RevokeRole,
                  RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
-                 MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased,
-                 WithdrawShard, RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel,
-                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict>;
+                 MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased>;
 
 struct Command {
   CommandBody body;

@@ -112,8 +112,6 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const InviteUser& command) {
   *record.mutable_expires() = ToTimestamp(command.expires);
   record.set_invited_by(command.user_id);
   record.set_user_id(drafts.NewId("u"));
-  record.set_jurisdiction(command.jurisdiction);
-  record.set_organisation(command.organisation);
   const std::uint64_t index = drafts.Add(record);
   return std::move(drafts).Answer(index);
 }
@@ -159,9 +157,6 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const EnrollUser& command) {
   record.set_user_id(invitation->second.terms.user_id());
   record.set_public_key(ToString(command.public_key));
   *record.mutable_roles() = invitation->second.terms.roles();
-  record.set_wrapping_public_key(ToString(command.wrapping_public_key));
-  record.set_jurisdiction(invitation->second.terms.jurisdiction());
-  record.set_organisation(invitation->second.terms.organisation());
   record.set_token_sha256(invitation->second.terms.token_sha256());
   record.set_tls_spki_sha256(ToString(command.tls_spki_sha256));
   const std::uint64_t index = drafts.Add(record);

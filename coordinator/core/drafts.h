@@ -130,15 +130,6 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordLateDuties& command)
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RotateKey& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const EraseValue& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ValueErased& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const WithdrawShard& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterSupplier& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterRegion& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterDataset& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReleaseModel& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReadLog& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const RetainKey& command);
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordBridgeVerdict& command);
 
 // ---- shared by several ----
 

@@ -61,12 +61,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::PeopleCounted& re
 absl::Status Fold(State& state, std::uint64_t index, const v1::ObligationDue& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::ObligationMet& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::ObligationLate& record);
-absl::Status Fold(State& state, std::uint64_t index, const v1::ShardWithdrawn& record);
-absl::Status Fold(State& state, std::uint64_t index, const v1::TransferCut& record);
-absl::Status Fold(State& state, std::uint64_t index, const v1::KeyRetained& record);
-absl::Status Fold(State& state, std::uint64_t index, const v1::Release& record);
-absl::Status Fold(State& state, std::uint64_t index, const v1::LogRead& record);
-absl::Status Fold(State& state, std::uint64_t index, const v1::BridgeVerdict& record);
 
 // The key under which a refusal is on record once: operation, parties and reasons, for one version
 // of bundle and facts.

@@ -31,15 +31,13 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Genesis& record) 
   return absl::OkStatus();
 }
 
-absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistered& record) {
+absl::Status Fold(State& state, std::uint64_t, const v1::SupplierRegistered& record) {
   state.suppliers[record.supplier()] = record.terms();
-  state.registered[absl::StrCat("supplier/", record.supplier())] = index;
   ++state.facts_version;
   return absl::OkStatus();
 }
 
-absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered& record) {
-  state.registered[absl::StrCat("region/", record.region())] = index;
+absl::Status Fold(State& state, std::uint64_t, const v1::RegionRegistered& record) {
   Region region;
   region.terms = record.terms();
   region.supplier = record.terms().supplier();
@@ -111,8 +109,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerRevoked& re
   return absl::OkStatus();
 }
 
-absl::Status Fold(State& state, std::uint64_t index, const v1::DatasetRegistered& record) {
-  state.registered[absl::StrCat("dataset/", record.dataset())] = index;
+absl::Status Fold(State& state, std::uint64_t, const v1::DatasetRegistered& record) {
   for (const v1::ShardRegistration& terms : record.shards()) {
     Shard shard;
     shard.terms = terms;

@@ -53,9 +53,6 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::UserEnrolled& rec
   user.id = record.user_id();
   user.public_key = ToBytes(record.public_key());
   user.tls_spki_sha256 = ToBytes(record.tls_spki_sha256());
-  user.wrapping_public_key = ToBytes(record.wrapping_public_key());
-  user.jurisdiction = record.jurisdiction();
-  user.organisation = record.organisation();
   user.index = index;
   for (const std::string& role : record.roles()) {
     const bool counts = IsAccountRole(role) || IsFirstHolder(state, index, record, role);

@@ -56,13 +56,6 @@ std::string State::OperatorOf(const std::string& region) const {
   return it->second.supplier;
 }
 
-std::string BridgeKey(const v1::Flow& flow, const std::string& job_id,
-                      const std::string& worker_id) {
-  return absl::StrCat(v1::Operation_Name(flow.operation()), "|",
-                      v1::ArtifactKind_Name(flow.artifact()), "|", flow.from(), "|", flow.to(), "|",
-                      flow.recipient(), "|", flow.label_class(), "|", job_id, "|", worker_id);
-}
-
 std::string ShardKey(const std::string& dataset, const std::string& shard) {
   return absl::StrCat(dataset, "/", shard);
 }

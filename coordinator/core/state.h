@@ -25,11 +25,8 @@ struct User {
   std::set<std::string> roles;  // that count
   std::set<std::string> asked;  // that wait for the approval of somebody who holds them
   bool revoked = false;
-  std::uint64_t index = 0;    // of user-enrolled
-  Bytes tls_spki_sha256;      // of his client key; empty: certificate made at init
-  Bytes wrapping_public_key;  // X25519; empty: nothing can be kept for him
-  std::string jurisdiction;   // where he works; empty: nobody said
-  std::string organisation;   // whom he works for; empty: nobody said
+  std::uint64_t index = 0;  // of user-enrolled
+  Bytes tls_spki_sha256;    // of his client key; empty: certificate made at init
 };
 
 struct UserInvitation {
@@ -94,32 +91,13 @@ using ShardVersions = std::set<std::string>;
 struct Shard {
   v1::ShardRegistration terms;
   Bytes sha256;  // registered, or stated by the first claim where it is stored
-  std::map<std::string, Bytes> holders;    // worker id -> digest of its copy
-  std::optional<std::uint64_t> withdrawn;  // index of shard-withdrawn
+  std::map<std::string, Bytes> holders;  // worker id -> digest of its copy
 };
 
 enum class KeyPhase { kLive, kDestructionOrdered, kDestroyed };
 struct Key {
   v1::KeyCreated terms;
   KeyPhase phase = KeyPhase::kLive;
-};
-
-// A round's key that is kept for somebody, with the round's deltas.
-struct RetainedKey {
-  v1::KeyRetained terms;
-  std::uint64_t index = 0;
-};
-
-// A model went, or may go, to somebody.
-struct ReleaseOnRecord {
-  v1::Release terms;
-  std::uint64_t index = 0;
-};
-
-// Somebody may read statements until it expires.
-struct ReadingOnRecord {
-  v1::LogRead terms;
-  std::uint64_t index = 0;
 };
 
 // A long-lived key (statement, log or ca) that gave way to another.
@@ -244,16 +222,8 @@ struct State {
   std::map<std::string, Worker> workers;
   std::map<std::string, Shard> shards;  // by dataset/shard
   std::map<std::string, Key> keys;
-  std::vector<Rotation> rotations;                   // in their order
-  std::map<std::string, ErasureOrder> erasures;      // by vault id
-  std::map<std::string, RetainedKey> retained_keys;  // by key id
-  // The newest by (user id, model digest, raw); each counts until it expires.
-  std::map<std::pair<std::string, std::string>, ReleaseOnRecord> releases;
-  std::map<std::string, ReadingOnRecord> readings;           // the newest by user id
-  std::map<std::string, v1::BridgeVerdict> bridge_verdicts;  // the newest by BridgeKey
-  std::set<std::string> cut_tickets;                         // nothing moves under these any more
-  // The record in force of each registered name: "supplier/lion", "region/sg", "dataset/digits".
-  std::map<std::string, std::uint64_t> registered;
+  std::vector<Rotation> rotations;               // in their order
+  std::map<std::string, ErasureOrder> erasures;  // by vault id
   std::map<std::string, Job> jobs;
   std::map<std::string, Staging> stagings;
   std::map<std::string, Lineage> model_lineage;         // model digest (raw) -> labels
@@ -277,9 +247,6 @@ struct State {
   std::string OperatorOf(const std::string& region) const;
 };
 
-// What a verdict of the bridge is about: flow, job and worker.
-std::string BridgeKey(const v1::Flow& flow, const std::string& job_id,
-                      const std::string& worker_id);
 // "dataset/shard".
 std::string ShardKey(const std::string& dataset, const std::string& shard);
 // The class of a shard as `worker_id` holds it: unknown when its copy is not the registered one.
