@@ -2,7 +2,7 @@
 // coordinator writes under the starter packs: seven decisions for each member when a round opens,
 // one more when it closes, two tickets.
 // Measured: 4.6 MB for 1,000 rounds (bar of the design: 10 MB), because ids follow from their
-// record's nonce and are left out (docs/decisions/0043-ids-follow-from-the-nonce.md); 16.9 MB with
+// record's nonce and are left out (docs/decisions/0020-ids-follow-from-the-nonce.md); 16.9 MB with
 // ids that do not.
 #include <catch2/catch.hpp>
 #include <map>
