@@ -86,25 +86,6 @@ absl::Status ValidateRegions(const v1::FederationConfig& federation) {
   return absl::OkStatus();
 }
 
-absl::Status ValidatePeople(const v1::FederationConfig& federation) {
-  for (const auto& [name, person] : federation.people()) {
-    // Names are folders under people/.
-    if (absl::Status status = ValidateSlotName(name); !status.ok()) {
-      return Bad("people", status.message());
-    }
-    const std::string field = absl::StrCat("people.", name);
-    if (!person.jurisdiction().empty()) {
-      CARNET_RETURN_IF_ERROR(
-          CheckJurisdiction(absl::StrCat(field, ".jurisdiction"), person.jurisdiction()));
-    }
-    if (absl::Status status = ValidateSupplierName(person.organisation());
-        !person.organisation().empty() && !status.ok()) {
-      return Bad(absl::StrCat(field, ".organisation"), status.message());
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ValidateDatasets(const v1::FederationConfig& federation) {
   for (const auto& [name, dataset] : federation.datasets()) {
     CARNET_RETURN_IF_ERROR(ValidateDatasetName(name));
@@ -140,6 +121,14 @@ absl::Status ValidatePeople(const v1::FederationConfig& federation) {
         return Bad(absl::StrCat("people.", name, ".roles"),
                    "a role is a name of a-z, 0-9 and -, at most 64 characters");
       }
+    }
+    if (absl::Status status = policies::CheckJurisdiction(person.jurisdiction());
+        !person.jurisdiction().empty() && !status.ok()) {
+      return Bad(absl::StrCat("people.", name, ".jurisdiction"), status.message());
+    }
+    if (absl::Status status = ValidateSupplierName(person.organisation());
+        !person.organisation().empty() && !status.ok()) {
+      return Bad(absl::StrCat("people.", name, ".organisation"), status.message());
     }
   }
   return absl::OkStatus();
