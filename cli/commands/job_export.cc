@@ -141,7 +141,8 @@ absl::StatusOr<TrustFiles> MakeTrustFiles(Client& client) {
   for (const ledger::LogKeySpan& span : spans) {
     keys.push_back(span.key);
   }
-  return TrustFiles{ledger::TrustPolicyText(keys, first.leaf_hash), ledger::TrustedRootJson(spans)};
+  return TrustFiles{ledger::TrustPolicyText(keys, first.leaf_hash), ledger::TrustedRootJson(spans),
+                    genesis->succeeds().origin()};
 }
 
 // The size of the head that it is under.
