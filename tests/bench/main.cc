@@ -1,7 +1,6 @@
 // Measures the bars and prints them beside their limits. scripts/bench builds and runs it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <thread>
 
@@ -55,21 +54,7 @@ int Main(int argc, char** argv) {
   app.add_flag("--check", arguments.check, "exit 1 when a memory bar is missed");
   CLI11_PARSE(app, argc, argv);
 
-  const auto figures = MeasureAll(arguments);
-  if (!figures.ok()) {
-    std::fprintf(stderr, "%s\n", DescribeForOperator(figures.status()).c_str());
-    return 1;
-  }
-  const Run run = {DescribeMachine(), arguments.commit};
-  std::fputs((arguments.json ? JsonLines(*figures, run) : Table(*figures, run)).c_str(), stdout);
-  const bool missed = std::any_of(figures->begin(), figures->end(), [](const Figure& figure) {
-    return figure.memory && !figure.pass();
-  });
-  if (arguments.check && missed) {
-    std::fprintf(stderr, "bench: a memory bar was missed\n");
-    return 1;
-  }
-  return 0;
+  return Report(MeasureAll(arguments), arguments.commit, arguments.json, arguments.check);
 }
 
 }  // namespace

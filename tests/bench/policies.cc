@@ -3,7 +3,6 @@
 // and runs it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -241,14 +240,7 @@ int Main(int argc, char** argv) {
   app.add_option("--commit", arguments.commit, "named in the report");
   app.add_flag("--json", arguments.json, "one line of JSON for each figure instead of the table");
   CLI11_PARSE(app, argc, argv);
-  const auto figures = MeasureAll(arguments);
-  if (!figures.ok()) {
-    std::fprintf(stderr, "%s\n", DescribeForOperator(figures.status()).c_str());
-    return 1;
-  }
-  const Run run = {DescribeMachine(), arguments.commit};
-  std::fputs((arguments.json ? JsonLines(*figures, run) : Table(*figures, run)).c_str(), stdout);
-  return 0;
+  return Report(MeasureAll(arguments), arguments.commit, arguments.json);
 }
 
 }  // namespace

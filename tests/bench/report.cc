@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status.h"
 
 namespace carnet::bench {
 namespace {
@@ -79,6 +81,24 @@ std::string JsonLines(const std::vector<Figure>& figures, const Run& run) {
     absl::StrAppend(&lines, line.dump(), "\n");
   }
   return lines;
+}
+
+int Report(const absl::StatusOr<std::vector<Figure>>& figures, const std::string& commit, bool json,
+           bool check) {
+  if (!figures.ok()) {
+    std::fprintf(stderr, "%s\n", DescribeForOperator(figures.status()).c_str());
+    return 1;
+  }
+  const Run run = {DescribeMachine(), commit};
+  std::fputs((json ? JsonLines(*figures, run) : Table(*figures, run)).c_str(), stdout);
+  const bool missed = std::any_of(figures->begin(), figures->end(), [](const Figure& figure) {
+    return figure.memory && !figure.pass();
+  });
+  if (check && missed) {
+    std::fprintf(stderr, "bench: a memory bar was missed\n");
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace carnet::bench

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
+
 namespace carnet::bench {
 
 struct Figure {
@@ -38,6 +40,11 @@ std::string Table(const std::vector<Figure>& figures, const Run& run);
 // One line of JSON per figure: {bar, what, unit, figure, limit, ratio, at_least, at_most, pass,
 // machine, commit}; a bound that a figure does not have is null.
 std::string JsonLines(const std::vector<Figure>& figures, const Run& run);
+
+// What a program that measured says and ends with: the figures on stdout, as a table or as lines of
+// JSON; 1 when nothing could be measured, or with `check` when a memory bar was missed.
+int Report(const absl::StatusOr<std::vector<Figure>>& figures, const std::string& commit, bool json,
+           bool check = false);
 
 }  // namespace carnet::bench
 
