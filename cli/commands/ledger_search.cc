@@ -21,6 +21,7 @@
 #include "cli/commands/ledger_export.h"
 #include "cli/commands/ledger_place.h"
 #include "cli/output.h"
+#include "ledger/log_keys.h"
 #include "ledger/merkle.h"
 #include "ledger/note.h"
 #include "ledger/query/contents.h"

@@ -1,6 +1,8 @@
 // A coordinator that decides what it may not, and the worker that does not take its task.
+#include <algorithm>
 #include <functional>
 
+#include "policies/exceptions.h"
 #include "scenario/policy_office.h"
 #include "scenario/site_world.h"
 
@@ -26,6 +28,23 @@ rules:
       op: {is: send_delta}
       data.categories: {has: health}
     because: Health data stays.
+)";
+
+// Nothing goes to France, unless two persons approve the pilot.
+const char kPilotInFrance[] = R"(policy: no-france
+kind: guardrail
+title: No model for France
+approvals: {propose: [dpo], need: 1, from: [dpo]}
+effective: {from: 2026-01-01}
+rules:
+  - {id: never, effect: deny, when: {op: {is: send_model}, to.jurisdiction: {is: FR}}}
+exceptions:
+  - id: pilot
+    lifts: never
+    only_when: {job.purpose: {is: digit-recognition}}
+    ticket: T-1
+    valid: {from: 2026-11-01, to: 2027-01-31}
+    approvals: {need: 2, from: [dpo, legal]}
 )";
 
 // The task of the worker in France for a round that was opened, and its own view of the log.
@@ -198,6 +217,34 @@ TEST_CASE("Site check: an exception that is not in the bundle or lacks approvals
   FrenchSite site(world);
   site.Of(v1::OPERATION_SEND_DELTA).add_exceptions("ex-1");
   site.Refused("the bundle in force does not have: ex-1");
+}
+
+TEST_CASE("Site check: an exception counts once as many persons as it asks for signed it") {
+  World world(407, {kPilotInFrance});
+  PolicyOffice office(world);
+  const auto exception = policies::FindException(*world.state().bundle, "no-france/pilot");
+  REQUIRE(exception.has_value());
+  const auto approve = [&](const Person& person, const std::string& role) {
+    const v1::Approval approval =
+        office.Draft(person.id, kApprovalOfException, role, AsText(exception->subject));
+    REQUIRE(
+        world.Do(RecordApproval{person.id, PolicyOffice::Sign(approval, person.Key()), approval})
+            .ok());
+  };
+  approve(office.Hire(3, {"dpo"}), "dpo");
+  approve(office.Hire(4, {"legal"}), "legal");
+  OpenRound(world);
+  FrenchSite site(world);
+  REQUIRE(site.Of(v1::OPERATION_SEND_MODEL).exceptions_size() == 1);
+  const absl::Status both = site.Check();
+  INFO(both.ToString());
+  CHECK(both.ok());
+  // The same round, shown to a worker without the second person's record.
+  std::vector<std::uint64_t> trail = site.log.Trail();
+  trail.erase(std::find(trail.begin(), trail.end(), world.Find("approval").back()));
+  site.chain = site.log.Begin();
+  REQUIRE(site.log.Follow(&site.chain, trail).ok());
+  site.Refused("lacks signed approvals on record: pilot");
 }
 
 TEST_CASE("Site check: a decision on other policies than those in force is refused") {
