@@ -68,8 +68,9 @@ fs::path KeptFolder(const StateDir& state, const std::string& origin) {
 absl::Status PutAside(const StateDir& state, const fs::path& kept) {
   CARNET_RETURN_IF_ERROR(MakeDirs(kept));
   // First what makes it a member: without it, the next run enrols.
-  std::vector<fs::path> paths = {state.enrolment(), state.federation(), state.head(),
-                                 state.published(), state.log_keys(),   state.receipts()};
+  std::vector<fs::path> paths = {
+      state.enrolment(), state.federation(), state.head(),     state.published(),
+      state.log_keys(),  state.receipts(),   state.policies(), state.policy_contradiction()};
   if (const auto evidence = state.ForkEvidence(); evidence.has_value()) {
     paths.push_back(*evidence);
   }

@@ -12,7 +12,6 @@ namespace carnet::worker {
 namespace {
 
 // What is wrong, in words; its presence stops the worker.
-constexpr char kMarker[] = "policy-contradiction.txt";
 constexpr std::size_t kMarkerBytesMax = 4096;
 
 absl::Status WithEvidence(const absl::Status& contradiction, const std::filesystem::path& marker) {
@@ -27,14 +26,14 @@ absl::Status WithEvidence(const absl::Status& contradiction, const std::filesyst
 absl::StatusOr<std::unique_ptr<PolicyKeeper>> PolicyKeeper::Open(const StateDir& state,
                                                                  const v1::SignedRecord& genesis) {
   CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> marker,
-                          ReadIfThere(state.root() / kMarker, kMarkerBytesMax));
+                          ReadIfThere(state.policy_contradiction(), kMarkerBytesMax));
   if (marker.has_value()) {
     return WithEvidence(Contradiction("the coordinator contradicted itself about the policies"),
-                        state.root() / kMarker);
+                        state.policy_contradiction());
   }
   CARNET_ASSIGN_OR_RETURN(const auto record, ledger::verifier::VerifyRecord(genesis));
   CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> saved,
-                          ReadIfThere(state.root() / "policies", kChainBytesMax));
+                          ReadIfThere(state.policies(), kChainBytesMax));
   absl::StatusOr<PolicyChain> chain =
       saved.has_value() ? PolicyChain::Restore(record, *saved) : PolicyChain::Create(record);
   if (!chain.ok()) {
@@ -83,8 +82,8 @@ absl::Status PolicyKeeper::KeepEvidence(const v1::ProvenRecord& proven, const st
       WriteFileAtomic(root_ / absl::StrCat(stem, ".tlog-proof"), AsBytes(proof)));
   // The marker comes last: where it is, the evidence is too.
   const std::string words = absl::StrCat(contradiction.message(), "\n").substr(0, kMarkerBytesMax);
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(root_ / kMarker, AsBytes(words)));
-  contradiction_ = WithEvidence(contradiction, root_ / kMarker);
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(marker_, AsBytes(words)));
+  contradiction_ = WithEvidence(contradiction, marker_);
   return contradiction_;
 }
 

@@ -45,10 +45,14 @@ class PolicyKeeper {
 
  private:
   PolicyKeeper(const StateDir& state, PolicyChain chain)
-      : root_(state.root()), path_(state.root() / "policies"), chain_(std::move(chain)) {}
+      : root_(state.root()),
+        path_(state.policies()),
+        marker_(state.policy_contradiction()),
+        chain_(std::move(chain)) {}
 
   const std::filesystem::path root_;
   const std::filesystem::path path_;
+  const std::filesystem::path marker_;
   PolicyChain chain_;
   absl::Status contradiction_;
 };

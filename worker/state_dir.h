@@ -49,6 +49,9 @@ class StateDir {
   std::filesystem::path enrolment() const { return root_ / "enrolment.pb"; }
   std::filesystem::path head() const { return root_ / "head"; }
   std::filesystem::path log_keys() const { return root_ / "log-keys"; }
+  // What it follows of people and policies, and what a coordinator said against itself about them.
+  std::filesystem::path policies() const { return root_ / "policies"; }
+  std::filesystem::path policy_contradiction() const { return root_ / "policy-contradiction.txt"; }
   std::filesystem::path receipts() const { return root_ / kReceiptsName; }
   std::filesystem::path published() const { return root_ / kPublishedHeadName; }
   std::filesystem::path tasks() const { return root_ / "tasks"; }

@@ -65,7 +65,8 @@ class Approvals(FederationTest):
         """A person with keys of her own; cleo passes the role on. The environment that she works in."""
         federation = self.federation
         token, out = federation.folder / f"{name}.invitation", federation.folder / name
-        federation.run("user", "invite", "--roles", role, "--out", token, "--state", federation.home)
+        federation.run("user", "invite", "--roles", role, "--jurisdiction", "DE", "--organisation", "acme",
+                       "--out", token, "--state", federation.home)
         user = re.search(r"enrolled (u-[a-z2-7]{16})",
                          federation.run("user", "enroll", "--join", token, "--out", out)).group(1)
         self.as_person("cleo", "user", "role", "grant", user, role)

@@ -108,7 +108,7 @@ class Succession(FederationTest):
         worker = federation.call("doctor", "--state", federation.folder / "fr-1")
         self.assertEqual(worker.returncode, 0, worker.stdout + worker.stderr)
         federation.coordinator.stop()
-        audit = federation.call("audit", "--state", federation.home)
+        audit = federation.call("audit", "--state", federation.home, "--trust", self.out / "trust.policy")
         self.assertEqual(audit.returncode, 0, audit.stdout + audit.stderr)
         fsck = federation.call("ledger", "fsck", "--state", federation.home)
         self.assertEqual(fsck.returncode, 0, fsck.stdout + fsck.stderr)

@@ -117,7 +117,7 @@ RotateKey LogRotation(World& world, const std::string& old_key, absl::Duration o
   return command;
 }
 
-TEST_CASE("Keys: the log's old key stays for the overlap; then it goes, also after a restart") {
+TEST_CASE("Keys: the log's old key stays for the overlap and then goes, also after a restart") {
   World world(47);
   const std::string old_key = *PublicKeyInForce(world.state(), kLogKind);
   const auto done = world.Do(LogRotation(world, old_key, absl::Hours(48)));
