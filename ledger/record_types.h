@@ -46,6 +46,7 @@
   X(Refusal, kCoordinator)               \
   X(Release, kCoordinator)               \
   X(LogRead, kCoordinator)               \
+  X(BridgeVerdict, kCoordinator)         \
   X(ClockAccepted, kCoordinator)         \
   X(UserInvited, kCoordinator)           \
   X(UserRoleChanged, kCoordinator)       \

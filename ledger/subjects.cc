@@ -190,6 +190,12 @@ Subjects Derive(const v1::Release& release) {
 Subjects Derive(const v1::LogRead& read) {
   return OneHashed("reader", read.reader());
 }
+Subjects Derive(const v1::BridgeVerdict& verdict) {
+  if (AsText(crypto::Sha256(AsBytes(verdict.input()))) != verdict.input_sha256()) {
+    return absl::InvalidArgumentError("record: input_sha256 is not that of the input");
+  }
+  return One("input", verdict.input_sha256());
+}
 Subjects Derive(const v1::Refusal& refusal) {
   std::vector<Subject> subjects;
   for (const v1::Decision& decision : refusal.decisions()) {

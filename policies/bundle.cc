@@ -12,52 +12,64 @@
 namespace carnet::policies {
 namespace {
 
-void Collect(const Condition& condition, std::set<std::string>* paths) {
+// What the conditions of a bundle read.
+struct Read {
+  std::set<std::string> counters;  // paths
+  std::set<FactId> facts;
+};
+
+void Collect(const Condition& condition, Read* read) {
   if (condition.kind == Condition::Kind::kAtom && condition.fact == kCounters) {
-    paths->insert(condition.counter);
+    read->counters.insert(condition.counter);
+  } else if (condition.kind == Condition::Kind::kAtom) {
+    read->facts.insert(condition.fact);
   }
   for (const Condition& child : condition.children) {
-    Collect(child, paths);
+    Collect(child, read);
   }
 }
 
-void Collect(const std::optional<Condition>& condition, std::set<std::string>* paths) {
+void Collect(const std::optional<Condition>& condition, Read* read) {
   if (condition.has_value()) {
-    Collect(*condition, paths);
+    Collect(*condition, read);
   }
 }
 
-void Collect(const Policy& policy, std::set<std::string>* paths) {
-  Collect(policy.applies_when, paths);
-  Collect(policy.unless, paths);
+void Collect(const Policy& policy, Read* read) {
+  Collect(policy.applies_when, read);
+  Collect(policy.unless, read);
   for (const NamedCondition& term : policy.terms) {
-    Collect(term.condition, paths);
+    Collect(term.condition, read);
   }
   for (const Rule& rule : policy.rules) {
-    Collect(rule.when, paths);
-    Collect(rule.unless, paths);
-    Collect(rule.limit, paths);
+    Collect(rule.when, read);
+    Collect(rule.unless, read);
+    Collect(rule.limit, read);
     for (const Item& item : rule.items) {
-      Collect(item.check, paths);
+      Collect(item.check, read);
     }
   }
   for (const Exception& exception : policy.exceptions) {
-    Collect(exception.only_when, paths);
+    Collect(exception.only_when, read);
   }
 }
 
-std::vector<Counter> CountersOf(const CompiledBundle& bundle) {
-  std::set<std::string> paths;
+Read ReadBy(const CompiledBundle& bundle) {
+  Read read;
   for (const Policy& policy : bundle.policies) {
-    Collect(policy, &paths);
+    Collect(policy, &read);
   }
   for (const Group& group : bundle.groups) {
     for (const ConditionalMember& member : group.conditional) {
-      Collect(member.when, &paths);
+      Collect(member.when, &read);
     }
   }
+  return read;
+}
+
+std::vector<Counter> CountersIn(const Read& read) {
   std::vector<Counter> counters;
-  for (const std::string& path : paths) {
+  for (const std::string& path : read.counters) {
     const absl::StatusOr<Counter> counter = ParseCounter(path);
     CARNET_CHECK(counter.ok());  // The loader let no other in.
     counters.push_back(*counter);
@@ -72,9 +84,12 @@ Bundle::Bundle(BundleHead head, std::shared_ptr<const BundleSource> source,
     : head_(std::move(head)),
       source_(std::move(source)),
       compiled_(std::move(compiled)),
-      counters_(CountersOf(*compiled_)),
       canonical_json_(std::move(canonical_json)),
-      sha256_(crypto::Sha256(AsBytes(canonical_json_))) {}
+      sha256_(crypto::Sha256(AsBytes(canonical_json_))) {
+  const Read read = ReadBy(*compiled_);
+  counters_ = CountersIn(read);
+  reads_bridge_ = read.facts.count(kBridgeOpa) != 0;
+}
 
 const std::string& Bundle::home() const {
   return compiled_->home;

@@ -49,6 +49,8 @@ class Bundle {
   std::size_t rule_count() const;
   // Every counter that a rule reads, each with its window; sorted by their paths.
   const std::vector<Counter>& counters() const { return counters_; }
+  // Some condition reads bridge.opa, so somebody has to ask for it.
+  bool reads_bridge() const { return reads_bridge_; }
   // <policy>/<exception> of every exception that lifts nothing before persons approved it.
   std::vector<std::string> ExceptionsWithApprovals() const;
 
@@ -65,6 +67,7 @@ class Bundle {
   std::shared_ptr<const BundleSource> source_;
   std::shared_ptr<const CompiledBundle> compiled_;
   std::vector<Counter> counters_;
+  bool reads_bridge_ = false;
   std::string canonical_json_;
   Digest sha256_;
 };

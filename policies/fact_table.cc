@@ -87,6 +87,19 @@ void AppendArtifactRows(std::vector<FactSpec>& rows) {
                   false});
 }
 
+void AppendBridgeRows(std::vector<FactSpec>& rows) {
+  rows.push_back({"bridge.opa",
+                  FactType::kWord,
+                  FactSource::kBridge,
+                  {"allow", "deny"},
+                  "the verdict of the organisation's Open Policy Agent",
+                  "What the organisation's own Open Policy Agent says of this flow, asked with the "
+                  "other facts as its input and put on record. Only flows whose rules read it are "
+                  "asked about.",
+                  "It was not asked, did not answer, or its answer is too old to count.",
+                  false});
+}
+
 void AppendDataRows(std::vector<FactSpec>& rows) {
   rows.push_back({"data.categories", FactType::kWords, FactSource::kSteward, Categories(),
                   "the categories of data",
@@ -354,6 +367,7 @@ std::vector<FactSpec> MakeTable() {
   std::vector<FactSpec> rows;
   AppendApprovalRows(rows);
   AppendArtifactRows(rows);
+  AppendBridgeRows(rows);
   AppendDataRows(rows);
   AppendDealRows(rows);
   AppendJobRows(rows);

@@ -51,6 +51,7 @@ enum class FactSource {
   kSteward,     // a data steward, by signature
   kCompliance,  // a compliance role, by signature
   kSubmitter,   // whoever submits the job
+  kBridge,      // the organisation's own policy engine, asked and put on record
 };
 
 // Row of the table.
@@ -79,6 +80,7 @@ enum : FactId {
   kArtifactEndToEndEncrypted,
   kArtifactKind,
   kAt,
+  kBridgeOpa,
   kDataCategories,
   kDataLabel,
   kDataPersonal,

@@ -50,6 +50,8 @@ const char* SourceName(FactSource source) {
       return "compliance";
     case FactSource::kSubmitter:
       return "the job's submitter";
+    case FactSource::kBridge:
+      return "the organisation's own Open Policy Agent";
   }
   return "";
 }

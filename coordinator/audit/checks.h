@@ -65,6 +65,7 @@ void Check(const Step& step, const v1::ObligationLate& record);
 void Check(const Step& step, const v1::ShardWithdrawn& record);
 void Check(const Step& step, const v1::TransferCut& record);
 void Check(const Step& step, const v1::KeyRetained& record);
+void Check(const Step& step, const v1::BridgeVerdict& record);
 void Check(const Step& step, const v1::Release& record);
 void Check(const Step& step, const v1::LogRead& record);
 

@@ -321,6 +321,11 @@ struct RetainKey {
   Bytes encapsulated;
   Bytes wrapped_key;
 };
+// What the organisation's own policy engine answered.
+struct RecordBridgeVerdict {
+  v1::BridgeVerdict verdict;  // bridge, input, outcome, error, reasons, engine_decision_id
+  absl::Duration valid_for;   // of an answer
+};
 struct ValueErased {
   std::string vault_id;
 };
@@ -342,7 +347,7 @@ using CommandBody =
                  RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
                  MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased,
                  WithdrawShard, RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel,
-                 ReadLog, CutTransfer, RetainKey>;
+                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict>;
 
 struct Command {
   CommandBody body;
@@ -352,6 +357,9 @@ struct Command {
   std::string request_id;
   // 32 fresh random bytes: nonces, ids and picks are derived from them.
   Bytes entropy;
+  // Decide may answer with questions instead (Decided::questions): somebody asks them, and the
+  // command comes again.
+  bool may_ask = false;
 };
 
 }  // namespace carnet::coordinator

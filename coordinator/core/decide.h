@@ -4,6 +4,7 @@
 #define CARNET_COORDINATOR_CORE_DECIDE_H_
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ struct Decided {
   std::optional<std::uint64_t> answer_index;
   // What the caller hears instead of an index: a refusal that is on record.
   absl::Status answer = absl::OkStatus();
+  // Of a command that may ask: what the organisation's own policy engine is to be asked (inputs,
+  // core/bridge.h) before the same command is decided again, which may not ask any more. Everything
+  // above is empty then.
+  std::set<std::string> questions = {};
 };
 
 // Errors leave no record: INVALID_ARGUMENT the command is malformed; NOT_FOUND it names what does

@@ -214,6 +214,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
   const std::vector<FlowContext> flows = TransferFlows(state, *open, *worker, command.upload);
   const Verdicts verdicts =
       DecideFlows(state, flows, drafts.now(), drafts.entropy(), drafts.counter());
+  if (drafts.MustAsk(verdicts)) {
+    return Drafts::Ask(verdicts.questions);
+  }
   const bool staging = open->staging != nullptr;
   if (verdicts.allowed) {
     AddPeopleCounted(&drafts, staging ? "" : task.name.id, command.worker_id, command.ticket_id,

@@ -253,6 +253,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command) {
   const Worker& to = state.workers.at(to_id);
   const Verdicts verdicts = DecideFlows(state, StageDataFlows(state, shard->first, *from, to),
                                         drafts.now(), drafts.entropy(), drafts.counter());
+  if (drafts.MustAsk(verdicts)) {
+    return Drafts::Ask(verdicts.questions);
+  }
   if (!verdicts.allowed) {
     v1::Refusal refusal;
     refusal.set_worker_id(to_id);

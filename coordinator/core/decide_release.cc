@@ -87,6 +87,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReleaseModel& command) {
   const Verdicts verdicts =
       DecideFlows(state, ReleaseModelFlows(state, *job, result->model_sha256, *user), drafts.now(),
                   drafts.entropy(), drafts.counter());
+  if (drafts.MustAsk(verdicts)) {
+    return Drafts::Ask(verdicts.questions);
+  }
   if (!verdicts.allowed) {
     v1::Refusal refusal;
     refusal.set_job_id(job->id);
@@ -120,6 +123,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReadLog& command) {
   CARNET_ASSIGN_OR_RETURN(const User* const user, EnrolledUser(state, command.user_id));
   const Verdicts verdicts = DecideFlows(state, ReadLogFlows(state, *user), drafts.now(),
                                         drafts.entropy(), drafts.counter());
+  if (drafts.MustAsk(verdicts)) {
+    return Drafts::Ask(verdicts.questions);
+  }
   if (!verdicts.allowed) {
     return Refused(std::move(drafts), verdicts, {}, {});
   }

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "coordinator/core/bridge.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/job_spec.h"
@@ -205,6 +206,10 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
   if (!job->round.has_value() || job->round->closed.has_value()) {
     return absl::FailedPreconditionError("no round is open");
+  }
+  if (drafts.state().bundle->reads_bridge() &&
+      NeedOf(drafts.state(), ClosingFlows(drafts.state(), *job), drafts.now()).waits) {
+    return absl::FailedPreconditionError(absl::StrCat("the round waits for ", kBridgeWaitedFor));
   }
   Closing closing = CloseWithTodaysFacts(&drafts, *job);
   const Verdicts aggregate =

@@ -53,6 +53,17 @@ class Drafts {
     return Push({message, {}, record});
   }
 
+  // Whether the organisation's own policy engine is to be asked before these verdicts count.
+  bool MustAsk(const Verdicts& verdicts) const {
+    return command_.may_ask && !verdicts.questions.empty();
+  }
+
+  // Nothing on record yet: the command comes again when these were asked.
+  static Decided Ask(std::set<std::string> questions) {
+    Decided decided;
+    decided.questions = std::move(questions);
+    return decided;
+  }
   Decided Answer(std::uint64_t index) && {
     decided_.answer_index = index;
     return std::move(decided_);
@@ -138,6 +149,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReleaseModel& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReadLog& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RetainKey& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordBridgeVerdict& command);
 
 // ---- shared by several ----
 

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/approvals.h"
+#include "coordinator/core/bridge.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "policies/operations.h"
@@ -207,6 +208,7 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
       !approvals.empty()) {
     SetFact(&facts, "approvals", Value::Approvals(std::move(approvals)));
   }
+  SetBridgeFact(state, at, &facts);
   return facts;
 }
 

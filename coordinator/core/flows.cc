@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "coordinator/core/bridge.h"
 #include "coordinator/core/counters.h"
 #include "crypto/hash.h"
 #include "policies/evaluate.h"
@@ -179,16 +180,33 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
   Verdicts verdicts;
   verdicts.allowed = !flows.empty();
   verdicts.held = !flows.empty();
+  verdicts.awaits_bridge = true;
   for (const FlowContext& flow : flows) {
-    v1::Decision decision = policies::Evaluate(*state.bundle, Facts(state, flow, at), at);
+    const policies::FactSet facts = Facts(state, flow, at);
+    v1::Decision decision = policies::Evaluate(*state.bundle, facts, at);
+    v1::Verdict with_yes = decision.verdict();  // of the organisation's own policy engine
+    if (state.bundle->reads_bridge() && HangsOnBridge(decision)) {
+      decision.set_bridge(BridgeWords(state, facts, at));
+      if (facts.Get(policies::kBridgeOpa).is_unknown()) {
+        with_yes = VerdictWithYes(state, facts, at);
+        if (std::string input = BridgeInput(facts); IsBridgeDue(state, input, at)) {
+          verdicts.questions.insert(std::move(input));
+        }
+      }
+    }
     decision.set_id(DeriveId("d", id_seed, counter));
     decision.set_state_size(state.size);
     decision.mutable_flow()->set_label_class(flow.labels.has_value() ? flow.labels->Name() : "");
     verdicts.allowed = verdicts.allowed && decision.verdict() == v1::VERDICT_ALLOW;
-    verdicts.held = verdicts.held && decision.verdict() != v1::VERDICT_DENY;
+    verdicts.held = verdicts.held && with_yes != v1::VERDICT_DENY;
+    verdicts.awaits_bridge = verdicts.awaits_bridge && with_yes == v1::VERDICT_ALLOW;
     verdicts.decisions.push_back(std::move(decision));
   }
   verdicts.held = verdicts.held && !verdicts.allowed;
+  verdicts.awaits_bridge = verdicts.awaits_bridge && verdicts.held;
+  if (!verdicts.awaits_bridge) {
+    verdicts.questions.clear();  // Its yes would not be enough.
+  }
   return verdicts;
 }
 
@@ -218,6 +236,8 @@ std::string MissingApprovals(const v1::Refusal& refusal) {
                                     failure.approved_by_size(), " (", failure.reason(), ")"));
       } else if (failure.hold()) {
         missing.insert(absl::StrCat("review of the policy (", failure.reason(), ")"));
+      } else if (!decision.bridge().empty()) {
+        missing.insert(absl::StrCat(kBridgeWaitedFor, " (", failure.reason(), ")"));
       }
     }
   }

@@ -4,6 +4,7 @@
 #define CARNET_COORDINATOR_CORE_FLOWS_H_
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,7 +58,12 @@ std::vector<FlowContext> StageDataFlows(const State& state, const std::string& s
 struct Verdicts {
   std::vector<v1::Decision> decisions;
   bool allowed = false;
-  bool held = false;  // not allowed, and nothing but persons' approvals or reviews is missing
+  // Not allowed, and nothing is missing but persons' approvals or reviews, or the word of the
+  // organisation's own policy engine.
+  bool held = false;
+  // Held, and nothing but that word is missing.
+  bool awaits_bridge = false;
+  std::set<std::string> questions;  // awaits_bridge: what it may be asked now (core/bridge.h)
 };
 Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, absl::Time at,
                      ByteView id_seed, std::uint64_t* counter);
@@ -66,7 +72,7 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
 v1::Authorisation ToAuthorisation(const v1::Decision& decision);
 v1::DecisionBasis Basis(const State& state, absl::Time at);
 
-// Of flows whose decisions are HOLD: "approval by 2 persons of dpo, legal (p/abroad.sign-off)".
+// Of flows that are held: "approval by 2 persons of dpo, legal (p/abroad.sign-off)".
 std::string MissingApprovals(const v1::Refusal& refusal);
 
 // Ids and nonces of one command: the n-th is SHA-256(entropy || n), cut to size.

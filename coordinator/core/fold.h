@@ -66,6 +66,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::TransferCut& reco
 absl::Status Fold(State& state, std::uint64_t index, const v1::KeyRetained& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::Release& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::LogRead& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::BridgeVerdict& record);
 
 // The key under which a refusal is on record once: operation, parties and reasons, for one version
 // of bundle and facts.

@@ -326,6 +326,9 @@ std::string RefusalKey(const State& state, const v1::Refusal& refusal) {
     for (const v1::Failure& failure : decision.failures()) {
       absl::StrAppend(&key, ",", failure.reason());
     }
+    if (!decision.bridge().empty()) {
+      absl::StrAppend(&key, ",", decision.bridge());
+    }
   }
   return key;
 }

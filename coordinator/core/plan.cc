@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "coordinator/core/bridge.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/reasons.h"
 #include "policies/obligations.h"
@@ -46,6 +47,8 @@ class MemberDecisions {
     }
     const Verdicts verdicts = DecideFlows(state_, flows, now_, entropy_, counter_);
     held_ = held_ && (verdicts.allowed || verdicts.held);
+    awaits_bridge_ = awaits_bridge_ && (verdicts.allowed || verdicts.awaits_bridge);
+    questions_.insert(verdicts.questions.begin(), verdicts.questions.end());
     for (const v1::Decision& decision : verdicts.decisions) {
       authorisations_.push_back(ToAuthorisation(decision));
     }
@@ -66,8 +69,12 @@ class MemberDecisions {
   const std::vector<v1::Authorisation>& authorisations() const { return authorisations_; }
   // The shards behind all that was decided.
   const ShardVersions& versions() const { return versions_; }
-  // Refused for want of nothing but persons.
+  // Refused for want of nothing but persons, or the organisation's own policy engine.
   bool held() const { return held_ && !refusals_.empty(); }
+  // Refused for want of nothing but its word.
+  bool awaits_bridge() const { return awaits_bridge_ && !refusals_.empty(); }
+  // What it may be asked now; of awaits_bridge().
+  const std::set<std::string>& questions() const { return questions_; }
   void Fill(v1::RoundMember* member) const {
     member->mutable_authorisations()->Add(authorisations_.begin(), authorisations_.end());
   }
@@ -82,7 +89,9 @@ class MemberDecisions {
   std::vector<v1::Authorisation> authorisations_;
   std::vector<v1::Refusal> refusals_;
   ShardVersions versions_;
+  std::set<std::string> questions_;
   bool held_ = true;
+  bool awaits_bridge_ = true;
 };
 
 std::uint64_t RowsOf(const State& state, const std::vector<std::string>& shards) {
@@ -135,6 +144,12 @@ class Cohort {
   std::vector<v1::Obligation> obligations_;
 };
 
+// The worker stays out until the organisation's own policy engine has spoken.
+void Await(const Worker& worker, const MemberDecisions& decisions, Plan* plan) {
+  plan->awaiting.insert(worker.terms.worker_id());
+  plan->questions.insert(decisions.questions().begin(), decisions.questions().end());
+}
+
 // Decides every flow of a member; on refusal the plan says so and the worker is left out.
 void DecideMember(const State& state, const Job& job, const Candidate& candidate, absl::Time now,
                   ByteView entropy, std::uint64_t* counter, Cohort* cohort, Plan* plan) {
@@ -155,6 +170,11 @@ void DecideMember(const State& state, const Job& job, const Candidate& candidate
     v1::RoundMember member = MakeMember(state, job, candidate);
     decisions.Fill(&member);
     plan->members.push_back(std::move(member));
+    return;
+  }
+  if (decisions.awaits_bridge()) {
+    Await(worker, decisions, plan);
+    plan->left_out.push_back(Out(worker, reasons::kHeld, kBridgeWaitedFor));
     return;
   }
   if (decisions.held()) {
@@ -322,6 +342,10 @@ Plan PlanEvaluation(const State& state, const Job& job, const LiveWorkers& live,
       decisions.Fill(&member);
       plan.members.push_back(std::move(member));
       break;
+    }
+    if (decisions.awaits_bridge()) {
+      Await(worker, decisions, &plan);
+      continue;
     }
     plan.refusals.insert(plan.refusals.end(), decisions.refusals().begin(),
                          decisions.refusals().end());

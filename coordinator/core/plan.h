@@ -20,6 +20,10 @@ struct Plan {
   std::vector<v1::LeftOut> left_out;
   std::vector<v1::Refusal> refusals;  // one a refused worker; `common` empty
   std::set<std::string> held;  // approvals and reviews for want of which alone workers stay out
+  // Workers that stay out for want of the word of the organisation's own policy engine alone, and
+  // what it may be asked now. They are not among the refusals: nothing refused them yet.
+  std::set<std::string> awaiting;
+  std::set<std::string> questions;
   std::vector<v1::Obligation> obligations;  // of the whole round, joined over its members
 };
 

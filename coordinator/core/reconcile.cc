@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/timestamp.h"
+#include "coordinator/core/bridge.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/keys.h"
@@ -13,6 +14,7 @@
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/retained.h"
 #include "coordinator/core/withdrawal.h"
+#include "crypto/hash.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -57,6 +59,44 @@ class Reconciler {
   void WakeAt(absl::Time at) { agenda_.wake = std::min(agenda_.wake, at); }
   void Wait(const Job& job, std::string reason) { agenda_.waiting[job.id] = std::move(reason); }
 
+  bool ReadsBridge() const { return state_.bundle->reads_bridge(); }
+
+  // Asks the organisation's own policy engine, if there is one.
+  void Ask(const std::set<std::string>& questions) {
+    for (const std::string& input : questions) {
+      if (running_.bridge) {
+        Want(AskKey(input), AskBridge{input});
+      }
+    }
+  }
+
+  // What moves goes on moving under a word that still counts.
+  void KeepBridge(const Job& job) {
+    if (ReadsBridge()) {
+      Ask(NeedOf(state_, MovingFlows(state_, job), now_).questions);
+    }
+  }
+
+  // Whether the closing has its word; else the job waits, with everything that came.
+  bool MayClose(const Job& job) {
+    if (!ReadsBridge()) {
+      return true;
+    }
+    const BridgeNeed need = NeedOf(state_, ClosingFlows(state_, job), now_);
+    Ask(need.questions);
+    if (need.waits) {
+      WaitForBridge(job, need.questions);
+    }
+    return !need.waits;
+  }
+
+  void WaitForBridge(const Job& job, const std::set<std::string>& questions) {
+    const char* why = !running_.bridge    ? ": none is configured (bridge.opa in coordinator.yaml)"
+                      : questions.empty() ? ", which does not answer"
+                                          : "";
+    Wait(job, absl::StrCat("hold: ", kBridgeWaitedFor, why));
+  }
+
   void ReconcileJob(const Job& job) {
     if (job.round.has_value()) {
       job.round->closed.has_value() ? ReconcileClosedRound(job) : ReconcileOpenRound(job);
@@ -92,10 +132,14 @@ class Reconciler {
       return;
     }
     if (in < CloseCount(job.submitted.spec(), members) && in + out < members && now_ < deadline) {
+      KeepBridge(job);
       WakeAt(deadline);
       return;
     }
     if (in >= job.submitted.spec().rounds().cohort().min()) {
+      if (!MayClose(job)) {
+        return;
+      }
       Want(absl::StrCat("close/", name), RunCommand{CloseRound{job.id}});
     } else {
       Want(absl::StrCat("abandon/", name),
@@ -136,6 +180,7 @@ class Reconciler {
   void ReconcileEvaluation(const Job& job) {
     const absl::Time deadline = ToTime(job.evaluation->opened.deadline());
     if (now_ < deadline) {
+      KeepBridge(job);
       WakeAt(deadline);
       return;
     }
@@ -166,12 +211,29 @@ class Reconciler {
       const std::uint32_t attempt = job.evaluation_attempts + 1;
       Want(absl::StrCat("prepare-evaluation/", job.id, "/", job.rounds_done, "/", attempt),
            PrepareEvaluation{job.id, job.rounds_done, attempt});
+    } else if (!plan.awaiting.empty()) {
+      Ask(plan.questions);
+      WaitForBridge(job, plan.questions);
     } else if (!plan.refusals.empty()) {
       Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
            RunCommand{AbandonEvaluation{job.id, reasons::kRefused, running_.live}});
     } else {
       Wait(job, "a live worker at home that holds the evaluation data");
     }
+  }
+
+  // Whether the round is better opened, or can only be opened, when the organisation's own policy
+  // engine has spoken. It is not asked about rounds that would lack workers all the same.
+  bool AwaitsBridge(const Job& job, const Plan& plan, std::uint32_t min) {
+    if (plan.awaiting.empty() || plan.members.size() + plan.awaiting.size() < min) {
+      return false;
+    }
+    Ask(plan.questions);
+    if (plan.members.size() >= min && (plan.questions.empty() || !running_.bridge)) {
+      return false;  // Those whom it does not speak for stay out.
+    }
+    WaitForBridge(job, plan.questions);
+    return true;
   }
 
   void PlanNextRound(const Job& job) {
@@ -197,6 +259,9 @@ class Reconciler {
       return;
     }
     const std::uint32_t min = job.submitted.spec().rounds().cohort().min();
+    if (AwaitsBridge(job, plan, min)) {
+      return;
+    }
     if (plan.members.size() < min && !plan.held.empty()) {
       Wait(job, absl::StrCat("hold: ", absl::StrJoin(plan.held, "; ")));
       return;
@@ -269,12 +334,21 @@ class Reconciler {
     }
   }
 
+  std::vector<FlowContext> StagingFlows(const Staging& staging) const {
+    return StageDataFlows(state_, ShardKey(staging.ordered.dataset(), staging.ordered.shard()),
+                          state_.workers.at(staging.ordered.from_worker_id()),
+                          state_.workers.at(staging.ordered.to_worker_id()));
+  }
+
   void ReconcileStagings() {
     for (const auto& [id, staging] : state_.stagings) {
       if (staging.phase != StagingPhase::kOrdered) {
         continue;
       }
       const absl::Time expires = ToTime(staging.ordered.expires());
+      if (ReadsBridge()) {
+        Ask(NeedOf(state_, StagingFlows(staging), now_).questions);
+      }
       if (IsWithdrawn(state_, ShardKey(staging.ordered.dataset(), staging.ordered.shard()))) {
         Want(absl::StrCat("abandon-staging/", id),
              RunCommand{AbandonStaging{id, reasons::kShardWithdrawn}});
@@ -378,6 +452,10 @@ bool PatienceSpent(const v1::StopSpec& stop, const Job& job) {
 }
 
 }  // namespace
+
+std::string AskKey(const std::string& input) {
+  return absl::StrCat("ask/", HexEncode(crypto::Sha256(AsBytes(input))));
+}
 
 Agenda Reconcile(const State& state, const Running& running, absl::Time now) {
   return Reconciler(state, running, now).Run();

@@ -41,13 +41,17 @@ struct DestroyKeys {
 struct DestroyValue {
   std::string vault_id;
 };
+// Ask the organisation's own policy engine; then RecordBridgeVerdict, whatever came of it.
+struct AskBridge {
+  std::string input;  // core/bridge.h
+};
 // Nothing outside is needed: decide this now.
 struct RunCommand {
   CommandBody body;
 };
 
 using EffectBody = std::variant<PrepareRound, PrepareEvaluation, AggregateRound, DestroyKeys,
-                                DestroyValue, RunCommand>;
+                                DestroyValue, AskBridge, RunCommand>;
 
 struct Effect {
   std::string key;  // names the effect; one of a name runs at a time
@@ -60,7 +64,11 @@ struct Running {
   std::set<std::string> effects;
   bool new_rounds_allowed = true;  // no: the clock is not trusted, or heads are not published
   std::string not_allowed_reason;
+  bool bridge = false;  // there is a policy engine that can be asked
 };
+
+// Names the effect that asks.
+std::string AskKey(const std::string& input);
 
 struct Agenda {
   std::vector<Effect> start;

@@ -122,6 +122,15 @@ struct ReadingOnRecord {
   std::uint64_t index = 0;
 };
 
+// What the organisation's own policy engine said of a flow (core/bridge.h).
+struct BridgeAnswer {
+  v1::BridgeVerdict answer;  // the newest that is no error, without its input; outcome empty: none
+  std::uint64_t index = 0;   // of `answer`
+  std::string error;         // of the newest question, if that came to nothing
+  std::uint32_t errors = 0;  // in a row
+  absl::Time retry_at = absl::InfinitePast();  // it is not asked before, after an error
+};
+
 // A long-lived key (statement, log or ca) that gave way to another.
 struct Rotation {
   v1::KeyRotated terms;
@@ -250,6 +259,7 @@ struct State {
   // The newest by (user id, model digest, raw); each counts until it expires.
   std::map<std::pair<std::string, std::string>, ReleaseOnRecord> releases;
   std::map<std::string, ReadingOnRecord> readings;  // the newest by user id
+  std::map<std::string, BridgeAnswer> bridge;       // by the SHA-256 of the facts asked about (raw)
   std::set<std::string> cut_tickets;                // nothing moves under these any more
   // The record in force of each registered name: "supplier/lion", "region/sg", "dataset/digits".
   std::map<std::string, std::uint64_t> registered;

@@ -67,6 +67,7 @@ const std::map<std::string, SubjectRule>& SubjectRules() {
       {"key-retained", {Rule::kHashOfField, {"key_id"}}},
       {"release", {Rule::kDigestField, {"model_sha256"}}},
       {"log-read", {Rule::kHashOfField, {"reader"}}},
+      {"bridge-verdict", {Rule::kHashOfField, {"input"}}},
       {"erasure-done", {Rule::kHashOfField, {"vault_id"}}},
       {"job-submitted", {Rule::kDigestField, {"spec_sha256"}}},
       {"round-opened", {Rule::kDigestField, {"model_sha256"}}},

@@ -235,8 +235,17 @@ std::vector<std::uint64_t> World::Find(const std::string& type) const {
 }
 
 absl::StatusOr<Decided> World::Do(CommandBody body, const std::string& request_id) {
-  const Command command{std::move(body), std::max(now_, state_.last), request_id, Random(32)};
+  Command command{std::move(body), std::max(now_, state_.last), request_id, Random(32)};
+  command.may_ask = bridge != nullptr;
   absl::StatusOr<Decided> decided = Decide(state_, command);
+  if (decided.ok() && !decided->questions.empty()) {
+    for (const std::string& input : decided->questions) {
+      REQUIRE(Do(bridge(input)).ok());
+    }
+    command.may_ask = false;
+    command.entropy = Random(32);
+    decided = Decide(state_, command);
+  }
   if (!decided.ok()) {
     return decided;
   }
@@ -259,6 +268,7 @@ Agenda World::Look() const {
   Running running;
   running.live = live;
   running.effects = swept_;
+  running.bridge = bridge != nullptr;
   return Reconcile(state_, running, std::max(now_, state_.last));
 }
 
@@ -311,6 +321,8 @@ Agenda World::Settle() {
         next = KeysDestroyed{destroy->key_ids};
       } else if (auto* erase = std::get_if<DestroyValue>(&effect.body); erase != nullptr) {
         next = ValueErased{erase->vault_id};
+      } else if (auto* ask = std::get_if<AskBridge>(&effect.body); ask != nullptr) {
+        next = bridge(ask->input);
       }
       const auto done = Do(next);
       INFO(effect.key << ": " << done.status().ToString());

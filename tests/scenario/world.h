@@ -57,6 +57,8 @@ class World {
   Agenda Settle();
   Agenda Look() const;
   LiveWorkers live;
+  // The organisation's own policy engine, asked by Settle; null: there is none.
+  std::function<RecordBridgeVerdict(const std::string& input)> bridge;
 
   const TestWorker& worker(const std::string& slot) const;
   Bytes Random(std::size_t size_bytes);

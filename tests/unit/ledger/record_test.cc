@@ -262,6 +262,12 @@ TEST_CASE("Record: each subject that follows from a predicate is the same on bot
   evaluation.set_model_sha256(digest);
   (*evaluation.mutable_metrics())["accuracy"] = 0.9733333333333334;
   check(evaluation, 1);
+  v1::BridgeVerdict verdict;
+  verdict.set_input("{\"op\":\"place\"}");
+  verdict.set_input_sha256(ToString(DigestOf("{\"op\":\"place\"}")));
+  check(verdict, 1);
+  verdict.set_input_sha256(digest);
+  CHECK(absl::IsInvalidArgument(MakeStatement(verdict).status()));
 }
 
 TEST_CASE("Record: every double comes back as it was, large ones too") {

@@ -17,6 +17,7 @@ TEST_CASE("Facts: the enumerators name the rows of the table") {
   CHECK(FindFact("artifact.anonymity") == kArtifactAnonymity);
   CHECK(FindFact("at") == kAt);
   CHECK(FindFact("evidence") == kEvidence);
+  CHECK(FindFact("bridge.opa") == kBridgeOpa);
   CHECK(FindFact("op") == kOp);
   CHECK(FindFact("recipient.certifications") == kRecipientCertifications);
   CHECK(FindFact("secagg.k") == kSecaggK);
@@ -43,6 +44,7 @@ TEST_CASE("Facts: a value outside its fact's type is refused") {
   const double infinite = std::numeric_limits<double>::infinity();
   const std::vector<std::pair<std::string, Value>> wrong = {
       {"op", Value::Text("fly")},
+      {"bridge.opa", Value::Text("error")},
       {"op", Value::Number(1)},
       {"data.personal", Value::Text("true")},
       {"to.jurisdiction", Value::Text("UK")},

@@ -1,0 +1,74 @@
+// The word of the organisation's own policy engine (Open Policy Agent) as one more fact of a flow:
+// bridge.opa. It is asked with the flow's other facts as its input; its answer is on record before
+// it counts, and counts for exactly these facts until it ends. Whoever does not answer has said
+// nothing, and nothing said is unknown, which denies. Pure.
+#ifndef CARNET_COORDINATOR_CORE_BRIDGE_H_
+#define CARNET_COORDINATOR_CORE_BRIDGE_H_
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "coordinator/core/flows.h"
+#include "coordinator/core/state.h"
+#include "policies/facts.h"
+
+namespace carnet::coordinator {
+
+inline constexpr char kBridgeOfOpa[] = "opa";
+inline constexpr char kBridgeAllowed[] = "allowed";
+inline constexpr char kBridgeDenied[] = "denied";
+inline constexpr char kBridgeError[] = "error";
+
+inline constexpr std::size_t kBridgeInputBytesMax = std::size_t{64} << 10;
+inline constexpr std::size_t kBridgeReasonsMax = 16;
+inline constexpr std::size_t kBridgeReasonBytesMax = 256;
+inline constexpr std::size_t kBridgeDecisionIdBytesMax = 128;
+// How long an answer counts.
+inline constexpr absl::Duration kBridgeValidMin = absl::Seconds(10);
+inline constexpr absl::Duration kBridgeValidMax = absl::Hours(24);
+// After an error it is asked again so much later, twice as late after each further one.
+inline constexpr absl::Duration kBridgeRetryFirst = absl::Seconds(30);
+inline constexpr absl::Duration kBridgeRetryMax = absl::Minutes(10);
+
+// What a job, or a person, is told to wait for.
+inline constexpr char kBridgeWaitedFor[] = "the verdict of the organisation's Open Policy Agent";
+
+// What is asked about a flow with these facts: their canonical JSON, without bridge.opa.
+std::string BridgeInput(const policies::FactSet& facts);
+
+// Sets bridge.opa where the bundle in force reads it and an answer counts at `at`. The other facts
+// are set already.
+void SetBridgeFact(const State& state, absl::Time at, policies::FactSet* facts);
+
+// Whether the question may be asked now: no answer counts, or the one that does ends soon, and the
+// engine did not fail to answer just before.
+bool IsBridgeDue(const State& state, const std::string& input, absl::Time at);
+
+// What is known of the engine's word on these facts, in words.
+std::string BridgeWords(const State& state, const policies::FactSet& facts, absl::Time at);
+
+// The verdict on these facts if the engine said yes.
+v1::Verdict VerdictWithYes(const State& state, const policies::FactSet& facts, absl::Time at);
+
+// Some rule that failed reads the engine's word.
+bool HangsOnBridge(const v1::Decision& decision);
+
+// What flows that are to stay allowed need of the engine.
+struct BridgeNeed {
+  bool waits = false;               // a flow lacks nothing but its word
+  std::set<std::string> questions;  // inputs to ask now: of those, and where its yes ends soon
+};
+BridgeNeed NeedOf(const State& state, const std::vector<FlowContext>& flows, absl::Time at);
+
+// Everything that is decided again when the open round of `job` closes.
+std::vector<FlowContext> ClosingFlows(const State& state, const Job& job);
+// Everything that may still move before the open round, or evaluation, of `job` ends.
+std::vector<FlowContext> MovingFlows(const State& state, const Job& job);
+
+}  // namespace carnet::coordinator
+
+#endif  // CARNET_COORDINATOR_CORE_BRIDGE_H_
