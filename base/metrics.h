@@ -71,6 +71,16 @@ inline constexpr MetricSpec kLedgerPublishLag{
     "carnet_ledger_publish_lag_seconds",
     "How long the oldest head that no published one covers has waited.",
     {}};
+inline constexpr MetricSpec kBridgeQuestions{
+    MetricKind::kCounter,
+    "carnet_bridge_questions_total",
+    "Questions to the organisation's own policy engine, by engine.",
+    {"bridge"}};
+inline constexpr MetricSpec kBridgeVerdicts{
+    MetricKind::kCounter,
+    "carnet_bridge_verdicts_total",
+    "What the organisation's own policy engine said: allowed, denied, error.",
+    {"bridge", "outcome"}};
 inline constexpr MetricSpec kWitnessRequests{MetricKind::kCounter,
                                              "carnet_witness_requests_total",
                                              "Heads sent to witnesses, by outcome.",

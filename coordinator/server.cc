@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/status.h"
+#include "coordinator/bridge/opa_client.h"
 #include "coordinator/duty_alarm.h"
 #include "coordinator/effects/effects.h"
 #include "coordinator/expiry_alarm.h"
@@ -103,6 +104,7 @@ class Coordinator {
   absl::Status LoadConfig();
   absl::Status OpenLog();
   absl::Status OpenState();
+  absl::Status OpenBridge();
   void MakeEngine(State state);
   absl::Status OpenPublisher();
   absl::Status StartServices();
@@ -141,7 +143,8 @@ class Coordinator {
 
   // Destroyed in reverse: services, engine, then what they use.
   PeerDirectory peers_;
-  std::unique_ptr<BoundedExecutor> commit_, storage_, bulk_, verify_, aggregation_;
+  std::unique_ptr<OpaClient> opa_;  // null: the organisation's own is not configured
+  std::unique_ptr<BoundedExecutor> commit_, storage_, bulk_, verify_, aggregation_, bridge_calls_;
   std::unique_ptr<FileEffects> effects_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Publisher> publisher_;
@@ -220,7 +223,16 @@ absl::Status Coordinator::OpenState() {
       Uploads::Open(dir_.spool(),
                     config_.uploads_active_max() > 0 ? config_.uploads_active_max() : 16, *blobs_));
   CARNET_ASSIGN_OR_RETURN(uploaded_shards_, CheckAndSweep(state, *blobs_, *keys_));
+  CARNET_RETURN_IF_ERROR(OpenBridge());
   MakeEngine(std::move(state));
+  return absl::OkStatus();
+}
+
+absl::Status Coordinator::OpenBridge() {
+  if (config_.bridge().has_opa()) {
+    CARNET_ASSIGN_OR_RETURN(OpaOptions options, LoadOpaOptions(config_.bridge().opa(), dir_.root));
+    opa_ = std::make_unique<OpaClient>(std::move(options), metrics_);
+  }
   return absl::OkStatus();
 }
 
@@ -255,14 +267,19 @@ void Coordinator::MakeEngine(State state) {
   bulk_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"bulk", 2, 1024});
   verify_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"verify", 1, 256});
   aggregation_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"aggregate", 1, 64});
+  bridge_calls_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"bridge", 4, 256});
   peers_.Update(state);
   EffectsOptions effects_options;
   effects_options.aggregation_threads =
       config_.aggregation_threads() > 0 ? static_cast<int>(config_.aggregation_threads()) : Cores();
   effects_options.vault = dir_.vault();
+  if (opa_ != nullptr) {
+    effects_options.ask_bridge = [this](const std::string& input) { return opa_->Ask(input); };
+  }
   effects_ = std::make_unique<FileEffects>(effects_options, *blobs_, *keys_, rng_, *storage_,
-                                           *aggregation_);
+                                           *aggregation_, *bridge_calls_);
   EngineOptions engine_options;
+  engine_options.bridge = opa_ != nullptr;
   engine_options.heartbeat = Or(config_.heartbeat(), engine_options.heartbeat);
   engine_options.poll_max = Or(config_.task_poll_max(), engine_options.poll_max);
   engine_options.start_grace = Or(config_.start_grace(), engine_options.start_grace);
@@ -440,8 +457,11 @@ void Coordinator::Stop() {
   if (engine_ != nullptr) {
     engine_->Stop();
   }
-  for (BoundedExecutor* executor :
-       {aggregation_.get(), verify_.get(), bulk_.get(), storage_.get(), commit_.get()}) {
+  if (opa_ != nullptr) {
+    opa_->Stop();
+  }
+  for (BoundedExecutor* executor : {bridge_calls_.get(), aggregation_.get(), verify_.get(),
+                                    bulk_.get(), storage_.get(), commit_.get()}) {
     if (executor != nullptr) {
       executor->Stop();
     }

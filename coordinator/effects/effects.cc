@@ -52,13 +52,15 @@ struct FileEffects::ModelFacts {
 };
 
 FileEffects::FileEffects(EffectsOptions options, Blobs& blobs, const crypto::KeyFiles& keys,
-                         Rng& rng, BoundedExecutor& storage, BoundedExecutor& aggregation)
+                         Rng& rng, BoundedExecutor& storage, BoundedExecutor& aggregation,
+                         BoundedExecutor& bridge)
     : options_(options),
       blobs_(blobs),
       keys_(keys),
       rng_(rng),
       storage_(storage),
-      aggregation_(aggregation) {}
+      aggregation_(aggregation),
+      bridge_(bridge) {}
 
 void FileEffects::Start(const Effect& effect, const State& state, Done done) {
   if (const auto* prepare = std::get_if<PrepareRound>(&effect.body); prepare != nullptr) {
@@ -74,6 +76,8 @@ void FileEffects::Start(const Effect& effect, const State& state, Done done) {
                              : StartDestroyKeys(*destroy, state, std::move(done));
   } else if (const auto* erase = std::get_if<DestroyValue>(&effect.body); erase != nullptr) {
     StartDestroyValue(*erase, std::move(done));
+  } else if (const auto* ask = std::get_if<AskBridge>(&effect.body); ask != nullptr) {
+    StartAskBridge(*ask, std::move(done));
   } else {
     CARNET_CHECK(false);  // The engine runs commands itself.
   }
@@ -298,6 +302,13 @@ void FileEffects::StartDestroyValue(const DestroyValue& effect, Done done) {
       return {};
     }
     return {ValueErased{effect.vault_id}};
+  });
+}
+
+void FileEffects::StartAskBridge(const AskBridge& effect, Done done) {
+  CARNET_CHECK(options_.ask_bridge != nullptr);
+  RunOn(bridge_, std::move(done), [this, input = effect.input]() -> std::vector<CommandBody> {
+    return {options_.ask_bridge(input)};
   });
 }
 

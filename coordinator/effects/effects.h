@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,10 @@ namespace carnet::coordinator {
 struct EffectsOptions {
   int aggregation_threads = 1;
   std::filesystem::path vault;  // one file a value
+  // Asks the organisation's own policy engine about `input` (core/bridge.h) and says what came of
+  // it, an error included. Blocks; thread-safe. Null: there is none, and AskBridge is never
+  // started.
+  std::function<RecordBridgeVerdict(const std::string& input)> ask_bridge = nullptr;
 };
 
 // Everything passed in outlives it, and it outlives the engine. Executors run its work; Start
@@ -29,7 +34,7 @@ struct EffectsOptions {
 class FileEffects final : public Effects {
  public:
   FileEffects(EffectsOptions options, Blobs& blobs, const crypto::KeyFiles& keys, Rng& rng,
-              BoundedExecutor& storage, BoundedExecutor& aggregation);
+              BoundedExecutor& storage, BoundedExecutor& aggregation, BoundedExecutor& bridge);
 
   void Start(const Effect& effect, const State& state, Done done) override;
   void Stop(const std::string& key) override;
@@ -49,6 +54,7 @@ class FileEffects final : public Effects {
   void StartSweep(const std::string& key, const State& state, Done done);
   void StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done);
   void StartDestroyValue(const DestroyValue& effect, Done done);
+  void StartAskBridge(const AskBridge& effect, Done done);
   void RunOn(BoundedExecutor& executor, Done done,
              absl::AnyInvocable<std::vector<CommandBody>()> work);
 
@@ -58,6 +64,7 @@ class FileEffects final : public Effects {
   Rng& rng_;
   BoundedExecutor& storage_;
   BoundedExecutor& aggregation_;
+  BoundedExecutor& bridge_;
   std::string swept_;  // name of the newest sweep; on the strand only
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<std::atomic<bool>>> cancelled_ CARNET_GUARDED_BY(mutex_);

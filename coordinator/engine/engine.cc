@@ -46,6 +46,7 @@ Engine::Engine(EngineOptions options, State state, ledger::Log& log, const State
       timer_(io_),
       state_(std::move(state)),
       durable_size_(state_.size) {
+  running_.bridge = options_.bridge;
   CARNET_CHECK(durable_size_ == log_.Size());
 }
 
@@ -83,6 +84,13 @@ void Engine::Stop() {
     timer_.cancel();
     for (Waiting& waiting : std::exchange(commands_, {})) {
       waiting.callback(absl::UnavailableError("the coordinator is stopping"));
+    }
+    for (auto& [key, askers] : std::exchange(asking_, {})) {
+      for (const std::shared_ptr<Asking>& asking : askers) {
+        if (auto callback = std::exchange(asking->waiting.callback, nullptr); callback != nullptr) {
+          callback(absl::UnavailableError("the coordinator is stopping"));
+        }
+      }
     }
     for (auto& [worker_id, waiter] : std::exchange(waiters_, {})) {
       waiter.callback(absl::UnavailableError("the coordinator is stopping"));
@@ -143,11 +151,17 @@ void Engine::MaybeOpenForAppends() {
 }
 
 void Engine::DecideNow(Waiting waiting) {
-  const Command command{std::move(waiting.body), Now(), std::move(waiting.request_id),
-                        RandomBytes(rng_, 32)};
+  Command command{std::move(waiting.body), Now(), std::move(waiting.request_id),
+                  RandomBytes(rng_, 32), options_.bridge && !waiting.asked};
   absl::StatusOr<Decided> decided = Decide(state_, command);
   if (!decided.ok()) {
     waiting.callback(decided.status());
+    return;
+  }
+  if (!decided->questions.empty()) {
+    waiting.body = std::move(command.body);
+    waiting.request_id = std::move(command.request_id);
+    AskFirst(std::move(waiting), decided->questions);
     return;
   }
   const bool changed = !decided->records.empty();
@@ -365,6 +379,7 @@ void Engine::OnEffectDone(const std::string& key, std::vector<CommandBody> next)
   }
   if (next.empty()) {
     failed_effects_.insert(key);  // tried again at the next tick, if it is still wanted
+    OnAnswered(key);
     return;
   }
   for (CommandBody& body : next) {
@@ -378,6 +393,7 @@ void Engine::OnEffectDone(const std::string& key, std::vector<CommandBody> next)
                       }});
   }
   running_.effects.erase(key);
+  OnAnswered(key);
   ScheduleReconcile();
 }
 

@@ -71,7 +71,12 @@ struct EngineOptions {
   // After a start nothing is appended before each enrolled worker has shown the newest head that it
   // holds, or this time has passed: a worker may know that this state is an old copy.
   absl::Duration start_grace = absl::Seconds(10);
+  // The organisation's own policy engine can be asked: effects take AskBridge.
+  bool bridge = false;
 };
+
+// Commands that wait for its answers; further ones are refused with RESOURCE_EXHAUSTED.
+inline constexpr std::size_t kAskingMax = 256;
 
 // A worker's long poll.
 struct Poll {
@@ -180,6 +185,12 @@ class Engine {
     CommandBody body;
     std::string request_id;
     AnswerCallback callback;
+    bool asked = false;  // decided again after its questions: it may ask no more
+  };
+  // A command and how many of its questions nobody has answered yet.
+  struct Asking {
+    Waiting waiting;
+    std::size_t open = 0;
   };
   struct Presence {
     absl::Duration last_seen;
@@ -214,6 +225,10 @@ class Engine {
   void ReconcileNow();
   void StartEffect(Effect effect);
   void OnEffectDone(const std::string& key, std::vector<CommandBody> next);
+  // Asks, and decides the command again when all of it is answered.
+  void AskFirst(Waiting waiting, const std::set<std::string>& questions);
+  // The question of that effect is answered, or cannot be asked now.
+  void OnAnswered(const std::string& key);
   void AnswerWaiters();
   std::optional<OpenTask> NextTaskOf(const std::string& worker_id, const std::string& current_task,
                                      bool draining, bool* cancel_current) const;
@@ -255,6 +270,8 @@ class Engine {
   std::map<Holder, std::string> holds_;       // reasons
   Running running_;
   LiveWorkers live_before_;
+  std::map<std::string, std::vector<std::shared_ptr<Asking>>> asking_;  // by key of AskBridge
+  std::size_t asking_commands_ = 0;
   std::set<std::string> failed_effects_;  // not started again before the next tick
   std::map<std::string, std::string> waiting_;
   absl::Duration wall_minus_monotonic_;

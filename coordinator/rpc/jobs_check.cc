@@ -63,7 +63,8 @@ class RegionDecisions {
   RegionDecisions(const State& state, absl::Time now, ByteView entropy, std::uint64_t* counter)
       : state_(state), now_(now), entropy_(entropy), counter_(counter) {}
 
-  // Whether all of them may.
+  // Whether all of them may, but for the organisation's own policy engine, which nobody asks about
+  // a job that is not on record.
   bool Add(const std::vector<FlowContext>& flows) {
     Verdicts verdicts = DecideFlows(state_, flows, now_, entropy_, counter_);
     for (v1::Decision& decision : verdicts.decisions) {
@@ -76,7 +77,7 @@ class RegionDecisions {
         decisions_.push_back(std::move(decision));
       }
     }
-    return verdicts.allowed;
+    return verdicts.allowed || verdicts.awaits_bridge;
   }
 
   // Whether the worker may take part.
