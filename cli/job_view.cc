@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/output.h"
 #include "cli/problems.h"
+#include "policies/explain.h"
 
 namespace carnet::cli {
 namespace {
@@ -161,6 +162,21 @@ void JobView::On(const v1::TransferCut& record, Lines* lines) {
                                 FormatBytes(record.bytes_crossed()), ": ", record.reason()));
 }
 
+// Yes is no news.
+void JobView::On(const v1::BridgeVerdict& record, Lines* lines) {
+  if (record.outcome() == "allowed") {
+    return;
+  }
+  const std::string why =
+      record.outcome() == "error" ? absl::StrCat("did not answer, ", record.error())
+      : record.reasons().empty()  ? "said no"
+                                 : absl::StrCat("said no, ", absl::StrJoin(record.reasons(), "; "));
+  AddNotice(lines, absl::StrCat("Open Policy Agent ", why, ": ",
+                                policies::OperationName(record.flow().operation()), " of ",
+                                policies::ArtifactName(record.flow().artifact()), " ",
+                                record.flow().from(), "→", record.flow().to()));
+}
+
 void JobView::On(const v1::RoundClosed& record, Lines* lines) {
   step_ = "combining";
   AddRound(lines, absl::StrCat(RoundPrefix(record.round()), "closed with ", record.included_size(),
@@ -243,6 +259,7 @@ std::vector<ViewLine> JobView::Feed(const v1::JobEvent& event) {
       Try<v1::ContributionRejected>(event, "contribution-rejected", on) ||
       Try<v1::TaskFailed>(event, "task-failed", on) ||
       Try<v1::TransferCut>(event, "transfer-cut", on) ||
+      Try<v1::BridgeVerdict>(event, "bridge-verdict", on) ||
       Try<v1::RoundClosed>(event, "round-closed", on) ||
       Try<v1::RoundAbandoned>(event, "round-abandoned", on) ||
       Try<v1::Aggregate>(event, "aggregate", on) || Try<v1::Evaluation>(event, "evaluation", on) ||

@@ -71,6 +71,7 @@ class JobView {
   void On(const v1::ContributionRejected& record, Lines* lines);
   void On(const v1::TaskFailed& record, Lines* lines);
   void On(const v1::TransferCut& record, Lines* lines);
+  void On(const v1::BridgeVerdict& record, Lines* lines);
   void On(const v1::RoundClosed& record, Lines* lines);
   void On(const v1::RoundAbandoned& record, Lines* lines);
   void On(const v1::Aggregate& record, Lines* lines);

@@ -158,6 +158,7 @@ json DecisionJson(const v1::Decision& decision) {
                                               {"phase", obligation.phase()}};
                                 })},
           {"rules", Texts(decision.rules())},
+          {"bridge", decision.bridge()},
           {"other_regions", Texts(decision.other_regions())}};
 }
 

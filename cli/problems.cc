@@ -23,6 +23,7 @@ Explained ExplainOne(const v1::Decision& decision, int failure) {
   v1::Decision one;
   one.set_verdict(decision.verdict());
   *one.mutable_flow() = decision.flow();
+  one.set_bridge(decision.bridge());
   if (failure < decision.failures_size()) {
     *one.add_failures() = decision.failures(failure);
   }

@@ -1,8 +1,10 @@
 #include "policies/explain.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -70,6 +72,14 @@ std::string Problem(const v1::Failure& failure) {
     absl::StrAppend(&text, " Missing: ", absl::StrJoin(failure.missing_facts(), ", "), ".");
   }
   return text;
+}
+
+// What the organisation's own policy engine said, in its words, where the rule reads it.
+std::string BridgeText(const v1::Decision& decision, const v1::Failure& failure) {
+  const bool reads =
+      std::any_of(failure.facts_used().begin(), failure.facts_used().end(),
+                  [](const std::string& used) { return absl::StartsWith(used, "bridge.opa = "); });
+  return reads && !decision.bridge().empty() ? absl::StrCat(" ", Sentence(decision.bridge())) : "";
 }
 
 std::string Fix(const v1::Failure& failure) {
@@ -148,7 +158,8 @@ void AppendProblems(const v1::Decision& decision, Reader reader, std::string* ou
   int position = 0;
   for (const v1::Failure& failure : decision.failures()) {
     absl::StrAppend(out, "  ", Counted(++position, decision.failures_size()), ": ",
-                    Problem(failure), "\n     Fix: ", Fix(failure), "\n");
+                    Problem(failure), BridgeText(decision, failure), "\n     Fix: ", Fix(failure),
+                    "\n");
     if (reader != Reader::kTeam) {
       AppendOfficerDetails(failure, out);
     }
@@ -241,7 +252,8 @@ std::string ExplainLine(const v1::Decision& decision) {
   std::string text = FirstLine(decision);
   if (decision.failures_size() > 0) {
     absl::StrAppend(&text, " ", Counted(1, decision.failures_size()), ": ",
-                    Problem(decision.failures(0)), " Fix: ", Sentence(Fix(decision.failures(0))));
+                    Problem(decision.failures(0)), BridgeText(decision, decision.failures(0)),
+                    " Fix: ", Sentence(Fix(decision.failures(0))));
   }
   return text;
 }

@@ -112,6 +112,25 @@ TEST_CASE("Job view: a transfer that was cut says whose, how far and why") {
   CHECK(lines.front().text == "[round 3/50] upload of fr-1 cut after 12.3 KB: worker-revoked");
 }
 
+TEST_CASE("Job view: Open Policy Agent's no, and its silence, are news, and its yes is none") {
+  JobView view = NamedView();
+  v1::BridgeVerdict record;
+  record.mutable_flow()->set_operation(v1::OPERATION_SEND_MODEL);
+  record.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_MODEL);
+  record.mutable_flow()->set_from("DE");
+  record.mutable_flow()->set_to("SG");
+  record.set_outcome("allowed");
+  CHECK(view.Feed(EventOf(7, "bridge-verdict", record)).empty());
+  record.set_outcome("denied");
+  record.add_reasons("not on the list");
+  CHECK(TextOf(view.Feed(EventOf(8, "bridge-verdict", record))) ==
+        "Open Policy Agent said no, not on the list: send model of model DE→SG");
+  record.set_outcome("error");
+  record.set_error("timed-out");
+  CHECK(TextOf(view.Feed(EventOf(9, "bridge-verdict", record))) ==
+        "Open Policy Agent did not answer, timed-out: send model of model DE→SG");
+}
+
 TEST_CASE("Job view: a refusal says each problem once, with what would make it pass") {
   v1::Refusal record;
   record.set_worker_id("w-ae");

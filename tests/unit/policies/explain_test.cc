@@ -53,6 +53,23 @@ TEST_CASE("Explain: several problems are counted and all of them told") {
   CHECK(Explain(decision, Reader::kOfficer).find("would pass now") == std::string::npos);
 }
 
+TEST_CASE("Explain: the organisation's own policy engine is heard where a rule reads it") {
+  v1::Decision decision;
+  decision.set_verdict(v1::VERDICT_DENY);
+  decision.set_bridge("the organisation's Open Policy Agent said no: not there");
+  decision.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_MODEL);
+  v1::Failure& failure = *decision.add_failures();
+  failure.set_because("It must agree");
+  CHECK(ExplainLine(decision).find("said no") == std::string::npos);
+  failure.add_facts_used("bridge.opa = deny");
+  CHECK(ExplainLine(decision) ==
+        "Denied: model. 1 problem: not permitted: It must agree. The organisation's Open Policy "
+        "Agent said no: not there. Fix: Nothing that this flow can change.");
+  CHECK_THAT(Explain(decision, Reader::kTeam),
+             Catch::Contains("It must agree. The organisation's Open Policy Agent said no: not "
+                             "there.\n     Fix: "));
+}
+
 TEST_CASE("Explain: forbidden, merely not permitted and waiting read differently") {
   const auto problem = [](bool forbidden, bool hold) {
     v1::Decision decision;
