@@ -12,6 +12,8 @@ namespace {
 
 // Backoff before attempt n of a round: 2, 4, 8 … seconds.
 constexpr std::int64_t kRetrySecondsFirst = 2;
+// Of a round that was refused, though nothing was recorded since: dates in rules are whole days.
+constexpr absl::Duration kRefusedRetry = absl::Hours(24);
 
 // A model that could not be evaluated in so many attempts stays without figures.
 constexpr std::uint32_t kEvaluationAttemptsMax = 3;
@@ -223,8 +225,14 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::RoundAbandoned& r
   (void)round;
   Job& job = state.jobs.at(record.job_id());
   job.round.reset();
+  if (record.reason() == reasons::kRefused) {
+    job.refused_by = state.facts_version;
+    job.retry_after = state.last + kRefusedRetry;
+    return absl::OkStatus();
+  }
   const std::int64_t wait = kRetrySecondsFirst
                             << std::min<std::uint32_t>(job.attempts_used - 1, 10);
+  job.refused_by.reset();
   job.retry_after = state.last + absl::Seconds(wait);
   return absl::OkStatus();
 }
@@ -261,6 +269,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Aggregate& record
   job.rounds_done = record.round();
   job.attempts_used = 0;
   job.retry_after = absl::InfinitePast();
+  job.refused_by.reset();
   job.round.reset();
   const v1::JobSpec& spec = job.submitted.spec();
   job.evaluation_due = spec.has_evaluate() && (record.round() % spec.evaluate().every() == 0 ||

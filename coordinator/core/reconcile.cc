@@ -175,9 +175,13 @@ class Reconciler {
   }
 
   void PlanNextRound(const Job& job) {
-    if (now_ < job.retry_after) {
+    const bool refused = job.refused_by == state_.facts_version;
+    if (now_ < job.retry_after && (refused || !job.refused_by.has_value())) {
       WakeAt(job.retry_after);
-      if (job.attempts_used >= kAttemptsMax) {
+      if (refused) {
+        Wait(job, absl::StrCat("round ", job.rounds_done + 1,
+                               " was refused when it closed: it waits for other facts or rules"));
+      } else if (job.attempts_used >= kAttemptsMax) {
         Wait(job,
              absl::StrCat("round ", job.rounds_done + 1, " failed ", job.attempts_used, " times"));
       }

@@ -195,6 +195,8 @@ struct Job {
   std::uint32_t rounds_done = 0;
   std::uint32_t attempts_used = 0;  // of the round under way
   absl::Time retry_after = absl::InfinitePast();
+  // facts_version when the last attempt was refused at its end: another one waits for a change.
+  std::optional<std::uint64_t> refused_by;
   std::optional<Round> round;
   std::optional<EvaluationTask> evaluation;
   bool evaluation_due = false;  // the newest model waits for its golden-set evaluation
