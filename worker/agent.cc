@@ -30,6 +30,7 @@ constexpr absl::Duration kPollMax = absl::Seconds(30);
 // How long a worker that leaves tries to say so.
 constexpr absl::Duration kFarewellMax = absl::Milliseconds(500);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(1);
+constexpr int kProbeAfter = 2;  // polls that found nobody, in a row
 // The coordinator answers at once while there is more to follow.
 constexpr std::uint32_t kRefusedPollMillis = 5000;
 constexpr timespec kSignalEvery = {0, 100'000'000};
@@ -264,6 +265,12 @@ absl::Duration Agent::OnPollError(const absl::Status& status) {
   if (absl::IsCancelled(status)) {
     return absl::ZeroDuration();
   }
+  // gRPC says nothing of a server that it does not know but that it cannot be reached.
+  if (absl::IsUnavailable(status) && failed_polls_ == kProbeAfter) {
+    if (const absl::Status known = member_.ProbeCoordinator(); absl::IsUnauthenticated(known)) {
+      Log(LogLevel::kError, "coordinator-not-known", {{"error", known}});
+    }
+  }
   // Once for each kind of trouble, not for each try.
   if (status.code() != last_poll_) {
     Log(LogLevel::kWarning, absl::IsUnavailable(status) ? "coordinator-unreachable" : "poll-failed",
@@ -330,10 +337,14 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return OnPollError(advanced.status());
     }
     head = *advanced;
+    const std::size_t authorities = member_.enrolled.identity.keys->authorities().size();
     if (const absl::Status followed =
             FollowRotations(response.rotations(), head, &*member_.enrolled.identity.keys);
         !followed.ok()) {
       return OnPollError(followed);
+    }
+    if (member_.enrolled.identity.keys->authorities().size() > authorities) {
+      renew_after_ = absl::ZeroDuration();  // by the new one, before the next poll
     }
     CARNET_RETURN_IF_ERROR(FollowPolicies(head, &response));
   }
