@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
+#include "base/timestamp.h"
 #include "coordinator/core/tasks.h"
 #include "scenario/audit_world.h"
 
@@ -293,6 +294,7 @@ TEST_CASE("Audit: a shard that arrives when it may not any more is found") {
   }
   SECTION("it had expired") {
     world.Advance(absl::Hours(24));
+    REQUIRE(world.now() >= ToTime(world.state().stagings.at(id).ordered.expires()));
   }
   SECTION("it has arrived before") {
     REQUIRE(
