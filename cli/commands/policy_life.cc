@@ -120,6 +120,15 @@ void PrintSituations(std::ostream& out, const char* title, const nlohmann::json&
   }
 }
 
+// Nothing where `object` has none.
+void PrintNames(std::ostream& out, const char* title, const nlohmann::json& object,
+                const char* key) {
+  const auto names = object.value(key, std::vector<std::string>());
+  if (!names.empty()) {
+    out << "    " << title << ' ' << absl::StrJoin(names, ", ") << '\n';
+  }
+}
+
 void PrintSweep(std::ostream& out, const nlohmann::json& report) {
   for (const nlohmann::json& swept : report.value("situations", nlohmann::json::array())) {
     const std::uint64_t classes = swept.value("classes", std::uint64_t{0});
@@ -129,6 +138,9 @@ void PrintSweep(std::ostream& out, const nlohmann::json& report) {
       out << decided << " of ";
     }
     out << classes << " situations that its changed rules can tell apart\n";
+    PrintNames(out, "not all combinations of", swept, "cut");
+    PrintNames(out, "speaks now for", swept, "newly_covered");
+    PrintNames(out, "speaks no longer for", swept, "no_longer_covered");
     PrintSituations(out, "DENY→ALLOW", swept.value("deny_to_allow", nlohmann::json::object()));
     PrintSituations(out, "ALLOW→DENY", swept.value("allow_to_deny", nlohmann::json::object()));
   }

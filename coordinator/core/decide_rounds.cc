@@ -206,6 +206,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   if (!job->round.has_value() || job->round->closed.has_value()) {
     return absl::FailedPreconditionError("no round is open");
   }
+  if (!WithdrawnAmong(drafts.state(), job->versions).empty()) {
+    return absl::FailedPreconditionError("the round's model was trained on a withdrawn shard");
+  }
   Closing closing = CloseWithTodaysFacts(&drafts, *job);
   const Verdicts aggregate =
       DecideFlows(drafts.state(), AggregateFlows(drafts.state(), *job, closing.lineage),
@@ -224,6 +227,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   const std::uint64_t index = drafts.AddWithIds(closing.record, ModelSubject(*job));
   std::set<std::string> duties;
   AddDuties(&drafts, job->id, closing.record.authorisations(), &duties);
+  for (const v1::Included& included : closing.record.included()) {
+    AddDuties(&drafts, job->id, included.authorisations(), &duties);
+  }
   return std::move(drafts).Answer(index);
 }
 

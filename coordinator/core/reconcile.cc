@@ -134,6 +134,11 @@ class Reconciler {
   }
 
   void ReconcileEvaluation(const Job& job) {
+    if (!WhyHeld(state_, job).empty()) {
+      Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
+           RunCommand{AbandonEvaluation{job.id, reasons::kShardWithdrawn, {}}});
+      return;
+    }
     const absl::Time deadline = ToTime(job.evaluation->opened.deadline());
     if (now_ < deadline) {
       WakeAt(deadline);

@@ -95,6 +95,7 @@ struct Shard {
   v1::ShardRegistration terms;
   Bytes sha256;  // registered, or stated by the first claim where it is stored
   std::map<std::string, Bytes> holders;    // worker id -> digest of its copy
+  std::map<std::string, int> claims;       // worker id -> how often its copy went on record
   std::optional<std::uint64_t> withdrawn;  // index of shard-withdrawn
 };
 
@@ -213,6 +214,7 @@ enum class StagingPhase { kOrdered, kStaged, kAbandoned };
 struct Staging {
   v1::StagingOrdered ordered;
   std::uint64_t ordered_index = 0;
+  std::uint64_t staged_index = 0;  // of shard-staged, once it is
   StagingPhase phase = StagingPhase::kOrdered;
   std::string reason;
   std::uint64_t sealed_bytes = 0;
