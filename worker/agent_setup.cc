@@ -101,7 +101,8 @@ absl::Status AddStaged(const StateDir& state, Settings* settings) {
 }
 
 // With every authority that counts now. *roots_until: when the first of them ends.
-absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrolled, absl::Time now,
+absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrolled,
+                                                           const Bytes& instance, absl::Time now,
                                                            absl::Time* roots_until) {
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes key_pem, enrolled.keys.tls.ToPem());
   CARNET_ASSIGN_OR_RETURN(const Roots roots, RootsAt(*enrolled.identity.keys, now));
@@ -110,7 +111,8 @@ absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrol
                           MakeGrpcClient({.addresses = enrolled.facts.addresses,
                                           .trust_domain = enrolled.facts.trust_domain,
                                           .ca_certificate_pem = roots.pem,
-                                          .certificate_pem = enrolled.answer.certificate_pem()},
+                                          .certificate_pem = enrolled.answer.certificate_pem(),
+                                          .instance = instance},
                                          key_pem));
   return std::shared_ptr<CoordinatorClient>(std::move(client));
 }
@@ -189,7 +191,7 @@ absl::Status Membership::RenewIfDue() {
   }
   // An authority that ended is trusted no more, whether there is a fresh certificate or not.
   if ((due && renewed.ok()) || clock.Now() >= roots_until) {
-    CARNET_ASSIGN_OR_RETURN(auto fresh, Connect(enrolled, clock.Now(), &roots_until));
+    CARNET_ASSIGN_OR_RETURN(auto fresh, Connect(enrolled, instance, clock.Now(), &roots_until));
     client->Switch(std::move(fresh));
   }
   CARNET_RETURN_IF_ERROR(renewed);
@@ -237,8 +239,8 @@ absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& op
       PolicyKeeper::Open(member->state, member->enrolled.answer.genesis().record()));
   CARNET_ASSIGN_OR_RETURN(member->knowledge,
                           KnowledgeOf(member->enrolled, statement, std::move(labels)));
-  CARNET_ASSIGN_OR_RETURN(auto client,
-                          Connect(member->enrolled, member->clock.Now(), &member->roots_until));
+  CARNET_ASSIGN_OR_RETURN(auto client, Connect(member->enrolled, member->instance,
+                                               member->clock.Now(), &member->roots_until));
   member->client = std::make_unique<SwitchingClient>(std::move(client));
   return member;
 }

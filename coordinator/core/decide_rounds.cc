@@ -125,7 +125,10 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordRefusals& command) {
   CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
-  const Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
+  const Plan plan =
+      job->evaluation_due
+          ? PlanEvaluation(drafts.state(), *job, command.live, drafts.now(), drafts.entropy())
+          : PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
   AddRefusals(&drafts, plan.refusals);
   return std::move(drafts).Done();
 }

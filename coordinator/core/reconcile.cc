@@ -162,12 +162,33 @@ class Reconciler {
     return true;
   }
 
+  // Whether a refusal of the plan is not on record yet: that comes first.
+  bool RecordsRefusals(const Job& job, const Plan& plan) {
+    const bool unrecorded =
+        std::any_of(plan.refusals.begin(), plan.refusals.end(), [&](const v1::Refusal& refusal) {
+          return state_.refusal_keys.count(RefusalKey(state_, refusal)) == 0;
+        });
+    if (unrecorded) {
+      Want(absl::StrCat("refusals/", job.id, "/", state_.size),
+           RunCommand{RecordRefusals{job.id, running_.live}});
+    }
+    return unrecorded;
+  }
+
+  void WaitForPersons(const Job& job, const Plan& plan) {
+    Wait(job, absl::StrCat("hold: ", absl::StrJoin(plan.held, "; ")));
+  }
+
   void PlanNextEvaluation(const Job& job) {
     if (!MayOpen(job)) {
       return;
     }
     const Plan plan = PlanEvaluation(state_, job, running_.live, now_, {});
-    if (!plan.members.empty()) {
+    if (plan.members.empty() && !plan.held.empty()) {
+      if (!RecordsRefusals(job, plan)) {
+        WaitForPersons(job, plan);
+      }
+    } else if (!plan.members.empty()) {
       const std::uint32_t attempt = job.evaluation_attempts + 1;
       Want(absl::StrCat("prepare-evaluation/", job.id, "/", job.rounds_done, "/", attempt),
            PrepareEvaluation{job.id, job.rounds_done, attempt});
@@ -196,18 +217,12 @@ class Reconciler {
       return;
     }
     const Plan plan = PlanRound(state_, job, running_.live, now_, {});
-    const bool unrecorded =
-        std::any_of(plan.refusals.begin(), plan.refusals.end(), [&](const v1::Refusal& refusal) {
-          return state_.refusal_keys.count(RefusalKey(state_, refusal)) == 0;
-        });
-    if (unrecorded) {
-      Want(absl::StrCat("refusals/", job.id, "/", state_.size),
-           RunCommand{RecordRefusals{job.id, running_.live}});
+    if (RecordsRefusals(job, plan)) {
       return;
     }
     const std::uint32_t min = job.submitted.spec().rounds().cohort().min();
     if (plan.members.size() < min && !plan.held.empty()) {
-      Wait(job, absl::StrCat("hold: ", absl::StrJoin(plan.held, "; ")));
+      WaitForPersons(job, plan);
       return;
     }
     if (plan.members.size() < min) {
