@@ -53,8 +53,12 @@ void CheckArrival(const Step& step, const v1::ShardStaged& record, const Shard& 
     return;
   }
   const v1::StagingOrdered& ordered = staging->second.ordered;
-  step.Expect(staging->second.phase != StagingPhase::kAbandoned, "staging", "a staging under way",
-              "one that was abandoned");
+  step.Expect(staging->second.phase == StagingPhase::kOrdered, "staging", "a staging under way",
+              staging->second.phase == StagingPhase::kStaged ? "one whose shard has arrived before"
+                                                             : "one that was abandoned");
+  step.Expect(ToTime(record.common().at()) < ToTime(ordered.expires()), "staging",
+              "an arrival before the staging expires", "a later one");
+  ExpectNotWithdrawn(step, {ShardKey(ordered.dataset(), ordered.shard())});
   step.Expect(ordered.to_worker_id() == record.worker_id() &&
                   ordered.dataset() == record.dataset() && ordered.shard() == record.shard(),
               "staging",

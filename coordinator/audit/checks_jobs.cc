@@ -209,6 +209,8 @@ void Check(const Step& step, const v1::Evaluation& record) {
   step.Expect(record.model_sha256() == opened.model_sha256() && record.round() == opened.round(),
               "chain", absl::StrCat("model ", Hex(opened.model_sha256())),
               absl::StrCat("model ", Hex(record.model_sha256())));
+  ExpectNotWithdrawn(step, ShardNamesOf(job->versions));
+  ExpectNotWithdrawn(step, {opened.member().shards().begin(), opened.member().shards().end()});
 }
 
 void Check(const Step& step, const v1::EvaluationAbandoned& record) {
