@@ -38,6 +38,7 @@ class TaskDownload final : public grpc::ServerWriteReactor<v1::DownloadChunk>, p
   void RunOnBulk(absl::AnyInvocable<void()> work);
   void End(const absl::Status& status);
 
+  std::string Artifact() const override { return ""; }
   std::uint64_t Stop() override;
   void Cut(const absl::Status& why, bool drop) override;
   void Abort() override { context_.TryCancel(); }

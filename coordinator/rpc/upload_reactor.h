@@ -51,6 +51,7 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
   void RunOnBulk(absl::AnyInvocable<void()> work);
   void Count(std::uint64_t bytes);
 
+  std::string Artifact() const override { return HexEncode(header_.sha256); }
   std::uint64_t Stop() override;
   void Cut(const absl::Status& why, bool drop) override;
   void Abort() override { context_.TryCancel(); }
