@@ -127,6 +127,7 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
   }
   if (*news) {
     // Nobody waits for what there is to say already; the engine takes the heartbeat.
+    poll.wants_task = false;
     services_.engine.PollTask(std::move(poll), [](absl::StatusOr<PollAnswer>) {});
     PollAnswer answer;
     answer.rotations = trail_.Rotations(request.rotations_known(), services_.log.Size());
