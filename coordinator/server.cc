@@ -132,7 +132,7 @@ class Coordinator {
   std::unique_ptr<Uploads> uploads_;
   std::unique_ptr<Transfers> transfers_;
   std::map<std::string, Bytes> uploaded_shards_;
-  std::set<std::string> wanted_spools_;  // of the strand
+  std::optional<std::set<std::string>> wanted_spools_;  // of the strand
   crypto::SecretBytes server_key_pem_{1};
   v1::Genesis genesis_;
   Digest genesis_leaf_{};
@@ -264,12 +264,13 @@ void Coordinator::MakeEngine(State state) {
   engine_options.heartbeat = Or(config_.heartbeat(), engine_options.heartbeat);
   engine_options.poll_max = Or(config_.task_poll_max(), engine_options.poll_max);
   engine_options.start_grace = Or(config_.start_grace(), engine_options.start_grace);
-  engine_ = std::make_unique<Engine>(engine_options, std::move(state), *log_, statement_keys_,
-                                     clock_, rng_, *commit_, [this](int, absl::Status why) {
-                                       const MutexLock lock(mutex_);
-                                       fatal_.Update(why);
-                                       signals_.stop();
-                                     });
+  engine_ =
+      std::make_unique<Engine>(engine_options, std::move(state), *log_, statement_keys_, clock_,
+                               rng_, *commit_, metrics_, [this](int, absl::Status why) {
+                                 const MutexLock lock(mutex_);
+                                 fatal_.Update(why);
+                                 signals_.stop();
+                               });
   engine_->SetEffects(effects_.get());
   // Twice in a heartbeat: what ended with time is cut within one.
   transfers_ = std::make_unique<Transfers>(engine_options.heartbeat / 2, metrics_);

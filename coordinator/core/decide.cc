@@ -93,7 +93,11 @@ std::optional<std::uint64_t> AddRefusals(Drafts* drafts, const std::vector<v1::R
   std::set<std::string> seen;
   for (const v1::Refusal& refusal : refusals) {
     const std::string key = RefusalKey(drafts->state(), refusal);
-    if (drafts->state().refusal_keys.count(key) != 0 || !seen.insert(key).second) {
+    if (!seen.insert(key).second) {
+      continue;
+    }
+    if (drafts->state().refusal_keys.count(key) != 0) {
+      drafts->Repeat(refusal);
       continue;
     }
     last = drafts->Add(refusal);

@@ -30,6 +30,8 @@ struct Decided {
   std::optional<std::uint64_t> answer_index;
   // What the caller hears instead of an index: a refusal that is on record.
   absl::Status answer = absl::OkStatus();
+  // Refusals that are on record already, and were not put there again: the operations refused.
+  std::vector<v1::Operation> repeated;
 };
 
 // Errors leave no record: INVALID_ARGUMENT the command is malformed; NOT_FOUND it names what does

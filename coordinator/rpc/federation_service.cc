@@ -136,6 +136,7 @@ void FederationService::Poll(const WorkerPeer& worker, LiveUse use,
     // Nobody waits for what there is to say already; the engine takes the heartbeat. Of a process
     // that another one superseded there is none: if it lives, its next poll shows it.
     if (use == LiveUse::kNewest) {
+      poll.wants_task = false;
       services_.engine.PollTask(std::move(poll), [](absl::StatusOr<PollAnswer>) {});
     }
     PollAnswer answer;
