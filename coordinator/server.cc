@@ -339,7 +339,7 @@ absl::Status Coordinator::StartServices() {
     engine_->SetUploaded(staging_id, sealed);
   }
   federation_ = std::make_unique<FederationService>(*services_, *uploads_, *transfers_);
-  jobs_ = std::make_unique<JobsService>(*services_);
+  jobs_ = std::make_unique<JobsService>(*services_, *transfers_);
   admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
   governance_ = std::make_unique<GovernanceService>(*services_, MakeJoinFacts());
   enrolment_ = std::make_unique<Enrolment>(*services_, *authority_);

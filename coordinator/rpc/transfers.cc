@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "coordinator/core/release.h"
 
 namespace carnet::coordinator {
 
@@ -47,8 +48,11 @@ void Transfers::LookAt(Place& place, const State& state, absl::Time now,
   }
   if (standing.kind == Standing::Kind::kOver) {
     place.stopped_ = place.ending_ = true;
-    place.transfer_.Cut(absl::FailedPreconditionError("this task is not open for this worker"),
-                        false);
+    place.transfer_.Cut(
+        absl::FailedPreconditionError(IsReleaseTicket(place.name_.ticket_id)
+                                          ? "the release has ended: ask for the model again"
+                                          : "this task is not open for this worker"),
+        false);
     return;
   }
   // Everything under the ticket stops, and one record says how far it had come.
@@ -64,6 +68,7 @@ void Transfers::LookAt(Place& place, const State& state, absl::Time now,
   Log(LogLevel::kWarning, "transfer.cut",
       {{"task", command.task_id},
        {"worker", command.worker_id},
+       {"ticket", command.ticket_id},
        {"reason", standing.reason},
        {"bytes_crossed", command.bytes_crossed}});
   urgent->push_back(

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """What is moving stops when what allowed it no longer does: a bundle that forbids the flow is activated, a shard is
-withdrawn, a worker is revoked. Each cuts the stream within one heartbeat and says on record how much had crossed.
+withdrawn, a worker is revoked; and what goes to a person as well. Each cuts the stream within one heartbeat and says on record how much had crossed.
 
 Each worker reaches home through a proxy that counts and can be slow, so that the change comes in the middle.
 """
@@ -11,7 +11,7 @@ import ssl
 import unittest
 import urllib.request
 
-from federation import SITES, FederationTest, say, wait_for
+from federation import BINARY, SITES, FederationTest, Process, say, wait_for
 
 HEARTBEAT_SECONDS = 4
 HIDDEN = 32768  # of the network: about 9.8 MB
@@ -99,6 +99,42 @@ class Cuts(FederationTest):
     def assert_spool_gone(self, folder):
         wait_for(lambda: not self.spooled(folder), f"what came to be dropped: {folder}", 3 * HEARTBEAT_SECONDS)
 
+    def test_0_a_model_on_its_way_to_a_person_is_cut(self):
+        """Through a proxy as slow as a worker's. Nothing is kept of what came, and nothing comes any more."""
+        federation = self.federation
+        job, _ = federation.train(**{**self.job, "data": "digits/ae"})
+        federation.run("user", "invite", "--roles", "operator", "--jurisdiction", "CH", "--organisation", "alpina", "--out",
+                       federation.token("dora"), "--state", federation.home)
+        federation.run("user", "enroll", "--join", federation.through_proxy("dora"), "--out", federation.folder / "dora")
+        self.slow("dora", "down")
+        out = federation.folder / "out-dora"
+        context = {"CARNET_CONTEXT": str(federation.folder / "dora/context.yaml")}
+        export = Process([BINARY, "job", "export", job, "--out", out], federation.folder / "export.log", context)
+        federation.processes.append(export)
+        wait_for(lambda: self.proxy("dora").totals()["down"] >= UNDER_WAY_BYTES, "the download to be under way")
+        self.forbid(("nothing-to-ch", "to.jurisdiction", "CH"))
+        (cut,) = wait_for(lambda: federation.records_of("transfer-cut", job), "the download to be cut", 3 * HEARTBEAT_SECONDS)
+        self.proxy("dora").pace("down", None)
+        self.assertEqual(export.wait(), 1, export.text())
+        self.assertIn("cut: refused", export.text())
+        self.assertFalse(list(out.glob("*")) + list(out.glob(".*.partial")))
+        (release,) = federation.records_of("release", job)
+        predicate = cut["predicate"]
+        crossed = int(predicate["bytes_crossed"])
+        cause = federation.records_of("policy-activated")[-1]
+        delay = (moment(cut) - moment(cause)).total_seconds()
+        say(f"dora: cut after {crossed} of {self.model_bytes} B, {delay:.3f} s after policy-activated")
+        self.assertEqual((predicate["ticket_id"], predicate["reason"], predicate["direction"], predicate.get("worker_id", "")),
+                         (f"release-{release['index']}", "refused", "download", ""))
+        self.assertLessEqual(delay, HEARTBEAT_SECONDS)
+        self.assertGreater(crossed, 0)
+        self.assertLess(crossed, self.model_bytes)
+        self.assertLess(self.proxy("dora").totals()["down"], self.model_bytes)
+        again = federation.call("job", "export", job, "--out", out, env=context)
+        self.assertEqual(again.returncode, 1, again.stdout + again.stderr)
+        self.assertIn("nothing-to-ch", again.stdout + again.stderr)
+        self.assertIn("cut after", federation.run("job", "watch", job, "--state", federation.home))
+
     def test_1_a_bundle_that_forbids_the_flow_cuts_an_upload_and_the_round_goes_on(self):
         federation = self.federation
         self.slow("br-1", "up")
@@ -133,7 +169,7 @@ class Cuts(FederationTest):
         self.assertEqual(said["jobs_waiting"], [job])
         self.assertEqual([(m["job_id"], m["round"], m["released"]) for m in said["models"] if m["job_id"] == job],
                          [(job, 1, False)])
-        self.assertEqual(len(said["models"]), 2)  # and of the first test
+        self.assertEqual(len(said["models"]), 2)  # and of the test before
         status = wait_for(lambda: (s := federation.status(job))["state"] == "waiting" and s, "the job to say that it waits")
         self.assertEqual(status["waiting_for"], "shard-withdrawn digits/sg")
         self.assertEqual(len(federation.records_of("aggregate", job)), 1)
@@ -176,7 +212,7 @@ class Cuts(FederationTest):
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with urllib.request.urlopen(f"https://127.0.0.1:{federation.https}/metrics", context=context, timeout=10) as page:
             text = page.read().decode()
-        for reason, times in (("refused", 2), ("shard-withdrawn", 1), ("worker-revoked", 1)):
+        for reason, times in (("refused", 3), ("shard-withdrawn", 1), ("worker-revoked", 1)):
             self.assertIn(f'carnet_transfers_cut_total{{reason="{reason}"}} {times}', text)
         federation.coordinator.stop()
         federation.run("ledger", "trust", "--state", federation.home, "--out", federation.folder / "trust")

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/core/release.h"
 #include "coordinator/core/tasks.h"
 #include "coordinator/rpc/stream_turn.h"
 #include "scenario/world.h"
@@ -199,6 +200,46 @@ TEST_CASE("Transfers: two streams under one ticket are cut by one record, with t
   CHECK(far.cuts.size() == 1);
   REQUIRE(stage.world.Find("transfer-cut").size() == 1);
   CHECK(stage.world.At<v1::TransferCut>(stage.world.Find("transfer-cut")[0]).bytes_crossed() == 90);
+}
+
+TEST_CASE("Transfers: a model on its way to a person is cut with what allowed it") {
+  Stage stage(149);
+  for (const char* slot : {"fr-1", "sg-1", "ae-1"}) {
+    if (stage.world.state().jobs.at(stage.job).round->labels.count(stage.world.worker(slot).id) !=
+        0) {
+      REQUIRE(stage.world.Do(stage.world.Contribute(stage.job, slot)).ok());
+    }
+  }
+  stage.world.Settle();
+  const auto released = stage.world.Do(ReleaseModel{kOperator, stage.job, 1});
+  REQUIRE(released.ok());
+  REQUIRE(released->answer.ok());
+  FakeStream stream;
+  stream.bytes = 33;
+  const auto begun = stage.transfers.Begin({"", "", ReleaseTicket(*released->answer_index), false},
+                                           stream, stage.world.state(), stage.world.now());
+  CHECK(begun.urgent.empty());
+  CHECK(stage.Look().empty());
+  SECTION("a shard behind it is withdrawn") {
+    const std::string shard = stage.world.At<v1::Release>(*released->answer_index).shards(0);
+    REQUIRE(stage.world
+                .Do(WithdrawShard{kOperator, "digits", shard.substr(shard.find('/') + 1),
+                                  "licence-ended"})
+                .ok());
+    stage.Decide(stage.Look());
+    REQUIRE(stream.cuts.size() == 1);
+    CHECK(stream.cuts[0].first == absl::PermissionDeniedError("cut: shard-withdrawn"));
+    const auto& cut = stage.world.At<v1::TransferCut>(stage.world.Find("transfer-cut").back());
+    CHECK(cut.bytes_crossed() == 33);
+    CHECK(cut.worker_id().empty());
+  }
+  SECTION("its day is over, which no record says") {
+    stage.world.Advance(kReleaseLife);
+    CHECK(stage.Look().empty());
+    REQUIRE(stream.cuts.size() == 1);
+    CHECK(stream.cuts[0].first.code() == absl::StatusCode::kFailedPrecondition);
+    CHECK(stage.world.Find("transfer-cut").empty());
+  }
 }
 
 TEST_CASE("Transfers: both directions of one worker are cut, each with its record") {
