@@ -146,6 +146,7 @@ class Coordinator {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Services> services_;
+  std::unique_ptr<InstanceGate> instances_;
   std::unique_ptr<FederationService> federation_;
   std::unique_ptr<JobsService> jobs_;
   std::unique_ptr<AdminService> admin_;
@@ -338,7 +339,9 @@ absl::Status Coordinator::StartServices() {
   for (const auto& [staging_id, sealed] : uploaded_shards_) {
     engine_->SetUploaded(staging_id, sealed);
   }
-  federation_ = std::make_unique<FederationService>(*services_, *uploads_, *transfers_);
+  instances_ = std::make_unique<InstanceGate>(*engine_, rng_, metrics_);
+  federation_ =
+      std::make_unique<FederationService>(*services_, *uploads_, *transfers_, *instances_);
   jobs_ = std::make_unique<JobsService>(*services_, *transfers_);
   admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
   governance_ = std::make_unique<GovernanceService>(*services_, MakeJoinFacts());

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/backoff.h"
 #include "base/http_server.h"
@@ -32,6 +33,8 @@ constexpr absl::Duration kFarewellMax = absl::Milliseconds(500);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(1);
 // The coordinator answers at once while there is more to follow.
 constexpr std::uint32_t kRefusedPollMillis = 5000;
+// How the coordinator names this reason of a revocation.
+constexpr char kTwoLiveUses[] = "two-live-uses";
 constexpr timespec kSignalEvery = {0, 100'000'000};
 
 // Wakes the agent from its pauses and its long poll.
@@ -283,6 +286,20 @@ absl::StatusOr<ledger::verifier::TreeHead> TakeHeads(const v1::NextTaskResponse&
   return head;
 }
 
+// Why this worker is no member any more, and what to do.
+absl::Status NoMember(const absl::Status& status) {
+  if (absl::StrContains(status.message(), kTwoLiveUses)) {
+    return WithRemedy(status,
+                      "two processes used this worker's keys, so neither is trusted any more: find "
+                      "out who has a copy of its state folder, then ask the operator for a new "
+                      "invitation (carnet worker invite) and start with an empty state folder");
+  }
+  return WithRemedy(status,
+                    "this worker is no member any more; its record worker-revoked says why: ask "
+                    "the operator for a new invitation (carnet worker invite) and start with an "
+                    "empty state folder");
+}
+
 v1::NextTaskRequest Agent::MakeRequest() const {
   v1::NextTaskRequest request;
   *request.mutable_seen() = member_.heads->Seen();
@@ -311,8 +328,7 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return absl::ZeroDuration();
     }
     if (absl::IsUnauthenticated(polled.status()) || absl::IsPermissionDenied(polled.status())) {
-      return WithRemedy(polled.status(),
-                        "this worker is no member any more: ask the operator for a new invitation");
+      return NoMember(polled.status());
     }
     if (!polled.ok()) {
       return OnPollError(polled.status());

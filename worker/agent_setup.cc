@@ -100,14 +100,16 @@ absl::Status AddStaged(const StateDir& state, Settings* settings) {
   return error ? FileError(error.value(), "list", state.shards()) : absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrolled) {
+absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrolled,
+                                                           const Bytes& instance) {
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes key_pem, enrolled.keys.tls.ToPem());
   CARNET_ASSIGN_OR_RETURN(
       std::unique_ptr<CoordinatorClient> client,
       MakeGrpcClient({.addresses = enrolled.facts.addresses,
                       .trust_domain = enrolled.facts.trust_domain,
                       .ca_certificate_pem = enrolled.answer.ca_certificate_pem(),
-                      .certificate_pem = enrolled.answer.certificate_pem()},
+                      .certificate_pem = enrolled.answer.certificate_pem(),
+                      .instance = instance},
                      key_pem));
   return std::shared_ptr<CoordinatorClient>(std::move(client));
 }
@@ -184,7 +186,7 @@ absl::Status Membership::RenewIfDue() {
     return absl::OkStatus();
   }
   CARNET_RETURN_IF_ERROR(Renew(PartsOf(state, clock, rng), &enrolled));
-  CARNET_ASSIGN_OR_RETURN(auto fresh, Connect(enrolled));
+  CARNET_ASSIGN_OR_RETURN(auto fresh, Connect(enrolled, instance));
   client->Switch(std::move(fresh));
   Log(LogLevel::kInfo, "certificate-renewed");
   return absl::OkStatus();
@@ -224,7 +226,7 @@ absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& op
       PolicyKeeper::Open(member->state, member->enrolled.answer.genesis().record()));
   CARNET_ASSIGN_OR_RETURN(member->knowledge,
                           KnowledgeOf(member->enrolled, statement, std::move(labels)));
-  CARNET_ASSIGN_OR_RETURN(auto client, Connect(member->enrolled));
+  CARNET_ASSIGN_OR_RETURN(auto client, Connect(member->enrolled, member->instance));
   member->client = std::make_unique<SwitchingClient>(std::move(client));
   return member;
 }

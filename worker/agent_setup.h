@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "exchange/instance.h"
 #include "worker/agent.h"
 #include "worker/core/site_facts.h"
 #include "worker/core/task_check.h"
@@ -27,7 +28,10 @@ namespace carnet::worker {
 
 struct Membership {
   Membership(StateDir state_dir, Settings loaded, Enrolled joined)
-      : state(std::move(state_dir)), settings(std::move(loaded)), enrolled(std::move(joined)) {}
+      : instance(RandomBytes(rng, exchange::kInstanceBytes)),
+        state(std::move(state_dir)),
+        settings(std::move(loaded)),
+        enrolled(std::move(joined)) {}
 
   TrainerHostOptions HostOptions();
   // A shard that was staged here: claimed from the next poll on.
@@ -37,6 +41,7 @@ struct Membership {
 
   SystemClock clock;
   SystemRng rng;
+  Bytes instance;  // of this process (exchange/instance.h)
   StateDir state;
   Settings settings;
   Enrolled enrolled;

@@ -241,7 +241,14 @@ void Check(const Step& step, const v1::WorkerEnrolled& record) {
 }
 
 void Check(const Step& step, const v1::WorkerRevoked& record) {
-  LiveWorkerOf(step, record.worker_id(), "revocation");
+  static const auto& reasons =
+      *new std::set<std::string>{"operator", "two-live-uses", "lease-ended", "misbehaviour"};
+  step.Expect(reasons.count(record.reason()) != 0, "revocation", "a reason of the closed list",
+              record.reason());
+  const Worker* const worker = LiveWorkerOf(step, record.worker_id(), "revocation");
+  step.Expect(worker == nullptr || record.reason() != "lease-ended" ||
+                  ToTime(record.common().at()) >= ToTime(worker->terms.lease_until()),
+              "revocation", "a lease that has ended", "one that goes on");
 }
 
 void Check(const Step& step, const v1::DatasetRegistered& record) {

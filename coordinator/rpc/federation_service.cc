@@ -89,19 +89,25 @@ grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContex
                                                       v1::NextTaskResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
-  if (!worker.ok()) {
-    reactor->Finish(ToGrpcStatus(worker.status()));
+  const absl::StatusOr<LiveUse> use =
+      worker.ok() ? instances_.Poll(*context, worker->worker_id) : worker.status();
+  if (!use.ok()) {
+    reactor->Finish(ToGrpcStatus(use.status()));
   } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax) {
     reactor->Finish(
         ToGrpcStatus(absl::InvalidArgumentError("at most 4096 claims and a head of 16 KiB")));
+  } else if (*use == LiveUse::kTwo) {
+    instances_.CutOff(worker->worker_id, [reactor](const absl::Status& status) {
+      reactor->Finish(ToGrpcStatus(status));
+    });
   } else {
     const absl::Status admitted =
-        services_.storage.TrySubmit([this, peer = *worker, request, response, reactor] {
+        services_.storage.TrySubmit([this, peer = *worker, use = *use, request, response, reactor] {
           const absl::Status saw = CheckWhatItSaw(services_, *request);
           if (!saw.ok()) {
             reactor->Finish(ToGrpcStatus(saw));
           } else {
-            Poll(peer, *request, response, reactor);
+            Poll(peer, use, *request, response, reactor);
           }
         });
     if (!admitted.ok()) {
@@ -111,8 +117,9 @@ grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContex
   return reactor;
 }
 
-void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest& request,
-                             v1::NextTaskResponse* response, grpc::ServerUnaryReactor* reactor) {
+void FederationService::Poll(const WorkerPeer& worker, LiveUse use,
+                             const v1::NextTaskRequest& request, v1::NextTaskResponse* response,
+                             grpc::ServerUnaryReactor* reactor) {
   coordinator::Poll poll;
   poll.worker_id = worker.worker_id;
   poll.current_task = request.current_task();
@@ -125,9 +132,12 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
     reactor->Finish(ToGrpcStatus(news.status()));
     return;
   }
-  if (*news) {
-    // Nobody waits for what there is to say already; the engine takes the heartbeat.
-    services_.engine.PollTask(std::move(poll), [](absl::StatusOr<PollAnswer>) {});
+  if (*news || use == LiveUse::kSuperseded) {
+    // Nobody waits for what there is to say already; the engine takes the heartbeat. Of a process
+    // that another one superseded there is none: if it lives, its next poll shows it.
+    if (use == LiveUse::kNewest) {
+      services_.engine.PollTask(std::move(poll), [](absl::StatusOr<PollAnswer>) {});
+    }
     PollAnswer answer;
     answer.rotations = trail_.Rotations(request.rotations_known(), services_.log.Size());
     reactor->Finish(ToGrpcStatus(FillAnswer(services_, worker, trail_, request, answer, response)));
@@ -137,7 +147,7 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
   services_.engine.PollTask(std::move(poll), [this, worker, &request, response,
                                               reactor](absl::StatusOr<PollAnswer> answer) {
     if (!answer.ok()) {
-      reactor->Finish(ToGrpcStatus(answer.status()));
+      reactor->Finish(ToGrpcStatus(instances_.WithReason(worker.worker_id, answer.status())));
       return;
     }
     if (answer->task.has_value() && answer->task->name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
@@ -153,12 +163,12 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
 
 grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(
     grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
-  return new TaskDownload(services_, transfers_, *context, *request);
+  return new TaskDownload(services_, transfers_, instances_, *context, *request);
 }
 
 grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>* FederationService::Upload(
     grpc::CallbackServerContext* context) {
-  return new UploadReactor(services_, uploads_, transfers_, *context);
+  return new UploadReactor(services_, uploads_, transfers_, instances_, *context);
 }
 
 grpc::ServerUnaryReactor* FederationService::SubmitContribution(

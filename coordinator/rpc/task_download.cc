@@ -6,13 +6,15 @@
 
 namespace carnet::coordinator {
 
-TaskDownload::TaskDownload(const Services& services, Transfers& transfers,
+TaskDownload::TaskDownload(const Services& services, Transfers& transfers, InstanceGate& instances,
                            grpc::CallbackServerContext& context, const v1::DownloadRequest& request)
     : FileStream(services, transfers, context),
       request_(request),
       worker_(services.peers.Worker(context)) {
-  if (!worker_.ok()) {
-    End(worker_.status());
+  const absl::Status caller =
+      worker_.ok() ? instances.Stream(context, worker_->worker_id) : worker_.status();
+  if (!caller.ok()) {
+    End(caller);
     return;
   }
   // Decided again at the first byte: the facts may have changed since the round opened.

@@ -6,14 +6,15 @@
 
 #include "carnet/v1/federation.pb.h"
 #include "coordinator/rpc/file_stream.h"
+#include "coordinator/rpc/instance_gate.h"
 
 namespace carnet::coordinator {
 
 class TaskDownload final : public FileStream<v1::DownloadChunk> {
  public:
   // `context` and `request` live as long as the call.
-  TaskDownload(const Services& services, Transfers& transfers, grpc::CallbackServerContext& context,
-               const v1::DownloadRequest& request);
+  TaskDownload(const Services& services, Transfers& transfers, InstanceGate& instances,
+               grpc::CallbackServerContext& context, const v1::DownloadRequest& request);
 
  private:
   ~TaskDownload() override = default;

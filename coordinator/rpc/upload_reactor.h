@@ -10,6 +10,7 @@
 
 #include "carnet/v1/federation.pb.h"
 #include "coordinator/core/tasks.h"
+#include "coordinator/rpc/instance_gate.h"
 #include "coordinator/rpc/services.h"
 #include "coordinator/rpc/stream_turn.h"
 #include "coordinator/rpc/transfers.h"
@@ -25,7 +26,7 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
  public:
   // `context` lives as long as the call.
   UploadReactor(const Services& services, Uploads& uploads, Transfers& transfers,
-                grpc::CallbackServerContext& context);
+                InstanceGate& instances, grpc::CallbackServerContext& context);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
