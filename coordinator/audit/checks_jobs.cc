@@ -3,6 +3,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/ids.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/core/job_spec.h"
@@ -46,6 +47,8 @@ void CheckRoundKey(const Step& step, const Job& job, const v1::KeyCreated& recor
 }  // namespace
 
 void Check(const Step& step, const v1::JobSubmitted& record) {
+  step.Expect(IsId("j", record.job_id()), "job", "an id of a job, as every job gets",
+              "something else");
   step.Expect(step.state().jobs.count(record.job_id()) == 0, "job",
               absl::StrCat("one submission of ", record.job_id()), "a second one");
   ExpectRole(step, record.submitter(), {"member", "operator"});
