@@ -21,6 +21,7 @@
 #include "cli/commands.h"
 #include "cli/commands/approve.h"
 #include "cli/commands/policy_propose.h"
+#include "cli/commands/policy_report.h"
 #include "cli/output.h"
 #include "coordinator/core/expiry.h"
 #include "coordinator/core/people.h"
@@ -225,6 +226,13 @@ absl::StatusOr<v1::BundleStatus> FindProposal(Client& client, const std::string&
   return FindBundle(status.proposals(), name);
 }
 
+// What the coordinator shows of a proposal is what stands on record.
+absl::Status CheckReportOf(Client& client, const v1::BundleStatus& proposal) {
+  CARNET_ASSIGN_OR_RETURN(const Digest digest, ToDigest(AsBytes(proposal.bundle_sha256())));
+  CARNET_ASSIGN_OR_RETURN(const auto bundle, FetchBundle(client, digest));
+  return CheckReport(proposal.report_json(), AsBytes(proposal.report_sha256()), *bundle);
+}
+
 absl::StatusOr<int> Send(Client& client, const ProposalOrder& order, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const ProposedBundle proposed, ProposeBundle(client, order));
   const std::string digest = HexEncode(proposed.bundle->sha256());
@@ -305,6 +313,7 @@ absl::StatusOr<int> Approve(const LifeOptions& options, CommandContext& context)
     return ApproveExceptionOf(*client, options, context);
   }
   CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(*client, options.bundle));
+  CARNET_RETURN_IF_ERROR(CheckReportOf(*client, proposal));
   std::set<std::string> asked;
   for (const v1::NeedStatus& need : proposal.needs()) {
     asked.insert(need.need().from().begin(), need.need().from().end());
@@ -382,6 +391,7 @@ absl::StatusOr<int> Status(const LifeOptions& options, CommandContext& context) 
 absl::StatusOr<int> Impact(const LifeOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(*client, options.bundle));
+  CARNET_RETURN_IF_ERROR(CheckReportOf(*client, proposal));
   if (context.json) {
     *context.out << ReportOf(proposal).dump() << '\n';
     return kGood;

@@ -1,6 +1,7 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -78,6 +79,21 @@ void CheckOneLabelling(const Step& step, const std::string& key,
                     MessageDifferencer::Equals(shard.terms.labels(), wanted.labels()),
                 "shard", absl::StrCat("the labels of ", other, ", which has the same digest"),
                 absl::StrCat("others for ", key));
+  }
+}
+
+// The same within one record.
+void CheckOneLabelling(const Step& step, const v1::DatasetRegistered& record) {
+  std::map<std::string, const v1::ShardRegistration*> by_digest;
+  for (const v1::ShardRegistration& shard : record.shards()) {
+    if (shard.sha256().empty() || step.state().workers.empty()) {
+      continue;
+    }
+    const auto [first, added] = by_digest.emplace(shard.sha256(), &shard);
+    step.Expect(
+        added || MessageDifferencer::Equals(first->second->labels(), shard.labels()), "shard",
+        absl::StrCat("the labels of ", first->second->shard(), ", which has the same digest"),
+        absl::StrCat("others for ", shard.shard()));
   }
 }
 
@@ -264,6 +280,7 @@ void Check(const Step& step, const v1::DatasetRegistered& record) {
                 "a registered region", absl::StrCat(key, " is stored in ", shard.stored_in()));
     CheckOneLabelling(step, key, shard);
   }
+  CheckOneLabelling(step, record);
 }
 
 void Check(const Step& step, const v1::ShardStaged& record) {
@@ -329,6 +346,7 @@ void ExpectRole(const Step& step, const std::string& user_id, const std::set<std
   if (!step.Expect(user != step.state().users.end(), "role", "an enrolled person", user_id)) {
     return;
   }
+  step.Expect(!user->second.revoked, "role", "a person who is not revoked", user_id);
   const bool holds = std::any_of(roles.begin(), roles.end(), [&](const std::string& role) {
     return user->second.roles.count(role) != 0;
   });
