@@ -31,7 +31,6 @@ constexpr absl::Duration kPollMax = absl::Seconds(30);
 // How long a worker that leaves tries to say so.
 constexpr absl::Duration kFarewellMax = absl::Milliseconds(500);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(1);
-constexpr int kProbeAfter = 2;  // polls that found nobody, in a row
 // The coordinator answers at once while there is more to follow.
 constexpr std::uint32_t kRefusedPollMillis = 5000;
 // How the coordinator names this reason of a revocation.
@@ -268,8 +267,9 @@ absl::Duration Agent::OnPollError(const absl::Status& status) {
   if (absl::IsCancelled(status)) {
     return absl::ZeroDuration();
   }
-  // gRPC says nothing of a server that it does not know but that it cannot be reached.
-  if (absl::IsUnavailable(status) && failed_polls_ == kProbeAfter) {
+  // gRPC says nothing of a server that it does not know but that it cannot be reached: asked once,
+  // when the trouble begins.
+  if (absl::IsUnavailable(status) && failed_polls_ == 0) {
     if (const absl::Status known = member_.ProbeCoordinator(); absl::IsUnauthenticated(known)) {
       Log(LogLevel::kError, "coordinator-not-known", {{"error", known}});
     }

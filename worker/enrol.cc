@@ -28,6 +28,7 @@ constexpr std::size_t kEnrolmentBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kChallengeIdBytes = 16;
 constexpr std::size_t kChallengeAnswerBytes = 32;
 constexpr std::size_t kRequestIdBytes = 16;
+constexpr absl::Duration kProbeMax = absl::Seconds(5);
 // What a coordinator is told apart by, when TLS says that it is another one.
 constexpr char kOtherTokenAuthority[] =
     "if its certificate authority was rotated since the token was made, ask the operator for a new "
@@ -98,7 +99,8 @@ absl::StatusOr<HttpClientTls> TlsOf(const FederationFacts& facts, const Identity
 
 // One request to the coordinator; addresses are tried in order until one answers.
 absl::StatusOr<HttpResponse> Ask(const EnrolParts& parts, const FederationFacts& facts,
-                                 const HttpClientTls& tls, const HttpRequest& http) {
+                                 const HttpClientTls& tls, const HttpRequest& http,
+                                 absl::Duration timeout = HttpCallOptions().timeout) {
   absl::Status last = absl::UnavailableError("enrolment: no address");
   for (const std::string& address : facts.https_addresses) {
     CARNET_ASSIGN_OR_RETURN(const exchange::HostPort place, exchange::ParseHostPort(address));
@@ -106,6 +108,7 @@ absl::StatusOr<HttpResponse> Ask(const EnrolParts& parts, const FederationFacts&
     options.host = place.host;
     options.port = place.port;
     options.tls = tls;
+    options.timeout = timeout;
     options.response_bytes_max = kEnrolmentBytesMax;
     auto answer = parts.call(options, http);
     if (answer.ok()) {
@@ -332,7 +335,7 @@ absl::Status ProbeCoordinator(const EnrolParts& parts, const Enrolled& enrolled)
   http.path = "/healthz";
   CARNET_ASSIGN_OR_RETURN(const HttpClientTls tls,
                           TlsOf(enrolled.facts, &enrolled.identity, parts.clock.Now()));
-  const absl::Status status = Ask(parts, enrolled.facts, tls, http).status();
+  const absl::Status status = Ask(parts, enrolled.facts, tls, http, kProbeMax).status();
   return absl::IsUnauthenticated(status) ? WithRemedy(status, kOtherAuthority) : status;
 }
 

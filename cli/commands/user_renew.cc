@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "base/status.h"
-#include "base/timestamp.h"
 #include "carnet/v1/renewal.pb.h"
 #include "cli/client_context.h"
 #include "cli/federation_keys.h"
@@ -66,14 +65,16 @@ absl::StatusOr<std::vector<exchange::HostPort>> AddressesOf(const ClientIdentity
                                                             const std::string& given) {
   std::vector<std::string> texts = {given};
   if (given.empty()) {
-    const fs::path file = identity.file.parent_path() / exchange::kHttpsAddressesFile;
-    CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> lines,
-                            ReadIfThere(file, kAddressesBytesMax));
-    const std::string& grpc = identity.facts.address();
-    texts = lines.has_value()
-                ? std::vector<std::string>(absl::StrSplit(*lines, '\n', absl::SkipEmpty()))
-                : std::vector<std::string>{
-                      absl::StrCat(grpc.substr(0, grpc.rfind(':')), ":", kHttpsPort)};
+    const absl::StatusOr<Bytes> lines =
+        ReadFile(identity.file.parent_path() / exchange::kHttpsAddressesFile, kAddressesBytesMax);
+    if (lines.ok()) {
+      texts = absl::StrSplit(AsText(*lines), '\n', absl::SkipEmpty());
+    } else if (absl::IsNotFound(lines.status())) {
+      const std::string& grpc = identity.facts.address();
+      texts = {absl::StrCat(grpc.substr(0, grpc.rfind(':')), ":", kHttpsPort)};
+    } else {
+      return lines.status();
+    }
   }
   std::vector<exchange::HostPort> addresses;
   for (const std::string& text : texts) {
@@ -96,7 +97,7 @@ absl::StatusOr<v1::RenewUserRequest> MakeRequest(const Credentials& own, Rng& rn
   request.set_user_id(own.identity.facts.user_id());
   CARNET_ASSIGN_OR_RETURN(*request.mutable_csr_pem(), crypto::MakeCertificateRequest(own.tls, id));
   request.set_certificate_pem(own.certificate_pem);
-  *request.mutable_at() = ToTimestamp(now);
+  request.mutable_at()->set_seconds(absl::ToUnixSeconds(now));
   request.set_proof(ToString(own.statement.Sign(exchange::RenewUserProofMessage(request))));
   return request;
 }

@@ -154,7 +154,8 @@ bool SameKeys(const ledger::verifier::KeyHistory& a, const ledger::verifier::Key
 }
 
 absl::StatusOr<Roots> RootsAt(const ledger::verifier::KeyHistory& history, absl::Time now) {
-  Roots roots{.pem = history.AuthoritiesPem(now)};
+  Roots roots;
+  roots.pem = history.AuthoritiesPem(now);
   if (roots.pem.empty()) {
     return absl::FailedPreconditionError("the ledger names no certificate authority that counts");
   }

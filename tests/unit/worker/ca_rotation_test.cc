@@ -198,7 +198,6 @@ TEST_CASE("CA rotation: a renewal by an authority that was not followed changes 
   CHECK(absl::IsUnauthenticated(Renew(member.Parts(), &enrolled)));
   member.Follow(enrolled, index);
   // Another history of keys than the one that was followed: asked again later.
-  v1::EnrollResponse other = member.answer;
   const crypto::CertificateAuthority third = NewAuthority(member.federation);
   v1::KeyRotated further;
   *further.mutable_common() = member.federation.Common();
