@@ -156,7 +156,7 @@ class Cuts(FederationTest):
         export = Process([BINARY, "job", "export", job, "--out", out], federation.folder / "export.log", context)
         federation.processes.append(export)
         wait_for(lambda: self.proxy("dora").totals()["down"] >= UNDER_WAY_BYTES, "the download to be under way")
-        self.forbid(("nothing-to-ch", "to.jurisdiction", "CH"))
+        self.forbid(("nothing-to-alpina", "recipient.org", "alpina"))
         (cut,) = wait_for(lambda: federation.records_of("transfer-cut", job), "the download to be cut", 3 * HEARTBEAT_SECONDS)
         self.proxy("dora").pace("down", None)
         self.assertEqual(export.wait(), 1, export.text())
@@ -176,7 +176,7 @@ class Cuts(FederationTest):
         self.assertLess(self.proxy("dora").totals()["down"], self.model_bytes)
         again = federation.call("job", "export", job, "--out", out, env=context)
         self.assertEqual(again.returncode, 1, again.stdout + again.stderr)
-        self.assertIn("nothing-to-ch", again.stdout + again.stderr)
+        self.assertIn("nothing-to-alpina", again.stdout + again.stderr)
         self.assertIn("cut after", federation.run("job", "watch", job, "--state", federation.home))
 
     def test_1_a_bundle_that_forbids_the_flow_cuts_an_upload_and_the_round_goes_on(self):
