@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "carnet/v1/records.pb.h"
 #include "carnet/v1/renewal.pb.h"
 #include "cli/client_context.h"
 #include "cli/federation_keys.h"
