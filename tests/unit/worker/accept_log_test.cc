@@ -171,7 +171,6 @@ TEST_CASE("Accept log: a member of a successor that is given up accepts the one 
     REQUIRE(WriteFileAtomic(state.enrolment(), AsBytes(s.old.Answer().SerializeAsString())).ok());
     REQUIRE(WriteFileAtomic(state.head(), AsBytes(head_there)).ok());
   }
-  const TestLog given_up = s.next;
   s.next = TestLog("digits.acme.example/log-3");
   SECTION("it succeeds the log before both") {
     const v1::ProvenRecord genesis = s.Genesis("digits.acme.example/log", head);

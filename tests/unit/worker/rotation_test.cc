@@ -172,6 +172,7 @@ TEST_CASE("Rotation: a key whose handover is in no log is not followed, by membe
   for (const std::uint64_t index : {0, 99}) {
     CAPTURE(index);
     TestFederation federation;
+    Identity identity = federation.MakeIdentity();
     TestDirectory directory;
     const StateDir state = StateDir::Open(directory.path()).value();
     const crypto::Ed25519KeyPair thief = crypto::Ed25519KeyPair::Generate(federation.rng);
@@ -200,7 +201,6 @@ TEST_CASE("Rotation: a key whose handover is in no log is not followed, by membe
     const auto turn = HeadKeeper::Turn::ForPoll(**keeper);
     CHECK(absl::IsUnauthenticated(
         (*keeper)->Advance(federation.log.Head(), {}, coordinator, turn).status()));
-    Identity identity = federation.MakeIdentity();
     CHECK(absl::IsUnauthenticated(
         FollowRotations(response.rotations(), federation.log.tree_head(), &*identity.keys)));
   }
