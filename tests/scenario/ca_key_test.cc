@@ -37,7 +37,7 @@ RotateKey CaRotation(const World& world, const crypto::CertificateAuthority& nex
   return command;
 }
 
-TEST_CASE("CA key: both authorities count for the overlap; then the old key goes") {
+TEST_CASE("CA key: both authorities count for the overlap, then the old key goes") {
   World world(61);
   CHECK(AuthorityInForce(world.state()) == world.state().genesis.ca_certificate_pem());
   CHECK(world.state().KeyIdOf(kCaKind) == "ca");
