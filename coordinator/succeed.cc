@@ -15,6 +15,7 @@
 #include "base/timestamp.h"
 #include "carnet/v1/config.pb.h"
 #include "coordinator/core/apply.h"
+#include "coordinator/core/keys.h"
 #include "coordinator/core/state.h"
 #include "coordinator/init_records.h"
 #include "coordinator/state_dir.h"
@@ -34,7 +35,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kTokenLife = absl::Hours(24);
-constexpr std::size_t kPemBytesMax = std::size_t{16} * 1024;
 constexpr std::size_t kConfigBytesMax = std::size_t{1024} * 1024;
 constexpr std::size_t kValueBytesMax = std::size_t{1024} * 1024;
 
@@ -386,13 +386,14 @@ absl::StatusOr<SucceedReport> Successor::Run() {
       CopyKey(old_keys, keys, old_.state.KeyIdOf(kCaKeyId), kCaKeyId, crypto::KeyKind::kP256));
   CARNET_RETURN_IF_ERROR(
       CopyKey(old_keys, keys, kServerKeyId, kServerKeyId, crypto::KeyKind::kP256));
-  CARNET_ASSIGN_OR_RETURN(const Bytes ca_pem, ReadFile(old_dir_.ca_certificate(), kPemBytesMax));
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(dir_.ca_certificate(), ca_pem));
-  CARNET_ASSIGN_OR_RETURN(const auto ca, crypto::ParseCertificatePem(ToString(ca_pem)));
+  // Of an overlap that ran, only the newer authority comes along.
+  const std::string& ca_pem = AuthorityInForce(old_.state);
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(dir_.ca_certificate(), AsBytes(ca_pem)));
+  CARNET_ASSIGN_OR_RETURN(const auto ca, crypto::ParseCertificatePem(ca_pem));
 
   RecordSigner signer(statement_key, std::max(clock_.Now(), old_.state.last), rng_);
   CARNET_RETURN_IF_ERROR(
-      signer.Add(MakeGenesis(statement_key.public_key(), ToString(ca_pem), ca.spki_sha256)));
+      signer.Add(MakeGenesis(statement_key.public_key(), ca_pem, ca.spki_sha256)));
   CARNET_ASSIGN_OR_RETURN(const ledger::Record first, ledger::OpenRecord(signer.first()));
   CARNET_RETURN_IF_ERROR(AddPeople(&signer));
   CARNET_RETURN_IF_ERROR(AddRegistered(&signer));

@@ -116,7 +116,7 @@ namespace {
 // Of the coordinator's own keys: one that gave way, and whose overlap has ended.
 void ExpectGone(const Step& step, const std::string& id, absl::Time at) {
   const State& state = step.state();
-  for (const char* kind : {kStatementKind, kLogKind}) {
+  for (const char* kind : {kStatementKind, kLogKind, kCaKind}) {
     step.Expect(state.KeyIdOf(kind) != id, "key",
                 absl::StrCat("another ", kind, " key in the place of ", id), "it is in force");
   }

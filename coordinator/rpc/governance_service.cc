@@ -93,7 +93,7 @@ absl::Status GovernanceService::FillToken(std::uint64_t index, const crypto::Sec
   exchange::JoinToken token;
   token.addresses = facts_.addresses;
   token.https_addresses = facts_.https_addresses;
-  token.ca_spki_sha256 = facts_.ca_spki_sha256;
+  token.ca_spki_sha256 = services_.authorities.NewestSpkiSha256();
   token.log_vkey = facts_.log_vkey;
   token.genesis_leaf = facts_.genesis_leaf;
   token.region = exchange::kUserTokenRegion;
