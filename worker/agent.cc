@@ -264,6 +264,13 @@ absl::Duration Agent::OnPollError(const absl::Status& status) {
   if (absl::IsCancelled(status)) {
     return absl::ZeroDuration();
   }
+  // gRPC says nothing of a server that it does not know but that it cannot be reached: asked once,
+  // when the trouble begins.
+  if (absl::IsUnavailable(status) && failed_polls_ == 0) {
+    if (const absl::Status known = member_.ProbeCoordinator(); absl::IsUnauthenticated(known)) {
+      Log(LogLevel::kError, "coordinator-not-known", {{"error", known}});
+    }
+  }
   // Once for each kind of trouble, not for each try.
   if (status.code() != last_poll_) {
     Log(LogLevel::kWarning, absl::IsUnavailable(status) ? "coordinator-unreachable" : "poll-failed",
@@ -330,10 +337,14 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return OnPollError(advanced.status());
     }
     head = *advanced;
+    const std::size_t authorities = member_.enrolled.identity.keys->authorities().size();
     if (const absl::Status followed =
             FollowRotations(response.rotations(), head, &*member_.enrolled.identity.keys);
         !followed.ok()) {
       return OnPollError(followed);
+    }
+    if (member_.enrolled.identity.keys->authorities().size() > authorities) {
+      renew_after_ = absl::ZeroDuration();  // by the new one, before the next poll
     }
     CARNET_RETURN_IF_ERROR(FollowPolicies(head, &response));
   }

@@ -32,14 +32,18 @@ struct Membership {
   TrainerHostOptions HostOptions();
   // A shard that was staged here: claimed from the next poll on.
   absl::Status AddShard(const std::string& name, const std::filesystem::path& path);
-  // Renews the certificate at a third of its life, and connects anew with it.
+  // Renews the certificate at a third of its life, or when its authority gives way to another, and
+  // connects anew with it. Where an authority has ended, connects anew without it.
   absl::Status RenewIfDue();
+  // As worker::ProbeCoordinator.
+  absl::Status ProbeCoordinator();
 
   SystemClock clock;
   SystemRng rng;
   StateDir state;
   Settings settings;
   Enrolled enrolled;
+  absl::Time roots_until = absl::InfiniteFuture();  // the first authority that the client trusts
   v1::WorkerStatement statement;
   Isolation isolation = Isolation::kNone;
   Digest program_sha256{};

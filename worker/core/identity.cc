@@ -32,7 +32,6 @@ absl::StatusOr<ledger::verifier::VerifiedRecord> CheckGenesis(
     return Untrusted("record 0 is not the one that the join token names");
   }
   if (genesis->trust_domain() != facts.trust_domain ||
-      !SameBytes(facts.ca_spki_sha256, genesis->ca_spki_sha256()) ||
       !SameBytes(record.public_key, genesis->statement_public_key())) {
     return Untrusted("record 0 contradicts the join token");
   }
@@ -61,6 +60,11 @@ bool HadKey(const ledger::verifier::KeyHistory& keys, const ledger::verifier::Ve
          (named.public_key == log.public_key ||
           std::any_of(named.successors.begin(), named.successors.end(),
                       [&](const auto& key) { return key.public_key == log.public_key; }));
+}
+
+auto FindAuthority(const ledger::verifier::KeyHistory& history, const Digest& spki_sha256) {
+  return std::find_if(history.authorities().begin(), history.authorities().end(),
+                      [&](const auto& known) { return known.spki_sha256 == spki_sha256; });
 }
 
 absl::Status CheckEnrolled(const FederationFacts& facts, const OwnPublicKeys& keys,
@@ -105,16 +109,20 @@ absl::Status FollowRotations(const google::protobuf::RepeatedPtrField<v1::Proven
 }
 
 absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys& keys,
+                              const ledger::verifier::KeyHistory& history,
                               const v1::EnrollResponse& answer, absl::Time at) {
   CARNET_ASSIGN_OR_RETURN(const auto authority,
                           crypto::ParseCertificatePem(answer.ca_certificate_pem()));
-  if (!authority.is_authority || authority.spki_sha256 != facts.ca_spki_sha256) {
-    return Untrusted("the CA is not the one that the join token names");
+  const auto known = FindAuthority(history, authority.spki_sha256);
+  if (!authority.is_authority || known == history.authorities().end()) {
+    return Untrusted("the CA is not one of this federation");
   }
   absl::Time when = at;
   if (at == absl::InfinitePast()) {
     CARNET_ASSIGN_OR_RETURN(const auto own, crypto::ParseCertificatePem(answer.certificate_pem()));
     when = own.validity.not_before;
+  } else if (at >= known->until) {
+    return Untrusted("the CA has given way to another");
   }
   CARNET_ASSIGN_OR_RETURN(
       const auto own,
@@ -123,6 +131,37 @@ absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys&
     return Untrusted("the certificate is not for this worker's key and name");
   }
   return absl::OkStatus();
+}
+
+bool SameKeys(const ledger::verifier::KeyHistory& a, const ledger::verifier::KeyHistory& b) {
+  const auto same = [](const auto& one, const auto& other) {
+    return one.spki_sha256 == other.spki_sha256 && one.certificate_pem == other.certificate_pem &&
+           one.until == other.until;
+  };
+  const auto same_key = [](const auto& one, const auto& other) {
+    return one.public_key == other.public_key;
+  };
+  return a.rotations() == b.rotations() && a.last_index() == b.last_index() &&
+         a.StatementKeyAt(a.last_index() + 1) == b.StatementKeyAt(b.last_index() + 1) &&
+         a.log().public_key == b.log().public_key &&
+         std::equal(a.log().successors.begin(), a.log().successors.end(),
+                    b.log().successors.begin(), b.log().successors.end(), same_key) &&
+         std::equal(a.authorities().begin(), a.authorities().end(), b.authorities().begin(),
+                    b.authorities().end(), same);
+}
+
+absl::StatusOr<Roots> RootsAt(const ledger::verifier::KeyHistory& history, absl::Time now) {
+  Roots roots;
+  roots.pem = history.AuthoritiesPem(now);
+  if (roots.pem.empty()) {
+    return absl::FailedPreconditionError("the ledger names no certificate authority that counts");
+  }
+  for (const auto& authority : history.authorities()) {
+    if (now < authority.until) {
+      roots.until = std::min(roots.until, authority.until);
+    }
+  }
+  return roots;
 }
 
 absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const OwnPublicKeys& keys,
@@ -139,8 +178,12 @@ absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const O
   if (!HadKey(*identity.keys, identity.log)) {
     return Untrusted("the log never had the key that the join token names");
   }
+  // Its own, or one that the founding authority gave way to.
+  if (FindAuthority(*identity.keys, facts.ca_spki_sha256) == identity.keys->authorities().end()) {
+    return Untrusted("the federation never had the CA that the join token names");
+  }
   CARNET_RETURN_IF_ERROR(CheckEnrolled(facts, keys, answer, head.tree, &identity));
-  CARNET_RETURN_IF_ERROR(CheckCertificate(facts, keys, answer, at));
+  CARNET_RETURN_IF_ERROR(CheckCertificate(facts, keys, *identity.keys, answer, at));
   return identity;
 }
 
