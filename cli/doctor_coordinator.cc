@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "carnet/v1/config.pb.h"
 #include "cli/doctor.h"
+#include "coordinator/core/keys.h"
 #include "coordinator/core/retention.h"
 #include "coordinator/core/state.h"
 #include "coordinator/publish/publisher.h"
@@ -53,6 +54,7 @@ class Examination {
   void HeadFile();
   void Clock();
   void Certificates();
+  void Overlap();
   void Bundle();
   void Keys();
   void Files();
@@ -137,14 +139,36 @@ void Examination::Clock() {
 }
 
 void Examination::Certificates() {
-  const absl::StatusOr<Bytes> ca = ReadFile(dir_.ca_certificate(), kPemBytesMax);
-  Add(CheckCertificateLife("ca-certificate", ca.ok() ? ToString(*ca) : "", now_, kCaAhead,
-                           "found a new federation before it ends, and move the members"));
+  if (log_ != nullptr) {
+    Add(CheckCertificateLife("ca-certificate", coordinator::AuthorityInForce(state_), now_,
+                             kCaAhead, "carnet key rotate ca"));
+    Overlap();
+  }
   const absl::StatusOr<Bytes> person =
       ReadFile(dir_.operator_credentials() / "user.pem", kPemBytesMax);
   if (person.ok()) {
     Add(CheckCertificateLife("operator-certificate", ToString(*person), now_, kPersonAhead,
-                             "an admin invites the operator anew: carnet user invite"));
+                             "carnet user renew --state DIR, within 7 days of its end"));
+  }
+}
+
+// An authority that gives way to another: who does not follow before its end stays outside.
+void Examination::Overlap() {
+  const coordinator::Rotation* const last = state_.FindRotation(coordinator::kCaKind);
+  if (last == nullptr ||
+      state_.keys.at(last->old_key_id).phase == coordinator::KeyPhase::kDestroyed) {
+    return;
+  }
+  const absl::Time end = coordinator::EndOfOverlap(*last);
+  const std::string day = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", end, absl::UTCTimeZone());
+  if (now_ < end) {
+    Add({"ca-overlap", Health::kWarn, absl::StrCat("two certificate authorities count until ", day),
+         "until then: people run carnet user renew, and workers poll at least once"});
+  } else {
+    Add({"ca-overlap", Health::kWarn,
+         absl::StrCat("the overlap of two certificate authorities ended at ", day,
+                      "; the old key's file is still there"),
+         "the coordinator destroys it while it runs"});
   }
 }
 
