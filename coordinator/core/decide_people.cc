@@ -1,6 +1,4 @@
 // People: invitations, enrolment, roles and approvals.
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status.h"
@@ -20,8 +18,6 @@ constexpr absl::Duration kUserInvitationMax = absl::Hours(24 * 7);
 // How far the approver's clock may be ahead.
 constexpr absl::Duration kApprovalSkewMax = absl::Minutes(5);
 constexpr std::size_t kRolesMax = 16;
-// How much later an approval ends that takes the place of one that still counts.
-constexpr absl::Duration kApprovalProlongedMin = absl::Hours(24);
 
 absl::Status CheckRoles(const std::set<std::string>& roles) {
   if (roles.empty() || roles.size() > kRolesMax) {
@@ -50,39 +46,6 @@ absl::StatusOr<const User*> EnrolledUser(const State& state, const std::string& 
     return absl::NotFoundError("no such user is enrolled");
   }
   return &user->second;
-}
-
-// The last time that somebody submitted a job of these words: a yes from before is not to it.
-std::uint64_t NewestJobOf(const State& state, const v1::Approval& approval) {
-  std::uint64_t newest = 0;
-  for (const auto& [id, job] : state.jobs) {
-    if (approval.kind() == kApprovalOfJob &&
-        job.submitted.spec_sha256() == approval.subject_sha256()) {
-      newest = std::max(newest, job.submitted_index);
-    }
-  }
-  return newest;
-}
-
-// The same person's same yes, which counts for as long but for less than a day. Workers keep every
-// approval until it ends, so nobody is to pile them up.
-bool SaysTheSame(const v1::Approval& older, const v1::Approval& approval, absl::Time now) {
-  return older.approver() == approval.approver() && older.role() == approval.role() &&
-         older.kind() == approval.kind() && now < ToTime(older.expires()) &&
-         ToTime(approval.expires()) < ToTime(older.expires()) + kApprovalProlongedMin;
-}
-
-absl::Status CheckNotSaid(const State& state, const v1::Approval& approval, absl::Time now) {
-  const auto others = state.approvals.find(approval.subject_sha256());
-  const std::uint64_t newest_job = NewestJobOf(state, approval);
-  const bool said =
-      others != state.approvals.end() &&
-      std::any_of(others->second.begin(), others->second.end(), [&](const ApprovalOnRecord& other) {
-        return other.index > newest_job && SaysTheSame(other.terms, approval, now);
-      });
-  return said ? absl::AlreadyExistsError(
-                    "approval: you said so already; a new one must end at least a day later")
-              : absl::OkStatus();
 }
 
 // What every approval must be, whatever it is about.
@@ -220,7 +183,6 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordApproval& command) {
   CARNET_RETURN_IF_ERROR(CheckApproval(drafts.state(), command.user_id, command.record,
                                        command.approval, drafts.now()));
   CARNET_RETURN_IF_ERROR(CheckApprovalSubject(drafts.state(), command.approval));
-  CARNET_RETURN_IF_ERROR(CheckNotSaid(drafts.state(), command.approval, drafts.now()));
   const std::uint64_t index = drafts.AddSigned(command.approval, command.record);
   return std::move(drafts).Answer(index);
 }

@@ -75,22 +75,6 @@ std::set<std::string> ExceptionsOf(const World& world, const std::string& job, b
   return exceptions;
 }
 
-TEST_CASE("Approvals: a job that is submitted again may have the same yes again") {
-  World world(320, {SignOff(1)});
-  PolicyOffice office(world);
-  const Person ann = office.Hire(3, {"dpo"});
-  const auto approve = [&](const std::string& job) {
-    return ApproveJob(world, office, job, ann.id, ann.Key(), "dpo").code();
-  };
-  const std::string job = world.Submit(1, 2);
-  CHECK(approve(job) == StatusCode::kOk);
-  CHECK(approve(job) == StatusCode::kAlreadyExists);
-  const std::string again = world.Submit(1, 2);
-  REQUIRE(world.state().jobs.at(again).submitted.spec_sha256() ==
-          world.state().jobs.at(job).submitted.spec_sha256());
-  CHECK(approve(again) == StatusCode::kOk);
-}
-
 TEST_CASE("Approvals: a held job opens its round when the last person that it waits for signed") {
   World world(301, {SignOff(2)});
   PolicyOffice office(world);

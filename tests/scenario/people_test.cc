@@ -167,21 +167,18 @@ TEST_CASE("Approvals: a person counts once, not after his role or his approval e
                         world.user_key()))
               .ok());
   const Bytes subject = SubjectOfPilot(world);
-  const auto approve = [&](const std::string& who, const crypto::Ed25519KeyPair& key,
-                           absl::Duration longer = absl::ZeroDuration()) {
-    v1::Approval approval = Draft(world, who, kApprovalOfException, "legal", subject);
-    *approval.mutable_expires() = ToTimestamp(ToTime(approval.expires()) + longer);
+  const auto approve = [&](const std::string& who, const crypto::Ed25519KeyPair& key) {
+    const v1::Approval approval = Draft(world, who, kApprovalOfException, "legal", subject);
     return world.Do(
         RecordApproval{who, ledger::SignRecord(*ledger::MakeStatement(approval), key), approval});
   };
   REQUIRE(approve(kOperator, world.user_key()).ok());
-  REQUIRE(approve(kOperator, world.user_key(), absl::Hours(24)).ok());
+  REQUIRE(approve(kOperator, world.user_key()).ok());
   ApprovalQuery query{subject, kApprovalOfException, {"legal", "dpo"}, {}, ""};
   CHECK(ApproversOf(world.state(), query, world.now()).size() == 1);
   REQUIRE(approve(user, Key(3)).ok());
   CHECK(ApproversOf(world.state(), query, world.now()).size() == 2);
-  CHECK(ApproversOf(world.state(), query, world.now() + absl::Hours(24)).size() == 1);
-  CHECK(ApproversOf(world.state(), query, world.now() + absl::Hours(48)).empty());
+  CHECK(ApproversOf(world.state(), query, world.now() + absl::Hours(24)).empty());
   query.author = kOperator;
   CHECK(ApproversOf(world.state(), query, world.now()) == std::set<std::string>{user});
   query.roles = {"dpo"};
@@ -190,40 +187,6 @@ TEST_CASE("Approvals: a person counts once, not after his role or his approval e
   REQUIRE(world.Do(RevokeUser{kOperator, user, "left"}).ok());
   CHECK(ApproversOf(world.state(), query, world.now()) == std::set<std::string>{kOperator});
   CHECK_FALSE(approve(user, Key(3)).ok());
-}
-
-TEST_CASE("Approvals: the same yes again is taken only if it ends at least a day later") {
-  World world(48, {kPilot});
-  const Bytes subject = SubjectOfPilot(world);
-  const auto approve = [&](absl::Duration longer) {
-    v1::Approval approval = Draft(world, kOperator, kApprovalOfException, "legal", subject);
-    *approval.mutable_expires() = ToTimestamp(ToTime(approval.expires()) + longer);
-    return world
-        .Do(RecordApproval{kOperator,
-                           ledger::SignRecord(*ledger::MakeStatement(approval), world.user_key()),
-                           approval})
-        .status()
-        .code();
-  };
-  CHECK(approve(absl::ZeroDuration()) == absl::StatusCode::kOk);
-  CHECK(approve(absl::ZeroDuration()) == absl::StatusCode::kAlreadyExists);
-  CHECK(approve(absl::Hours(24) - absl::Seconds(1)) == absl::StatusCode::kAlreadyExists);
-  CHECK(approve(absl::Hours(24)) == absl::StatusCode::kOk);
-  world.Advance(absl::Hours(48));  // both have ended
-  CHECK(approve(absl::ZeroDuration()) == absl::StatusCode::kOk);
-}
-
-TEST_CASE("People: an approval brings no request id that is on record") {
-  World world(49);
-  const std::string user = Enrol(world, 3, {"legal"});
-  const std::string known(16, 'k');
-  REQUIRE(world.Do(RevokeRole{kOperator, user, "legal"}, known).ok());
-  v1::Approval approval = Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3));
-  approval.mutable_common()->set_request_id(known);
-  const GrantRole grant = Grant(approval, user, world.user_key());
-  CHECK(world.Do(grant, std::string(16, 'n')).status().code() == absl::StatusCode::kAlreadyExists);
-  approval.mutable_common()->set_request_id(std::string(16, 'm'));
-  CHECK(world.Do(Grant(approval, user, world.user_key()), std::string(16, 'n')).ok());
 }
 
 TEST_CASE("Approvals: the same signed statement is taken once") {
