@@ -318,9 +318,11 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return OnPollError(polled.status());
     }
     response = *std::move(polled);
-    if (const absl::Status followed = member_.heads->FollowLog(response.rotations());
+    if (const absl::Status followed =
+            member_.heads->FollowLog(response.rotations(), response.head());
         !followed.ok()) {
-      return followed;
+      return absl::IsUnauthenticated(followed) ? OnPollError(followed)
+                                               : absl::StatusOr<absl::Duration>(followed);
     }
     const auto advanced = TakeHeads(response, *member_.heads, *member_.client, turn);
     if (IsFork(advanced.status()) || absl::IsDataLoss(advanced.status())) {

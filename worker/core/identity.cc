@@ -39,28 +39,20 @@ absl::StatusOr<ledger::verifier::VerifiedRecord> CheckGenesis(
   return record;
 }
 
-// The log by the token's key, with those that it was handed over to by records of the answer. That
-// these are in the log is checked with all others, under the head that this makes believable.
-absl::StatusOr<ledger::verifier::VerifierKey> FollowLog(const FederationFacts& facts,
-                                                        const v1::EnrollResponse& answer) {
-  CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifierKey log,
-                          ledger::verifier::ParseVerifierKey(facts.log_vkey));
-  for (const v1::ProvenRecord& proven : answer.rotations()) {
-    CARNET_ASSIGN_OR_RETURN(const auto record, ledger::verifier::VerifyRecord(proven.record()));
-    if (auto next = ledger::verifier::FollowLogKey(log, record); next.ok()) {
-      log = *std::move(next);
-    }
-  }
-  return log;
-}
-
-// Whether the log that the records name had the token's key: as its first, or handed over to it.
+// Whether the log that the records name had this key: as its first, or handed over to it.
 bool HadKey(const ledger::verifier::KeyHistory& keys, const ledger::verifier::VerifierKey& log) {
   const ledger::verifier::VerifierKey& named = keys.log();
   return named.name == log.name &&
          (named.public_key == log.public_key ||
           std::any_of(named.successors.begin(), named.successors.end(),
                       [&](const auto& key) { return key.public_key == log.public_key; }));
+}
+
+// The token's key, and each one that was followed from it.
+bool HadKeys(const ledger::verifier::KeyHistory& keys, const ledger::verifier::VerifierKey& log) {
+  return HadKey(keys, log) &&
+         std::all_of(log.successors.begin(), log.successors.end(),
+                     [&](const auto& followed) { return HadKey(keys, followed); });
 }
 
 absl::Status CheckEnrolled(const FederationFacts& facts, const OwnPublicKeys& keys,
@@ -90,16 +82,27 @@ absl::Status CheckEnrolled(const FederationFacts& facts, const OwnPublicKeys& ke
 
 }  // namespace
 
+absl::StatusOr<ledger::verifier::VerifierKey> FollowLog(
+    ledger::verifier::VerifierKey log,
+    const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations) {
+  for (const v1::ProvenRecord& proven : rotations) {
+    CARNET_ASSIGN_OR_RETURN(const auto record, ledger::verifier::VerifyRecord(proven.record()));
+    if (auto next = ledger::verifier::FollowLogKey(log, record); next.ok()) {
+      log = *std::move(next);
+    }
+  }
+  return log;
+}
+
 absl::Status FollowRotations(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations,
                              const ledger::verifier::TreeHead& head,
                              ledger::verifier::KeyHistory* keys) {
   for (const v1::ProvenRecord& proven : rotations) {
     const std::uint64_t index = proven.proof().index();
-    if (index <= keys->last_index()) {
-      continue;
-    }
     CARNET_ASSIGN_OR_RETURN(const auto record, ledger::verifier::VerifyProvenRecord(proven, head));
-    CARNET_RETURN_IF_ERROR(keys->Add(index, record));
+    if (index > keys->last_index()) {
+      CARNET_RETURN_IF_ERROR(keys->Add(index, record));
+    }
   }
   return absl::OkStatus();
 }
@@ -128,7 +131,10 @@ absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys&
 absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const OwnPublicKeys& keys,
                                            const v1::EnrollResponse& answer, absl::Time at) {
   Identity identity(facts.spiffe_id);
-  CARNET_ASSIGN_OR_RETURN(identity.log, FollowLog(facts, answer));
+  CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifierKey log,
+                          ledger::verifier::ParseVerifierKey(facts.log_vkey));
+  // That these are in the log is checked below, under the head that this makes believable.
+  CARNET_ASSIGN_OR_RETURN(identity.log, FollowLog(std::move(log), answer.rotations()));
   CARNET_ASSIGN_OR_RETURN(const auto head,
                           ledger::verifier::VerifyHead(answer.head(), identity.log));
   CARNET_ASSIGN_OR_RETURN(const auto genesis, CheckGenesis(facts, answer, head.tree));
@@ -136,8 +142,8 @@ absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const O
   identity.home_jurisdiction = genesis_predicate->home_jurisdiction();
   CARNET_ASSIGN_OR_RETURN(identity.keys, ledger::verifier::KeyHistory::Create(genesis));
   CARNET_RETURN_IF_ERROR(FollowRotations(answer.rotations(), head.tree, &*identity.keys));
-  if (!HadKey(*identity.keys, identity.log)) {
-    return Untrusted("the log never had the key that the join token names");
+  if (!HadKeys(*identity.keys, identity.log)) {
+    return Untrusted("the log never had the key that the join token names, or one that followed");
   }
   CARNET_RETURN_IF_ERROR(CheckEnrolled(facts, keys, answer, head.tree, &identity));
   CARNET_RETURN_IF_ERROR(CheckCertificate(facts, keys, answer, at));

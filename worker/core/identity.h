@@ -63,9 +63,17 @@ struct Identity {
 absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const OwnPublicKeys& keys,
                                            const v1::EnrollResponse& answer, absl::Time at);
 
+// `log` with the keys that the records hand it over to; others are passed over. Each handover was
+// signed by a key that counts already, which only makes a head believable: that the records are in
+// the log is for the caller to check, under a head of the result. Error UNAUTHENTICATED: a record
+// is none.
+absl::StatusOr<ledger::verifier::VerifierKey> FollowLog(
+    ledger::verifier::VerifierKey log,
+    const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations);
+
 // Follows the key-rotated records that came with a poll, in their order; those that it knows are
-// passed over. head: verified, and an extension of every head that this worker saw. Error
-// UNAUTHENTICATED: one is not proven, or no handover from the key in force.
+// passed over, proven like the others. head: verified, and an extension of every head that this
+// worker saw. Error UNAUTHENTICATED: one is not proven, or no handover from the key in force.
 absl::Status FollowRotations(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations,
                              const ledger::verifier::TreeHead& head,
                              ledger::verifier::KeyHistory* keys);
