@@ -214,6 +214,7 @@ absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
   if (loaded.has_value()) {
     return *std::move(loaded);
   }
+  CARNET_RETURN_IF_ERROR(FinishAccepted(parts.state));
   if (!token_path.has_value()) {
     return WithRemedy(
         absl::FailedPreconditionError("worker: not enrolled, and no join token given"),
