@@ -9,6 +9,7 @@ import unittest
 
 from federation import FederationTest, say, wait_for
 
+MISSING = 3
 MISBEHAVIOUR = 4
 
 
@@ -76,8 +77,15 @@ class Rollback(FederationTest):
         for leftover in ("ledger.db-wal", "ledger.db-shm"):
             (federation.home / leftover).unlink(missing_ok=True)
         self.remember()
+        fsck = federation.call("ledger", "fsck", "--state", federation.home)
+        self.assertEqual(fsck.returncode, MISBEHAVIOUR, fsck.stdout + fsck.stderr)
+        doctor = federation.call("doctor", "--state", federation.home)
+        self.assertNotEqual(doctor.returncode, 0, doctor.stdout + doctor.stderr)
+        self.assertIn("the state was rolled back", doctor.stdout)
         coordinator = federation.start_coordinator(expect_ready=False)
         self.assert_caught(coordinator)
+        head.unlink()
+        self.assertEqual(federation.call("ledger", "fsck", "--state", federation.home).returncode, MISSING)
 
 
 if __name__ == "__main__":
