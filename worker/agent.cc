@@ -287,6 +287,9 @@ v1::NextTaskRequest Agent::MakeRequest() const {
   v1::NextTaskRequest request;
   *request.mutable_seen() = member_.heads->Seen();
   request.set_seen_head(member_.heads->Note());
+  for (v1::SignedRecord& handover : member_.heads->Handovers()) {
+    *request.add_seen_handovers() = std::move(handover);
+  }
   request.set_current_task(session_.current_task());
   request.set_draining(session_.draining());
   request.set_progress(progress_.load());

@@ -9,12 +9,14 @@
 #include "coordinator/rpc/upload_reactor.h"
 #include "coordinator/rpc/verify_contribution.h"
 #include "ledger/errors.h"
+#include "ledger/later_head.h"
 #include "ledger/record.h"
 
 namespace carnet::coordinator {
 namespace {
 
 constexpr int kClaimsMax = 4096;
+constexpr int kHandoversMax = 4;
 constexpr std::size_t kHeadBytesMax = std::size_t{16} * 1024;
 
 // The answer to a poll, proofs included. Blocks on the log.
@@ -45,13 +47,15 @@ absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, Poli
   return absl::OkStatus();
 }
 
-// A worker shows the newest head that it verified. Only this log's own signature proves that it
-// forgot something.
+// A worker shows the newest head that it verified. Only this log's own signature, or that of a key
+// that it handed over to, proves that it forgot something.
 absl::Status CheckWhatItSaw(const Services& services, const v1::NextTaskRequest& request) {
   if (request.seen_head().empty()) {
     return absl::OkStatus();
   }
-  const absl::Status status = services.log.CheckOwnHead(request.seen_head());
+  const absl::Status status =
+      ledger::CheckShownHead(services.log, request.seen_head(),
+                             {request.seen_handovers().begin(), request.seen_handovers().end()});
   if (ledger::IsLogMisbehaviour(status)) {
     services.engine.ReportMisbehaviour(status);
   }
@@ -91,9 +95,10 @@ grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContex
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
   if (!worker.ok()) {
     reactor->Finish(ToGrpcStatus(worker.status()));
-  } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax) {
-    reactor->Finish(
-        ToGrpcStatus(absl::InvalidArgumentError("at most 4096 claims and a head of 16 KiB")));
+  } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax ||
+             request->seen_handovers_size() > kHandoversMax) {
+    reactor->Finish(ToGrpcStatus(absl::InvalidArgumentError(
+        "at most 4096 claims, a head of 16 KiB and 4 handovers of the log's key")));
   } else {
     const absl::Status admitted =
         services_.storage.TrySubmit([this, peer = *worker, request, response, reactor] {
