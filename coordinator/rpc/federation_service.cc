@@ -93,26 +93,18 @@ grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContex
                                                       v1::NextTaskResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
-<<<<<<< ours
   const absl::StatusOr<LiveUse> use =
       worker.ok() ? instances_.Poll(*context, worker->worker_id) : worker.status();
   if (!use.ok()) {
     reactor->Finish(ToGrpcStatus(use.status()));
-  } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax) {
-    reactor->Finish(
-        ToGrpcStatus(absl::InvalidArgumentError("at most 4096 claims and a head of 16 KiB")));
-  } else if (*use == LiveUse::kTwo) {
-    instances_.CutOff(worker->worker_id, [reactor](const absl::Status& status) {
-      reactor->Finish(ToGrpcStatus(status));
-    });
-=======
-  if (!worker.ok()) {
-    reactor->Finish(ToGrpcStatus(worker.status()));
   } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax ||
              request->seen_handovers_size() > kHandoversMax) {
     reactor->Finish(ToGrpcStatus(absl::InvalidArgumentError(
         "at most 4096 claims, a head of 16 KiB and 4 handovers of the log's key")));
->>>>>>> theirs
+  } else if (*use == LiveUse::kTwo) {
+    instances_.CutOff(worker->worker_id, [reactor](const absl::Status& status) {
+      reactor->Finish(ToGrpcStatus(status));
+    });
   } else {
     const absl::Status admitted =
         services_.storage.TrySubmit([this, peer = *worker, use = *use, request, response, reactor] {

@@ -4,7 +4,9 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "base/status.h"
 #include "base/timestamp.h"
+#include "crypto/key_files.h"
 #include "tests/unit/worker/test_support.h"
 #include "worker/enrol.h"
 #include "worker/federation_file.h"
