@@ -62,17 +62,17 @@ Lineage LabelsOf(const State& state, const v1::RoundMember& member) {
 std::map<std::string, double> MeanMetrics(const Round& round, const v1::RoundClosed& closed) {
   std::map<std::string, double> sums;
   std::map<std::string, double> weights;
+  std::map<std::string, double> weight_of;  // by worker id
+  for (const v1::RoundMember& member : round.opened.members()) {
+    weight_of[member.worker_id()] = static_cast<double>(member.weight());
+  }
   for (const v1::Included& included : closed.included()) {
     const auto contribution = round.contributions.find(included.worker_id());
     if (contribution == round.contributions.end()) {
       continue;
     }
-    double weight = 0;
-    for (const v1::RoundMember& member : round.opened.members()) {
-      if (member.worker_id() == included.worker_id()) {
-        weight = static_cast<double>(member.weight());
-      }
-    }
+    const auto member = weight_of.find(included.worker_id());
+    const double weight = member == weight_of.end() ? 0 : member->second;
     for (const auto& [name, value] : contribution->second.metrics) {
       sums[name] += weight * value;
       weights[name] += weight;
@@ -244,11 +244,11 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Aggregate& record
         absl::StrCat("record ", index, " aggregates a round that is not closed"));
   }
   Job& job = state.jobs.at(record.job_id());
+  const std::set<std::uint64_t> included(record.included().begin(), record.included().end());
   for (const v1::RoundMember& member : round->opened.members()) {
     const auto contribution = round->contributions.find(member.worker_id());
     if (contribution != round->contributions.end() &&
-        std::find(record.included().begin(), record.included().end(), contribution->second.index) !=
-            record.included().end()) {
+        included.count(contribution->second.index) != 0) {
       const Lineage& labels = round->labels[member.worker_id()];
       job.lineage.insert(labels.begin(), labels.end());
       const ShardVersions& versions = round->versions[member.worker_id()];

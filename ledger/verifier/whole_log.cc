@@ -50,7 +50,7 @@ absl::StatusOr<std::vector<std::string>> SplitBundle(ByteView bundle, std::size_
     if (length == 0 || length > part_max || length > bundle.size()) {
       return BadEvidence("an entry bundle is malformed");
     }
-    parts.push_back(ToString(bundle.first(length)));
+    parts.emplace_back(AsText(bundle.first(length)));
     bundle = bundle.subspan(length);
   }
   if (parts.size() < at_least) {
