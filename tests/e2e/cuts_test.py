@@ -176,7 +176,8 @@ class Cuts(FederationTest):
         self.assertLess(self.proxy("dora").totals()["down"], self.model_bytes)
         again = federation.call("job", "export", job, "--out", out, env=context)
         self.assertEqual(again.returncode, 1, again.stdout + again.stderr)
-        self.assertIn("nothing-to-alpina", again.stdout + again.stderr)
+        self.assertIn("release model (model to Switzerland (CH)): forbidden", again.stdout + again.stderr)
+        self.assertIn("nothing-to-alpina", json.dumps(federation.records_of("refusal", job)[-1]["predicate"]))
         self.assertIn("cut after", federation.run("job", "watch", job, "--state", federation.home))
 
     def test_1_a_bundle_that_forbids_the_flow_cuts_an_upload_and_the_round_goes_on(self):

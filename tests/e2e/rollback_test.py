@@ -14,6 +14,8 @@ MISBEHAVIOUR = 4
 
 
 def signatures(head):
+    if not head.exists():
+        return 0
     return len([line for line in head.read_text().splitlines() if line.startswith("\u2014 ")])
 
 
