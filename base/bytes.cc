@@ -19,6 +19,19 @@ int HexValue(char c) {
   return -1;
 }
 
+// text: two digits for each byte of `out`.
+absl::Status DecodeDigits(absl::string_view text, std::span<std::uint8_t> out) {
+  int wrong = 0;  // negative once a digit was none
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const int high = HexValue(text[2 * i]);
+    const int low = HexValue(text[2 * i + 1]);
+    wrong |= high | low;
+    out[i] = static_cast<std::uint8_t>(high * 16 + low);
+  }
+  return wrong >= 0 ? absl::OkStatus()
+                    : absl::InvalidArgumentError("hex: only the digits 0-9 and a-f are allowed");
+}
+
 }  // namespace
 
 std::string HexEncode(ByteView bytes) {
@@ -29,16 +42,8 @@ absl::StatusOr<Bytes> HexDecode(absl::string_view text) {
   if (text.size() % 2 != 0) {
     return absl::InvalidArgumentError("hex: odd number of digits");
   }
-  Bytes bytes;
-  bytes.reserve(text.size() / 2);
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const int high = HexValue(text[i]);
-    const int low = HexValue(text[i + 1]);
-    if (high < 0 || low < 0) {
-      return absl::InvalidArgumentError("hex: only the digits 0-9 and a-f are allowed");
-    }
-    bytes.push_back(static_cast<std::uint8_t>(high * 16 + low));
-  }
+  Bytes bytes(text.size() / 2);
+  CARNET_RETURN_IF_ERROR(DecodeDigits(text, bytes));
   return bytes;
 }
 
@@ -88,8 +93,13 @@ absl::StatusOr<Digest> ToDigest(ByteView bytes) {
 }
 
 absl::StatusOr<Digest> DigestFromHex(absl::string_view text) {
-  CARNET_ASSIGN_OR_RETURN(const Bytes bytes, HexDecode(text));
-  return ToDigest(bytes);
+  Digest digest;
+  if (text.size() != 2 * digest.size()) {
+    CARNET_ASSIGN_OR_RETURN(const Bytes bytes, HexDecode(text));
+    return ToDigest(bytes);
+  }
+  CARNET_RETURN_IF_ERROR(DecodeDigits(text, digest));
+  return digest;
 }
 
 }  // namespace carnet

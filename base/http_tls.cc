@@ -134,11 +134,13 @@ bool HasKey(X509* certificate, const Digest& key_sha256) {
 
 // The certificate of the pinned CA among those that the server sent. That anyone can put the CA's
 // public key into a certificate of their own does no harm: what it issues must still be signed by
-// the CA's private key.
+// the CA's private key. While one CA gives way to another, a server also sends the newer one's key
+// certified by the older: only the certificate that a key signed for itself can be an anchor.
 X509* FindPinned(STACK_OF(X509) * sent, const Digest& key_sha256) {
   for (int i = 0; i < sk_X509_num(sent); ++i) {
     X509* certificate = sk_X509_value(sent, i);
-    if (X509_check_ca(certificate) >= 1 && HasKey(certificate, key_sha256)) {
+    if (X509_check_ca(certificate) >= 1 && HasKey(certificate, key_sha256) &&
+        X509_check_issued(certificate, certificate) == X509_V_OK) {
       return certificate;
     }
   }

@@ -1,5 +1,9 @@
 #include "base/json_text.h"
 
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
@@ -29,13 +33,22 @@ char Unescaped(char c) {
   }
 }
 
-// How many characters in front stand for themselves.
-std::size_t PlainChars(absl::string_view text) {
-  std::size_t count = 0;
-  while (count < text.size() && IsPlain(text[count])) {
-    ++count;
-  }
-  return count;
+// One byte in each of the eight places of a word.
+constexpr std::uint64_t InEach(unsigned char byte) {
+  return 0x0101010101010101 * byte;
+}
+
+// The high bit of each byte of `word` that is not plain, and maybe of bytes above the lowest such.
+std::uint64_t NotPlain(std::uint64_t word) {
+  // The high bit of each byte that is less than `than`, which is at most 128: the subtraction
+  // borrows there.
+  const auto less = [](std::uint64_t bytes, unsigned char than) {
+    return (bytes - InEach(than)) & ~bytes;
+  };
+  const std::uint64_t controls = less(word, 0x20);
+  const std::uint64_t quotes = less(word ^ InEach('"'), 1);
+  const std::uint64_t backslashes = less(word ^ InEach('\\'), 1);
+  return (word | controls | quotes | backslashes) & InEach(0x80);
 }
 
 // What follows a backslash.
@@ -61,6 +74,22 @@ bool TakeEscaped(absl::string_view* json, std::string* text) {
 }
 
 }  // namespace
+
+std::size_t PlainChars(absl::string_view text) {
+  std::size_t count = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    for (std::uint64_t word = 0; count + sizeof(word) <= text.size(); count += sizeof(word)) {
+      std::memcpy(&word, text.data() + count, sizeof(word));
+      if (const std::uint64_t found = NotPlain(word); found != 0) {
+        return count + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+      }
+    }
+  }
+  while (count < text.size() && IsPlain(text[count])) {
+    ++count;
+  }
+  return count;
+}
 
 bool AppendJsonString(absl::string_view text, std::string* out) {
   const std::size_t plain = PlainChars(text);

@@ -2,6 +2,7 @@
 #ifndef CARNET_BASE_JSON_TEXT_H_
 #define CARNET_BASE_JSON_TEXT_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -21,6 +22,9 @@ inline bool IsPlain(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
+
+// How many bytes in front of `text` stand for themselves (IsPlain); eight are looked at at once.
+std::size_t PlainChars(absl::string_view text);
 
 // The bytes of canonical base64 (RFC 4648 §4: padding, no stray bits, nothing else). False: it is
 // none; `out` is unspecified.

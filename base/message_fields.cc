@@ -3,11 +3,19 @@
 #include <google/protobuf/timestamp.pb.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace carnet {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
+
+FieldShape::FieldShape(const FieldDescriptor* described)
+    : field(described),
+      type(described->cpp_type()),
+      bytes(described->type() == FieldDescriptor::TYPE_BYTES),
+      repeated(described->is_repeated()),
+      one_of(described->real_containing_oneof() != nullptr) {}
 
 const MessageFields& FieldTables::Of(const Descriptor* type) {
   const MutexLock lock(mutex_);
@@ -31,14 +39,22 @@ const MessageFields* FieldTables::Find(const Descriptor* type) {
   made.well_known = !made.timestamp && type->file()->package() == "google.protobuf";
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
-    const FieldDescriptor* value = field->is_map() ? field->message_type()->map_value() : field;
-    const bool holds_message = value->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-    made.fields.push_back({.field = field,
-                           .key = "\"" + field->name() + "\":",
-                           .inner = holds_message ? Find(value->message_type()) : nullptr});
+    SortedField sorted;
+    sorted.shape = FieldShape(field);
+    sorted.key = "\"" + field->name() + "\":";
+    sorted.map = field->is_map();
+    if (sorted.map) {
+      sorted.map_key = FieldShape(field->message_type()->map_key());
+      sorted.map_value = FieldShape(field->message_type()->map_value());
+    }
+    const FieldDescriptor* value = sorted.map ? sorted.map_value.field : field;
+    sorted.inner = value->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE
+                       ? Find(value->message_type())
+                       : nullptr;
+    made.fields.push_back(std::move(sorted));
   }
   std::sort(made.fields.begin(), made.fields.end(), [](const SortedField& a, const SortedField& b) {
-    return a.field->name() < b.field->name();
+    return a.shape.field->name() < b.shape.field->name();
   });
   return &made;
 }

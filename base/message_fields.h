@@ -16,11 +16,27 @@ namespace carnet {
 
 struct MessageFields;
 
-struct SortedField {
+// A field and what is asked of its descriptor for every value.
+struct FieldShape {
+  FieldShape() = default;
+  explicit FieldShape(const google::protobuf::FieldDescriptor* described);
+
   const google::protobuf::FieldDescriptor* field = nullptr;
+  google::protobuf::FieldDescriptor::CppType type =
+      google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE;
+  bool bytes = false;     // of strings: it holds bytes, not text
+  bool repeated = false;  // maps too
+  bool one_of = false;    // of several, of which at most one is there
+};
+
+struct SortedField {
+  FieldShape shape;
   std::string key;  // as text: "name": with its quotes and colon
   // Of the message that it holds, or of the values of a map; null: it holds no message.
   const MessageFields* inner = nullptr;
+  bool map = false;
+  FieldShape map_key;    // of a map's entries
+  FieldShape map_value;  // of a map's entries
 };
 
 struct MessageFields {

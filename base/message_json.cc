@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -45,50 +46,70 @@ std::string DoubleText(double value) {
   if (std::isinf(value)) {
     return value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
   }
-  std::string text = absl::StrFormat("%.15g", value);
-  double again = 0;
-  if (!absl::SimpleAtod(text, &again) || again != value) {
-    text = absl::StrFormat("%.17g", value);
+  // Below this protobuf writes an integer by its digits; minus zero is one too.
+  constexpr double kDigitsEnd = 1e15;
+  if (std::abs(value) < kDigitsEnd && std::trunc(value) == value) {
+    return absl::StrCat(std::signbit(value) && value == 0 ? "-" : "",
+                        static_cast<std::int64_t>(value));
   }
-  // An integer stays as it is; everything else in nlohmann's spelling.
-  if (text.find_first_of(".e") == std::string::npos) {
-    return text;
+  if (std::trunc(value) == value) {
+    std::string text = absl::StrFormat("%.15g", value);
+    double again = 0;
+    if (!absl::SimpleAtod(text, &again) || again != value) {
+      text = absl::StrFormat("%.17g", value);
+    }
+    if (text.find_first_of(".e") == std::string::npos) {
+      return text;
+    }
   }
   return json(value).dump();
 }
 
 // Protobuf takes it for a value that is not the default; read back it would be one.
-bool IsNegativeZero(const Message& message, const FieldDescriptor& field) {
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE && !field.is_repeated() &&
-         !field.has_presence() && message.GetReflection()->GetDouble(message, &field) == 0;
+bool IsNegativeZero(const Message& message, const Reflection& reflection, const FieldShape& shape) {
+  return shape.type == FieldDescriptor::CPPTYPE_DOUBLE && !shape.field->has_presence() &&
+         reflection.GetDouble(message, shape.field) == 0;
 }
 
 class Writer {
  public:
   absl::StatusOr<std::string> Write(const Message& message, const MessageFields& type) {
+    out_.reserve(kTextBytes);
     CARNET_RETURN_IF_ERROR(Append(message, type, 0));
     return std::move(out_);
   }
 
  private:
+  // Room for most records.
+  static constexpr std::size_t kTextBytes = 2048;
+
   absl::Status Append(const Message& message, const MessageFields& type, int depth);
-  absl::Status AppendField(const Message& message, const SortedField& field, int depth);
-  absl::Status AppendMap(const Message& message, const SortedField& field, int depth);
+  absl::Status AppendField(const Message& message, const Reflection& reflection,
+                           const SortedField& field, int depth);
+  absl::Status AppendMap(const Message& message, const Reflection& reflection,
+                         const SortedField& field, int depth);
   // inner: of a message. index: -1 for a field that is not repeated.
-  absl::Status AppendValue(const Message& message, const FieldDescriptor& field,
-                           const MessageFields* inner, int index, int depth);
+  absl::Status AppendValue(const Message& message, const Reflection& reflection,
+                           const FieldShape& shape, const MessageFields* inner, int index,
+                           int depth);
   absl::Status AppendText(absl::string_view text) {
     return AppendJsonString(text, &out_) ? absl::OkStatus() : Unwritable("text is not UTF-8");
   }
+  void AppendBase64(absl::string_view bytes) {
+    absl::Base64Escape(bytes, &base64_);
+    out_.push_back('"');
+    out_ += base64_;
+    out_.push_back('"');
+  }
 
   std::string out_;
+  std::string base64_;  // of one value
 };
 
-bool IsThere(const Message& message, const FieldDescriptor& field) {
-  const Reflection& reflection = *message.GetReflection();
-  return field.is_repeated()
-             ? reflection.FieldSize(message, &field) > 0
-             : reflection.HasField(message, &field) && !IsNegativeZero(message, field);
+bool IsThere(const Message& message, const Reflection& reflection, const FieldShape& shape) {
+  return shape.repeated ? reflection.FieldSize(message, shape.field) > 0
+                        : reflection.HasField(message, shape.field) &&
+                              !IsNegativeZero(message, reflection, shape);
 }
 
 absl::Status Writer::Append(const Message& message, const MessageFields& type, int depth) {
@@ -102,53 +123,53 @@ absl::Status Writer::Append(const Message& message, const MessageFields& type, i
   if (depth >= kJsonDepthMax) {
     return Unwritable("nested too deep");
   }
+  const Reflection& reflection = *message.GetReflection();
   char before = '{';
   for (const SortedField& field : type.fields) {
-    if (!IsThere(message, *field.field)) {
+    if (!IsThere(message, reflection, field.shape)) {
       continue;
     }
     out_.push_back(before);
     before = ',';
     out_ += field.key;
-    CARNET_RETURN_IF_ERROR(AppendField(message, field, depth));
+    CARNET_RETURN_IF_ERROR(AppendField(message, reflection, field, depth));
   }
   out_ += before == '{' ? "{}" : "}";
   return absl::OkStatus();
 }
 
-absl::Status Writer::AppendField(const Message& message, const SortedField& field, int depth) {
-  if (field.field->is_map()) {
-    return AppendMap(message, field, depth);
+absl::Status Writer::AppendField(const Message& message, const Reflection& reflection,
+                                 const SortedField& field, int depth) {
+  if (field.map) {
+    return AppendMap(message, reflection, field, depth);
   }
-  if (!field.field->is_repeated()) {
-    return AppendValue(message, *field.field, field.inner, -1, depth + 1);
+  if (!field.shape.repeated) {
+    return AppendValue(message, reflection, field.shape, field.inner, -1, depth + 1);
   }
   out_.push_back('[');
-  const int size = message.GetReflection()->FieldSize(message, field.field);
+  const int size = reflection.FieldSize(message, field.shape.field);
   for (int i = 0; i < size; ++i) {
     if (i > 0) {
       out_.push_back(',');
     }
-    CARNET_RETURN_IF_ERROR(AppendValue(message, *field.field, field.inner, i, depth + 2));
+    CARNET_RETURN_IF_ERROR(
+        AppendValue(message, reflection, field.shape, field.inner, i, depth + 2));
   }
   out_.push_back(']');
   return absl::OkStatus();
 }
 
-absl::Status Writer::AppendMap(const Message& message, const SortedField& map, int depth) {
-  const FieldDescriptor& field = *map.field;
-  const FieldDescriptor& key = *field.message_type()->map_key();
-  const FieldDescriptor& value = *field.message_type()->map_value();
-  if (key.cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
+absl::Status Writer::AppendMap(const Message& message, const Reflection& reflection,
+                               const SortedField& map, int depth) {
+  if (map.map_key.type != FieldDescriptor::CPPTYPE_STRING) {
     return Unwritable("a map whose keys are no text");
   }
-  const Reflection& reflection = *message.GetReflection();
   std::vector<const Message*> entries;
-  for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
-    entries.push_back(&reflection.GetRepeatedMessage(message, &field, i));
+  for (int i = 0; i < reflection.FieldSize(message, map.shape.field); ++i) {
+    entries.push_back(&reflection.GetRepeatedMessage(message, map.shape.field, i));
   }
   const auto key_of = [&](const Message& entry) {
-    return entry.GetReflection()->GetString(entry, &key);
+    return entry.GetReflection()->GetString(entry, map.map_key.field);
   };
   std::sort(entries.begin(), entries.end(),
             [&](const Message* a, const Message* b) { return key_of(*a) < key_of(*b); });
@@ -159,17 +180,19 @@ absl::Status Writer::AppendMap(const Message& message, const SortedField& map, i
     }
     CARNET_RETURN_IF_ERROR(AppendText(key_of(*entry)));
     out_.push_back(':');
-    CARNET_RETURN_IF_ERROR(AppendValue(*entry, value, map.inner, -1, depth + 2));
+    CARNET_RETURN_IF_ERROR(
+        AppendValue(*entry, *entry->GetReflection(), map.map_value, map.inner, -1, depth + 2));
   }
   out_.push_back('}');
   return absl::OkStatus();
 }
 
-absl::Status Writer::AppendValue(const Message& message, const FieldDescriptor& field,
-                                 const MessageFields* inner, int index, int depth) {
-  const Reflection& r = *message.GetReflection();
+absl::Status Writer::AppendValue(const Message& message, const Reflection& r,
+                                 const FieldShape& shape, const MessageFields* inner, int index,
+                                 int depth) {
+  const FieldDescriptor& field = *shape.field;
   const bool one = index < 0;
-  switch (field.cpp_type()) {
+  switch (shape.type) {
     case FieldDescriptor::CPPTYPE_BOOL:
       out_ += (one ? r.GetBool(message, &field) : r.GetRepeatedBool(message, &field, index))
                   ? "true"
@@ -210,8 +233,8 @@ absl::Status Writer::AppendValue(const Message& message, const FieldDescriptor& 
       const std::string& text =
           one ? r.GetStringReference(message, &field, &scratch)
               : r.GetRepeatedStringReference(message, &field, index, &scratch);
-      if (field.type() == FieldDescriptor::TYPE_BYTES) {
-        absl::StrAppend(&out_, "\"", Base64Encode(AsBytes(text)), "\"");
+      if (shape.bytes) {
+        AppendBase64(text);
         return absl::OkStatus();
       }
       return AppendText(text);

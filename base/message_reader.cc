@@ -66,12 +66,13 @@ class Reader {
     return Take('"') && TakeInteger(value) && Take('"');
   }
 
-  bool TakeField(const SortedField& field, Message* message, int depth);
-  bool TakeMap(const SortedField& field, Message* message, int depth);
-  bool TakeValue(const FieldDescriptor& field, const MessageFields* inner, Message* message,
+  bool TakeField(const SortedField& field, Message* message, const Reflection& reflection,
                  int depth);
-  bool TakeScalar(const FieldDescriptor& field, Message* message);
-  bool TakeString(const FieldDescriptor& field, Message* message);
+  bool TakeMap(const SortedField& field, Message* message, const Reflection& reflection, int depth);
+  bool TakeValue(const FieldShape& shape, const MessageFields* inner, Message* message,
+                 const Reflection& reflection, int depth);
+  bool TakeScalar(const FieldShape& shape, Message* message, const Reflection& reflection);
+  bool TakeString(const FieldShape& shape, Message* message, const Reflection& reflection);
 
   absl::string_view text_;
 };
@@ -80,10 +81,7 @@ bool Reader::TakePlain(absl::string_view* text) {
   if (!Take('"')) {
     return false;
   }
-  std::size_t size = 0;
-  while (size < text_.size() && IsPlain(text_[size])) {
-    ++size;
-  }
+  const std::size_t size = PlainChars(text_);
   *text = text_.substr(0, size);
   text_.remove_prefix(size);
   return Take('"');
@@ -141,82 +139,78 @@ bool Reader::TakeDouble(double* value) {
 }
 
 // Adds to a repeated field, else sets.
-#define CARNET_PUT(Type, message, field, value)                                                \
-  ((field).is_repeated() ? (message)->GetReflection()->Add##Type((message), &(field), (value)) \
-                         : (message)->GetReflection()->Set##Type((message), &(field), (value)))
+#define CARNET_PUT(Type, value)                                         \
+  (shape.repeated ? reflection.Add##Type(message, shape.field, (value)) \
+                  : reflection.Set##Type(message, shape.field, (value)))
 
-bool Reader::TakeScalar(const FieldDescriptor& field, Message* message) {
-  switch (field.cpp_type()) {
+bool Reader::TakeScalar(const FieldShape& shape, Message* message, const Reflection& reflection) {
+  switch (shape.type) {
     case FieldDescriptor::CPPTYPE_INT32: {
       std::int32_t number = 0;
-      return TakeInteger(&number) && (CARNET_PUT(Int32, message, field, number), true);
+      return TakeInteger(&number) && (CARNET_PUT(Int32, number), true);
     }
     case FieldDescriptor::CPPTYPE_UINT32: {
       std::uint32_t number = 0;
-      return TakeInteger(&number) && (CARNET_PUT(UInt32, message, field, number), true);
+      return TakeInteger(&number) && (CARNET_PUT(UInt32, number), true);
     }
     case FieldDescriptor::CPPTYPE_INT64: {
       std::int64_t number = 0;
-      return TakeQuoted(&number) && (CARNET_PUT(Int64, message, field, number), true);
+      return TakeQuoted(&number) && (CARNET_PUT(Int64, number), true);
     }
     case FieldDescriptor::CPPTYPE_UINT64: {
       std::uint64_t number = 0;
-      return TakeQuoted(&number) && (CARNET_PUT(UInt64, message, field, number), true);
+      return TakeQuoted(&number) && (CARNET_PUT(UInt64, number), true);
     }
     case FieldDescriptor::CPPTYPE_DOUBLE: {
       double number = 0;
-      return TakeDouble(&number) && (CARNET_PUT(Double, message, field, number), true);
+      return TakeDouble(&number) && (CARNET_PUT(Double, number), true);
     }
     case FieldDescriptor::CPPTYPE_BOOL: {
       const bool yes = Take("true");
-      return (yes || Take("false")) && (CARNET_PUT(Bool, message, field, yes), true);
+      return (yes || Take("false")) && (CARNET_PUT(Bool, yes), true);
     }
     default:
       return false;
   }
 }
 
-bool Reader::TakeString(const FieldDescriptor& field, Message* message) {
+bool Reader::TakeString(const FieldShape& shape, Message* message, const Reflection& reflection) {
   std::string value;
-  if (field.type() == FieldDescriptor::TYPE_STRING) {
-    return TakeJsonString(&text_, &value) &&
-           (CARNET_PUT(String, message, field, std::move(value)), true);
+  if (shape.type == FieldDescriptor::CPPTYPE_STRING && !shape.bytes) {
+    return TakeJsonString(&text_, &value) && (CARNET_PUT(String, std::move(value)), true);
   }
   absl::string_view text;
   if (!TakePlain(&text)) {
     return false;
   }
-  if (field.type() == FieldDescriptor::TYPE_BYTES) {
-    return DecodeBase64(text, &value) &&
-           (CARNET_PUT(String, message, field, std::move(value)), true);
+  if (shape.bytes) {
+    return DecodeBase64(text, &value) && (CARNET_PUT(String, std::move(value)), true);
   }
-  const EnumValueDescriptor* named = field.enum_type()->FindValueByName(std::string(text));
-  return named != nullptr && (CARNET_PUT(Enum, message, field, named), true);
+  const EnumValueDescriptor* named = shape.field->enum_type()->FindValueByName(std::string(text));
+  return named != nullptr && (CARNET_PUT(Enum, named), true);
 }
 
 #undef CARNET_PUT
 
-bool Reader::TakeValue(const FieldDescriptor& field, const MessageFields* inner, Message* message,
-                       int depth) {
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_MESSAGE: {
-      const Reflection& reflection = *message->GetReflection();
+bool Reader::TakeValue(const FieldShape& shape, const MessageFields* inner, Message* message,
+                       const Reflection& reflection, int depth) {
+  switch (shape.type) {
+    case FieldDescriptor::CPPTYPE_MESSAGE:
       return TakeMessage(*inner,
-                         field.is_repeated() ? reflection.AddMessage(message, &field)
-                                             : reflection.MutableMessage(message, &field),
+                         shape.repeated ? reflection.AddMessage(message, shape.field)
+                                        : reflection.MutableMessage(message, shape.field),
                          depth);
-    }
     case FieldDescriptor::CPPTYPE_STRING:
     case FieldDescriptor::CPPTYPE_ENUM:
-      return TakeString(field, message);
+      return TakeString(shape, message, reflection);
     default:
-      return TakeScalar(field, message);
+      return TakeScalar(shape, message, reflection);
   }
 }
 
-bool Reader::TakeMap(const SortedField& map, Message* message, int depth) {
-  const Descriptor& entry = *map.field->message_type();
-  if (entry.map_key()->cpp_type() != FieldDescriptor::CPPTYPE_STRING || !Take('{')) {
+bool Reader::TakeMap(const SortedField& map, Message* message, const Reflection& reflection,
+                     int depth) {
+  if (map.map_key.type != FieldDescriptor::CPPTYPE_STRING || !Take('{')) {
     return false;
   }
   std::string before;
@@ -227,9 +221,10 @@ bool Reader::TakeMap(const SortedField& map, Message* message, int depth) {
       return false;
     }
     before = key;
-    Message* added = message->GetReflection()->AddMessage(message, map.field);
-    added->GetReflection()->SetString(added, entry.map_key(), std::move(key));
-    if (!TakeValue(*entry.map_value(), map.inner, added, depth + 1)) {
+    Message* added = reflection.AddMessage(message, map.shape.field);
+    const Reflection& of_entry = *added->GetReflection();
+    of_entry.SetString(added, map.map_key.field, std::move(key));
+    if (!TakeValue(map.map_value, map.inner, added, of_entry, depth + 1)) {
       return false;
     }
     if (Take('}')) {
@@ -242,20 +237,20 @@ bool Reader::TakeMap(const SortedField& map, Message* message, int depth) {
   return true;
 }
 
-bool Reader::TakeField(const SortedField& sorted, Message* message, int depth) {
-  const FieldDescriptor& field = *sorted.field;
-  if (field.real_containing_oneof() != nullptr &&
-      message->GetReflection()->HasOneof(*message, field.real_containing_oneof())) {
+bool Reader::TakeField(const SortedField& field, Message* message, const Reflection& reflection,
+                       int depth) {
+  if (field.shape.one_of &&
+      reflection.HasOneof(*message, field.shape.field->real_containing_oneof())) {
     return false;
   }
-  if (!field.is_repeated()) {
-    return TakeValue(field, sorted.inner, message, depth);
+  if (!field.shape.repeated) {
+    return TakeValue(field.shape, field.inner, message, reflection, depth);
   }
   if (depth >= kJsonDepthMax) {
     return false;
   }
-  if (field.is_map()) {
-    return TakeMap(sorted, message, depth);
+  if (field.map) {
+    return TakeMap(field, message, reflection, depth);
   }
   if (!Take('[')) {
     return false;
@@ -264,7 +259,7 @@ bool Reader::TakeField(const SortedField& sorted, Message* message, int depth) {
     return true;
   }
   do {
-    if (!TakeValue(field, sorted.inner, message, depth + 1)) {
+    if (!TakeValue(field.shape, field.inner, message, reflection, depth + 1)) {
       return false;
     }
   } while (Take(','));
@@ -284,6 +279,7 @@ bool Reader::TakeMessage(const MessageFields& type, Message* message, int depth)
   if (Take('}')) {
     return true;
   }
+  const Reflection& reflection = *message->GetReflection();
   // In order, so that none comes twice.
   auto field = type.fields.begin();
   do {
@@ -294,7 +290,7 @@ bool Reader::TakeMessage(const MessageFields& type, Message* message, int depth)
       return false;
     }
     text_.remove_prefix(field->key.size());
-    if (!TakeField(*field, message, depth + 1)) {
+    if (!TakeField(*field, message, reflection, depth + 1)) {
       return false;
     }
     ++field;

@@ -89,10 +89,6 @@ inline constexpr MetricSpec kWitnessAnswers{MetricKind::kCounter,
                                             "carnet_witness_answers_total",
                                             "Requests answered as a witness, by status.",
                                             {"status"}};
-inline constexpr MetricSpec kDecisions{MetricKind::kCounter,
-                                       "carnet_policy_decisions_total",
-                                       "Decisions on flows, by operation and verdict.",
-                                       {"operation", "verdict"}};
 inline constexpr MetricSpec kTransferBytes{MetricKind::kCounter,
                                            "carnet_transfer_bytes_total",
                                            "Bytes of sealed artifacts, by direction and region.",

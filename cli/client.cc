@@ -1,6 +1,7 @@
 #include "cli/client.h"
 
 #include <cstdlib>
+#include <iostream>
 #include <set>
 #include <utility>
 
@@ -52,6 +53,7 @@ std::string RefusalIn(const std::string& details) {
   return RefusalText("", decided.decisions(), &shown);
 }
 
+// Warns in the last third of its life: one line.
 absl::Status CheckCertificate(const ClientIdentity& identity, const std::string& pem) {
   const absl::StatusOr<crypto::CertificateInfo> info = crypto::ParseCertificatePem(pem);
   if (!info.ok()) {
@@ -59,11 +61,19 @@ absl::Status CheckCertificate(const ClientIdentity& identity, const std::string&
         absl::InvalidArgumentError("context: certificate_file: not a certificate"),
         identity.certificate_file.string());
   }
-  if (info->validity.not_after < absl::Now()) {
+  const crypto::Validity& validity = info->validity;
+  const absl::Time now = absl::Now();
+  if (validity.not_after < now) {
     return WithRemedy(
         WithOperatorDetail(absl::FailedPreconditionError("the user's certificate has expired"),
                            identity.certificate_file.string()),
-        "ask an admin of the federation for a new one");
+        "carnet user renew, within 7 days of its end; later an admin's new invitation: carnet user "
+        "invite");
+  }
+  if (now > validity.not_after - (validity.not_after - validity.not_before) / 3) {
+    std::cerr << "carnet: your certificate ends on "
+              << absl::FormatTime("%Y-%m-%d", validity.not_after, absl::UTCTimeZone())
+              << ": carnet user renew\n";
   }
   return absl::OkStatus();
 }

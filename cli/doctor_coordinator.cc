@@ -2,18 +2,22 @@
 #include <sys/stat.h>
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/config_loader.h"
 #include "base/files.h"
 #include "base/status.h"
 #include "carnet/v1/config.pb.h"
 #include "cli/doctor.h"
+#include "coordinator/core/keys.h"
 #include "coordinator/core/retention.h"
 #include "coordinator/core/state.h"
+#include "coordinator/head_file.h"
 #include "coordinator/publish/publisher.h"
 #include "coordinator/publish/witness_client.h"
 #include "coordinator/recover.h"
@@ -34,6 +38,8 @@ constexpr absl::Duration kCaAhead = absl::Hours(24 * 180);
 constexpr absl::Duration kPersonAhead = absl::Hours(24 * 14);
 constexpr absl::Duration kBundleAhead = absl::Hours(24 * 14);
 constexpr absl::Duration kClockAhead = absl::Hours(24);
+// What a coordinator takes at most to commit a head that its head file has already.
+constexpr absl::Duration kCommitMax = absl::Seconds(1);
 
 std::string Said(const absl::Status& status) {
   const std::string detail = OperatorDetail(status);
@@ -51,8 +57,11 @@ class Examination {
   void Config();
   void Ledger();
   void HeadFile();
+  // What contradicts the log; nothing: it is a prefix of it.
+  std::optional<std::string> HeadAgainstLog(const fs::path& file);
   void Clock();
   void Certificates();
+  void Overlap();
   void Bundle();
   void Keys();
   void Files();
@@ -102,14 +111,52 @@ void Examination::Ledger() {
   Add({"ledger", Health::kOk, absl::StrCat(log_->Size(), " records fold"), ""});
 }
 
+std::optional<std::string> Examination::HeadAgainstLog(const fs::path& file) {
+  const absl::StatusOr<Bytes> note = ReadFile(file, ledger::kNoteBytesMax);
+  if (!note.ok()) {
+    return Said(note.status());
+  }
+  if (log_ == nullptr) {
+    return std::nullopt;  // that is said already
+  }
+  const absl::StatusOr<ledger::Head> head = ledger::ParseHead(AsText(*note), log_->keys());
+  if (!head.ok()) {
+    return "holds no head of this log";
+  }
+  if (head->size > log_->Size() && coordinator::IsInUse(dir_.root)) {
+    // The commit of this head may be under way.
+    absl::SleepFor(kCommitMax);
+    absl::StatusOr<std::unique_ptr<ledger::LogView>> later =
+        ledger::LogView::OpenReadOnly(dir_.root);
+    if (later.ok()) {
+      log_ = *std::move(later);
+    }
+  }
+  if (head->size > log_->Size()) {
+    return absl::StrCat("the log signed ", head->size, " records and holds ", log_->Size(),
+                        ": the state was rolled back");
+  }
+  const absl::StatusOr<Digest> root = log_->Root(head->size);
+  return root.ok() && *root == head->root
+             ? std::nullopt
+             : std::optional<std::string>(
+                   absl::StrCat("another root at ", head->size, " records: two histories"));
+}
+
 void Examination::HeadFile() {
-  const fs::path file = config_.head_file().empty() ? dir_.root / ledger::kHeadFileName
-                                                    : fs::path(config_.head_file());
+  const fs::path file = coordinator::HeadFileOf(config_, dir_.root);
   struct stat head = {};
   struct stat store = {};
   if (::stat(file.c_str(), &head) != 0) {
     Add({"head-file", Health::kFail, absl::StrCat(file.string(), " is missing"),
          "put it back; if it is lost, write there the newest head that anybody else holds"});
+    return;
+  }
+  if (const std::optional<std::string> wrong = HeadAgainstLog(file); wrong.has_value()) {
+    Add({"head-file", Health::kFail, absl::StrCat(file.string(), ": ", *wrong),
+         "keep both; the coordinator does not start on it. carnet ledger fsck; then restore a "
+         "newer "
+         "state, or `carnet ledger succeed`"});
     return;
   }
   if (::stat((dir_.root / ledger::kStoreFileName).c_str(), &store) == 0 &&
@@ -137,14 +184,36 @@ void Examination::Clock() {
 }
 
 void Examination::Certificates() {
-  const absl::StatusOr<Bytes> ca = ReadFile(dir_.ca_certificate(), kPemBytesMax);
-  Add(CheckCertificateLife("ca-certificate", ca.ok() ? ToString(*ca) : "", now_, kCaAhead,
-                           "found a new federation before it ends, and move the members"));
+  if (log_ != nullptr) {
+    Add(CheckCertificateLife("ca-certificate", coordinator::AuthorityInForce(state_), now_,
+                             kCaAhead, "carnet key rotate ca"));
+    Overlap();
+  }
   const absl::StatusOr<Bytes> person =
       ReadFile(dir_.operator_credentials() / "user.pem", kPemBytesMax);
   if (person.ok()) {
     Add(CheckCertificateLife("operator-certificate", ToString(*person), now_, kPersonAhead,
-                             "an admin invites the operator anew: carnet user invite"));
+                             "carnet user renew --state DIR, within 7 days of its end"));
+  }
+}
+
+// An authority that gives way to another: who does not follow before its end stays outside.
+void Examination::Overlap() {
+  const coordinator::Rotation* const last = state_.FindRotation(coordinator::kCaKind);
+  if (last == nullptr ||
+      state_.keys.at(last->old_key_id).phase == coordinator::KeyPhase::kDestroyed) {
+    return;
+  }
+  const absl::Time end = coordinator::EndOfOverlap(*last);
+  const std::string day = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", end, absl::UTCTimeZone());
+  if (now_ < end) {
+    Add({"ca-overlap", Health::kWarn, absl::StrCat("two certificate authorities count until ", day),
+         "until then: people run carnet user renew, and workers poll at least once"});
+  } else {
+    Add({"ca-overlap", Health::kWarn,
+         absl::StrCat("the overlap of two certificate authorities ended at ", day,
+                      "; the old key's file is still there"),
+         "the coordinator destroys it while it runs"});
   }
 }
 

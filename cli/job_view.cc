@@ -157,9 +157,12 @@ void JobView::On(const v1::TaskFailed& record, Lines* lines) {
 }
 
 void JobView::On(const v1::TransferCut& record, Lines* lines) {
+  // Of a release there is no worker.
   AddNotice(lines, absl::StrCat(RoundPrefix(record.round()), record.direction(), " of ",
-                                NameOf(record.worker_id()), " cut after ",
-                                FormatBytes(record.bytes_crossed()), ": ", record.reason()));
+                                record.worker_id().empty() ? "the model under " + record.ticket_id()
+                                                           : NameOf(record.worker_id()),
+                                " cut after ", FormatBytes(record.bytes_crossed()), ": ",
+                                record.reason()));
 }
 
 // Yes is no news.

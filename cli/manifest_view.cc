@@ -89,6 +89,31 @@ nlohmann::json WithdrawnToJson(const ManifestReport& report) {
   return list;
 }
 
+nlohmann::json ReleasesToJson(const ManifestReport& report) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const ledger::verifier::ModelRelease& release : report.releases) {
+    list.push_back({{"index", release.index},
+                    {"to", release.to},
+                    {"jurisdiction", release.jurisdiction},
+                    {"recipient", release.recipient},
+                    {"at", FormatTimestamp(release.at)},
+                    {"revision", release.revision},
+                    {"bundle_sha256", HexEncode(release.bundle_sha256)}});
+  }
+  return list;
+}
+
+std::string Releases(const ManifestReport& report) {
+  std::string text;
+  for (const ledger::verifier::ModelRelease& release : report.releases) {
+    absl::StrAppend(&text, text.empty() ? "release " : "        ",
+                    ReleaseText(release.index, release.to, release.jurisdiction, release.recipient,
+                                release.at, release.revision),
+                    "\n");
+  }
+  return text;
+}
+
 std::string Policies(const ManifestReport& report) {
   if (report.policies.empty()) {
     return report.bundle_revision == 0
@@ -119,6 +144,12 @@ std::string HeadLines(const ManifestReport& report) {
 }
 
 }  // namespace
+
+std::string ReleaseText(std::uint64_t index, const std::string& to, const std::string& jurisdiction,
+                        const std::string& recipient, absl::Time at, std::uint64_t revision) {
+  return absl::StrCat("to ", to, " in ", jurisdiction, " for ", recipient, " at ",
+                      FormatTimestamp(at), ", by revision ", revision, ": record ", index);
+}
 
 const char* VerdictName(Verdict verdict) {
   switch (verdict) {
@@ -159,6 +190,7 @@ nlohmann::json ManifestJson(const ManifestReport& report) {
       {"policy",
        {{"bundle_sha256", HexEncode(report.bundle_sha256)}, {"revision", report.bundle_revision}}},
       {"policies", PoliciesToJson(report)},
+      {"releases", ReleasesToJson(report)},
       {"privacy", {{"mode", report.privacy_mode}, {"loss", report.privacy_loss}}},
       {"index", report.last_index},
       {"head",
@@ -203,6 +235,7 @@ std::string ManifestFacts(const ManifestReport& report) {
   if (!report.privacy_mode.empty()) {
     absl::StrAppend(&text, "privacy ", report.privacy_mode, "; loss ", report.privacy_loss, "\n");
   }
+  text += Releases(report);
   if (!report.origin.empty()) {
     absl::StrAppend(&text, HeadLines(report));
   }

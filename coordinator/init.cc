@@ -24,6 +24,7 @@
 #include "crypto/p256.h"
 #include "exchange/data_digest.h"
 #include "exchange/join_token.h"
+#include "exchange/renewal.h"
 #include "ledger/log.h"
 #include "ledger/record.h"
 #include "policies/jurisdictions.h"
@@ -277,6 +278,11 @@ absl::Status Founder::MakePerson(const std::string& name, const v1::PersonConfig
       address, "\ntrust_domain: ", federation_.trust_domain(), "\nuser_id: ", id,
       "\nca_file: ca.pem\ncertificate_file: user.pem\nkey_dir: keys\nlog_vkey: ", report_.log_vkey,
       "\n");
+  const std::string https = federation_.https_addresses().empty()
+                                ? federation_.listen().https()
+                                : absl::StrJoin(federation_.https_addresses(), "\n");
+  CARNET_RETURN_IF_ERROR(
+      WriteFileAtomic(folder / exchange::kHttpsAddressesFile, AsBytes(absl::StrCat(https, "\n"))));
   CARNET_RETURN_IF_ERROR(WriteFileAtomic(folder / "context.yaml", AsBytes(context)));
   CARNET_RETURN_IF_ERROR(
       WriteFileAtomic(dir_.vault() / id, AsBytes(nlohmann::json{{"name", name}}.dump())));

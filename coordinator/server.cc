@@ -24,6 +24,7 @@
 #include "coordinator/effects/effects.h"
 #include "coordinator/expiry_alarm.h"
 #include "coordinator/http/enrolment.h"
+#include "coordinator/http/renewal.h"
 #include "coordinator/http/tiles.h"
 #include "coordinator/publish/publisher.h"
 #include "coordinator/recover.h"
@@ -32,6 +33,7 @@
 #include "coordinator/rpc/governance_service.h"
 #include "coordinator/rpc/grpc_server.h"
 #include "coordinator/rpc/jobs_service.h"
+#include "coordinator/server_tls.h"
 #include "coordinator/state_dir.h"
 #include "coordinator/succeed.h"
 #include "crypto/hash.h"
@@ -43,12 +45,9 @@
 namespace carnet::coordinator {
 namespace {
 
-constexpr absl::Duration kServerCertificateLife = absl::Hours(24 * 90);
-constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 constexpr absl::Duration kGrpcGrace =
     absl::Milliseconds(500);  // long polls never end by themselves
-constexpr std::size_t kPemBytesMax = std::size_t{16} * 1024;
 
 absl::Duration Or(const v1::Duration& value, absl::Duration fallback) {
   return value.millis() > 0 ? absl::Milliseconds(value.millis()) : fallback;
@@ -108,7 +107,7 @@ class Coordinator {
   void MakeEngine(State state);
   absl::Status OpenPublisher();
   absl::Status StartServices();
-  absl::Status IssueServerCertificate();
+  absl::Status OpenAuthorities(const State& state);
   absl::Status StartGrpc();
   absl::Status StartHttps();
   void Stop();
@@ -130,13 +129,12 @@ class Coordinator {
   std::unique_ptr<ledger::Log> log_;
   std::optional<crypto::KeyFiles> keys_;
   StatementKeys statement_keys_;
-  std::optional<crypto::CertificateAuthority> authority_;
+  std::unique_ptr<Authorities> authorities_;
   std::unique_ptr<Blobs> blobs_;
   std::unique_ptr<Uploads> uploads_;
   std::unique_ptr<Transfers> transfers_;
   std::map<std::string, Bytes> uploaded_shards_;
-  std::set<std::string> wanted_spools_;  // of the strand
-  std::string server_certificate_;
+  std::optional<std::set<std::string>> wanted_spools_;  // of the strand
   crypto::SecretBytes server_key_pem_{1};
   v1::Genesis genesis_;
   Digest genesis_leaf_{};
@@ -149,12 +147,15 @@ class Coordinator {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Services> services_;
+  std::unique_ptr<InstanceGate> instances_;
   std::unique_ptr<FederationService> federation_;
   std::unique_ptr<JobsService> jobs_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<GovernanceService> governance_;
   std::unique_ptr<Enrolment> enrolment_;
+  std::unique_ptr<Renewal> renewal_;
   std::unique_ptr<LogTiles> log_tiles_;
+  std::unique_ptr<ServerTls> tls_;
   std::unique_ptr<HttpServer> https_;
   std::unique_ptr<GrpcServer> grpc_;
 
@@ -213,10 +214,7 @@ absl::Status Coordinator::OpenState() {
         absl::StrCat("keys/", state.KeyIdOf(kStatementKeyId), ".key"));
   }
   statement_keys_.Add(std::move(statement_key));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes ca_key,
-                          keys_->Read(kCaKeyId, crypto::KeyKind::kP256));
-  CARNET_ASSIGN_OR_RETURN(const Bytes ca_pem, ReadFile(dir_.ca_certificate(), kPemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(authority_, crypto::CertificateAuthority::Load(ca_key, AsText(ca_pem)));
+  CARNET_RETURN_IF_ERROR(OpenAuthorities(state));
   CARNET_ASSIGN_OR_RETURN(blobs_, Blobs::Open(dir_.blobs()));
   CARNET_ASSIGN_OR_RETURN(
       uploads_,
@@ -283,12 +281,13 @@ void Coordinator::MakeEngine(State state) {
   engine_options.heartbeat = Or(config_.heartbeat(), engine_options.heartbeat);
   engine_options.poll_max = Or(config_.task_poll_max(), engine_options.poll_max);
   engine_options.start_grace = Or(config_.start_grace(), engine_options.start_grace);
-  engine_ = std::make_unique<Engine>(engine_options, std::move(state), *log_, statement_keys_,
-                                     clock_, rng_, *commit_, [this](int, absl::Status why) {
-                                       const MutexLock lock(mutex_);
-                                       fatal_.Update(why);
-                                       signals_.stop();
-                                     });
+  engine_ =
+      std::make_unique<Engine>(engine_options, std::move(state), *log_, statement_keys_, clock_,
+                               rng_, *commit_, metrics_, [this](int, absl::Status why) {
+                                 const MutexLock lock(mutex_);
+                                 fatal_.Update(why);
+                                 signals_.stop();
+                               });
   engine_->SetEffects(effects_.get());
   // Twice in a heartbeat: what ended with time is cut within one.
   transfers_ = std::make_unique<Transfers>(engine_options.heartbeat / 2, metrics_);
@@ -318,7 +317,6 @@ JoinFacts Coordinator::MakeJoinFacts() const {
   JoinFacts facts;
   facts.addresses = AddressesOr(config_.addresses(), config_.listen().grpc());
   facts.https_addresses = AddressesOr(config_.https_addresses(), config_.listen().https());
-  facts.ca_spki_sha256 = crypto::Sha256(authority_->key().spki());
   // The newest of this start: whoever trusts it follows the records to later ones.
   facts.log_vkey = log_->keys().newest().Vkey();
   facts.genesis_leaf = genesis_leaf_;
@@ -332,6 +330,7 @@ absl::Status Coordinator::StartServices() {
                                                   .blobs = *blobs_,
                                                   .keys = *keys_,
                                                   .statement_keys = statement_keys_,
+                                                  .authorities = *authorities_,
                                                   .peers = peers_,
                                                   .storage = *storage_,
                                                   .bulk = *bulk_,
@@ -339,10 +338,14 @@ absl::Status Coordinator::StartServices() {
                                                   .clock = clock_,
                                                   .rng = rng_});
   services_->verify_threads = Cores();
+  tls_ = std::make_unique<ServerTls>(*authorities_, server_key_pem_, dir_.ca_certificate(),
+                                     *storage_, metrics_);
   engine_->AddCommitListener([this](const State& state, std::uint64_t durable_size) {
     peers_.Update(state);
     metrics_.Set(metric::kLedgerSize, static_cast<double>(durable_size));
     duty_alarm_.Look(state, metrics_);
+    authorities_->Update(state, durable_size);
+    tls_->Follow();
     DropUnwantedSpools(state);
     if (publisher_ != nullptr) {
       publisher_->NewHead();
@@ -355,11 +358,14 @@ absl::Status Coordinator::StartServices() {
   for (const auto& [staging_id, sealed] : uploaded_shards_) {
     engine_->SetUploaded(staging_id, sealed);
   }
-  federation_ = std::make_unique<FederationService>(*services_, *uploads_, *transfers_);
-  jobs_ = std::make_unique<JobsService>(*services_);
+  instances_ = std::make_unique<InstanceGate>(*engine_, rng_, metrics_);
+  federation_ =
+      std::make_unique<FederationService>(*services_, *uploads_, *transfers_, *instances_);
+  jobs_ = std::make_unique<JobsService>(*services_, *transfers_);
   admin_ = std::make_unique<AdminService>(*services_, MakeJoinFacts());
   governance_ = std::make_unique<GovernanceService>(*services_, MakeJoinFacts());
-  enrolment_ = std::make_unique<Enrolment>(*services_, *authority_);
+  enrolment_ = std::make_unique<Enrolment>(*services_);
+  renewal_ = std::make_unique<Renewal>(*services_);
   log_tiles_ = std::make_unique<LogTiles>(
       LogTilesOptions{.anybody = PublicOf(config_.log()),
                       .reader = [this](const std::string& der) { return ReaderOf(der); }},
@@ -380,26 +386,26 @@ void Coordinator::DropUnwantedSpools(const State& state) {
       .IgnoreError();
 }
 
-// A fresh certificate at every start; its key stays.
-absl::Status Coordinator::IssueServerCertificate() {
+// A fresh server certificate at every start; its key stays.
+absl::Status Coordinator::OpenAuthorities(const State& state) {
   CARNET_ASSIGN_OR_RETURN(server_key_pem_, keys_->Read(kServerKeyId, crypto::KeyKind::kP256));
   CARNET_ASSIGN_OR_RETURN(const crypto::P256Key key, crypto::P256Key::FromPem(server_key_pem_));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
+  CARNET_ASSIGN_OR_RETURN(crypto::SpiffeId id,
                           crypto::SpiffeId::Coordinator(genesis_.trust_domain()));
-  crypto::CertificateOrder order{.spki = key.spki(), .id = id, .server = true, .validity = {}};
-  order.dns_names = {exchange::CoordinatorServerName(genesis_.trust_domain())};
-  order.validity = {clock_.Now() - kNotBeforeSkew, clock_.Now() + kServerCertificateLife};
-  CARNET_ASSIGN_OR_RETURN(server_certificate_, crypto::IssueCertificate(*authority_, order, rng_));
+  CARNET_ASSIGN_OR_RETURN(
+      authorities_, Authorities::Open(state, *keys_,
+                                      {key.spki(), std::move(id),
+                                       exchange::CoordinatorServerName(genesis_.trust_domain())},
+                                      clock_, rng_));
+  peers_.SetAuthorities(authorities_.get());
   return absl::OkStatus();
 }
 
 absl::Status Coordinator::StartGrpc() {
-  const std::string chain = server_certificate_ + authority_->certificate_pem();
   GrpcServerOptions options;
   options.listen = config_.listen().grpc();
-  options.certificate_chain = chain;
   options.private_key = AsText(server_key_pem_.View());
-  options.client_ca = authority_->certificate_pem();
+  options.tls = [this] { return authorities_->CurrentTls(); };
   options.services = {federation_.get(), jobs_.get(), admin_.get(), governance_.get()};
   CARNET_ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(options));
   return absl::OkStatus();
@@ -426,6 +432,7 @@ absl::Status Coordinator::StartHttps() {
   CARNET_ASSIGN_OR_RETURN(const auto listen, ParseListen(config_.listen().https()));
   https_ = std::make_unique<HttpServer>();
   enrolment_->Route(https_.get());
+  renewal_->Route(https_.get());
   log_tiles_->Route(https_.get());
   https_->Route("GET", "/healthz", [this](const HttpRequest&) { return Health(); });
   https_->Route("GET", "/readyz", [this](const HttpRequest&) { return Health(); });
@@ -438,9 +445,7 @@ absl::Status Coordinator::StartHttps() {
   HttpServerOptions options;
   options.address = listen.first;
   options.port = listen.second;
-  const std::string chain = server_certificate_ + authority_->certificate_pem();
-  return https_->Start(
-      options, HttpServerTls{chain, AsText(server_key_pem_.View()), authority_->certificate_pem()});
+  return tls_->Start(https_.get(), options);
 }
 
 void Coordinator::Stop() {
@@ -470,6 +475,7 @@ void Coordinator::Stop() {
 
 // Now, and again for as long as signals are waited for: an end comes without any record.
 void Coordinator::WatchExpiry(boost::asio::steady_timer& timer) {
+  tls_->Follow();
   engine_->Read(
       [this](const State& state, absl::Time now) { expiry_alarm_.Look(state, now, metrics_); });
   timer.expires_after(absl::ToChronoMilliseconds(kExpiryEvery));
@@ -491,8 +497,7 @@ absl::Status Coordinator::Run(const ReadyCallback& ready) {
     }
   });
   absl::Status status = StartServices();
-  for (const auto& step :
-       {&Coordinator::IssueServerCertificate, &Coordinator::StartGrpc, &Coordinator::StartHttps}) {
+  for (const auto& step : {&Coordinator::StartGrpc, &Coordinator::StartHttps}) {
     if (status.ok()) {
       status = (this->*step)();
     }

@@ -15,8 +15,10 @@
 #include "base/timestamp.h"
 #include "carnet/v1/config.pb.h"
 #include "coordinator/core/apply.h"
+#include "coordinator/core/keys.h"
 #include "coordinator/core/state.h"
 #include "coordinator/init_records.h"
+#include "coordinator/known_head.h"
 #include "coordinator/state_dir.h"
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
@@ -24,7 +26,6 @@
 #include "exchange/data_digest.h"
 #include "exchange/join_token.h"
 #include "ledger/log.h"
-#include "ledger/published.h"
 #include "ledger/record.h"
 #include "ledger/salvage.h"
 
@@ -34,7 +35,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kTokenLife = absl::Hours(24);
-constexpr std::size_t kPemBytesMax = std::size_t{16} * 1024;
 constexpr std::size_t kConfigBytesMax = std::size_t{1024} * 1024;
 constexpr std::size_t kValueBytesMax = std::size_t{1024} * 1024;
 
@@ -46,6 +46,22 @@ std::string NextOrigin(const std::string& origin) {
     return absl::StrCat(origin.substr(0, dash), "/log-", number + 1);
   }
   return absl::StrCat(origin, "-2");
+}
+
+// The name of the log that took this one's place before, if one did: it is used, and there may be
+// members of it.
+absl::StatusOr<std::string> NewestOrigin(const fs::path& state_dir, std::string origin) {
+  const absl::StatusOr<Bytes> mark = ReadFile(state_dir / kSucceededFileName, kConfigBytesMax);
+  if (absl::IsNotFound(mark.status())) {
+    return origin;
+  }
+  CARNET_RETURN_IF_ERROR(mark);
+  std::string named(AsText(*mark).substr(0, AsText(*mark).find('\n')));
+  if (!ledger::ValidateNoteName(named).ok()) {
+    return WithOperatorDetail(absl::DataLossError("succeed: the mark `succeeded` is damaged"),
+                              (state_dir / kSucceededFileName).string());
+  }
+  return named;
 }
 
 absl::Status SyncTree(const fs::path& root) {
@@ -85,48 +101,10 @@ struct OldLog {
   State state;  // as of the newest held head
 };
 
-absl::StatusOr<std::optional<ledger::SignedHead>> HeadIn(const fs::path& file,
-                                                         const ledger::LogKeys& keys) {
-  const absl::StatusOr<Bytes> note = ReadFile(file, ledger::kNoteBytesMax);
-  if (absl::IsNotFound(note.status())) {
-    return std::optional<ledger::SignedHead>();
-  }
-  CARNET_RETURN_IF_ERROR(note);
-  absl::StatusOr<ledger::Head> head = ledger::ParseHead(AsText(*note), keys);
-  if (!head.ok()) {
-    return std::optional<ledger::SignedHead>();
-  }
-  return std::optional(ledger::SignedHead{.head = *std::move(head), .note = ToString(*note)});
-}
-
-absl::StatusOr<ledger::SignedHead> NewestKnown(const SucceedOptions& options,
-                                               const v1::CoordinatorConfig& config,
-                                               const ledger::HeldLog& held) {
-  CARNET_ASSIGN_OR_RETURN(const Bytes note, ReadFile(options.lost_after, ledger::kNoteBytesMax));
-  absl::StatusOr<ledger::Head> head = ledger::ParseHead(AsText(note), held.keys());
-  if (!head.ok()) {
-    return WithRemedy(
-        WithOperatorDetail(absl::UnauthenticatedError("succeed: not a head that this log signed"),
-                           options.lost_after.string()),
-        "give the newest head that anybody holds: a worker's file `head`, the head file, or what a "
-        "witness shows");
-  }
-  ledger::SignedHead known{.head = *std::move(head), .note = ToString(note)};
-  const fs::path head_file = config.head_file().empty() ? options.state_dir / ledger::kHeadFileName
-                                                        : fs::path(config.head_file());
-  for (const fs::path& file : {head_file, options.state_dir / ledger::kPublishedFileName}) {
-    CARNET_ASSIGN_OR_RETURN(std::optional<ledger::SignedHead> own, HeadIn(file, held.keys()));
-    if (own.has_value() && own->head.size > known.head.size) {
-      known = *std::move(own);
-    }
-  }
-  return known;
-}
-
 absl::StatusOr<OldLog> ReadOldLog(const SucceedOptions& options,
                                   const v1::CoordinatorConfig& config) {
   CARNET_ASSIGN_OR_RETURN(ledger::HeldLog held, ledger::HeldLog::Open(options.state_dir));
-  CARNET_ASSIGN_OR_RETURN(ledger::SignedHead known, NewestKnown(options, config, held));
+  CARNET_ASSIGN_OR_RETURN(ledger::SignedHead known, NewestKnown(options, config, held.keys()));
   CARNET_ASSIGN_OR_RETURN(const bool extends, held.Extends(known.head));
   if (extends) {
     return WithRemedy(absl::FailedPreconditionError(
@@ -370,7 +348,9 @@ absl::Status Successor::AddInvitations(const Digest& ca_spki_sha256, const Diges
 
 absl::StatusOr<SucceedReport> Successor::Run() {
   report_.old_origin = old_.state.genesis.origin();
-  report_.origin = NextOrigin(report_.old_origin);
+  CARNET_ASSIGN_OR_RETURN(const std::string newest,
+                          NewestOrigin(old_dir_.root, report_.old_origin));
+  report_.origin = NextOrigin(newest);
   report_.held = old_.held.last_held()->head.size;
   report_.known = old_.known.head.size;
   crypto::Ed25519KeyPair log_key = crypto::Ed25519KeyPair::Generate(rng_);
@@ -386,13 +366,14 @@ absl::StatusOr<SucceedReport> Successor::Run() {
       CopyKey(old_keys, keys, old_.state.KeyIdOf(kCaKeyId), kCaKeyId, crypto::KeyKind::kP256));
   CARNET_RETURN_IF_ERROR(
       CopyKey(old_keys, keys, kServerKeyId, kServerKeyId, crypto::KeyKind::kP256));
-  CARNET_ASSIGN_OR_RETURN(const Bytes ca_pem, ReadFile(old_dir_.ca_certificate(), kPemBytesMax));
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(dir_.ca_certificate(), ca_pem));
-  CARNET_ASSIGN_OR_RETURN(const auto ca, crypto::ParseCertificatePem(ToString(ca_pem)));
+  // Of an overlap that ran, only the newer authority comes along.
+  const std::string& ca_pem = AuthorityInForce(old_.state);
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(dir_.ca_certificate(), AsBytes(ca_pem)));
+  CARNET_ASSIGN_OR_RETURN(const auto ca, crypto::ParseCertificatePem(ca_pem));
 
   RecordSigner signer(statement_key, std::max(clock_.Now(), old_.state.last), rng_);
   CARNET_RETURN_IF_ERROR(
-      signer.Add(MakeGenesis(statement_key.public_key(), ToString(ca_pem), ca.spki_sha256)));
+      signer.Add(MakeGenesis(statement_key.public_key(), ca_pem, ca.spki_sha256)));
   CARNET_ASSIGN_OR_RETURN(const ledger::Record first, ledger::OpenRecord(signer.first()));
   CARNET_RETURN_IF_ERROR(AddPeople(&signer));
   CARNET_RETURN_IF_ERROR(AddRegistered(&signer));

@@ -27,8 +27,11 @@ inline constexpr char kSucceededFileName[] = "succeeded";
 struct SucceedOptions {
   std::filesystem::path state_dir;   // of the log that lost records; nothing runs on it
   std::filesystem::path lost_after;  // file with the newest head of that log that anybody holds
-  std::filesystem::path out_dir;     // must not exist
-  std::filesystem::path join_dir;    // join/<slot>.token go here; empty: `join` beside out_dir
+  // Where that head is signed by a key that the records held do not name: a worker's file
+  // `log-keys`, whose records hand over to it. Empty: none.
+  std::filesystem::path handovers;
+  std::filesystem::path out_dir;   // must not exist
+  std::filesystem::path join_dir;  // join/<slot>.token go here; empty: `join` beside out_dir
 };
 
 struct SucceedReport {

@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "crypto/authority.h"
 #include "crypto/openssl_error.h"
 #include "crypto/x509_forms.h"
 
@@ -24,6 +25,8 @@ using x509_internal::ToAsn1Time;
 
 constexpr long kX509Version3 = 2;
 constexpr std::size_t kSerialBytes = 16;
+constexpr char kLeavesBelow[] = "critical,CA:TRUE,pathlen:0";
+constexpr char kAuthorityUsage[] = "critical,keyCertSign,cRLSign";
 
 absl::Status OpenSslFailed() {
   return absl::InternalError("certificate: OpenSSL failed");
@@ -134,10 +137,8 @@ absl::StatusOr<CertificateAuthority> CertificateAuthority::Create(absl::string_v
       X509_set_issuer_name(certificate.get(), subject) != 1 ||
       X509_set_pubkey(certificate.get(), key.raw()) != 1 ||
       // Leaves right below, no authorities under it.
-      !AddExtension(certificate.get(), certificate.get(), NID_basic_constraints,
-                    "critical,CA:TRUE,pathlen:0") ||
-      !AddExtension(certificate.get(), certificate.get(), NID_key_usage,
-                    "critical,keyCertSign,cRLSign") ||
+      !AddExtension(certificate.get(), certificate.get(), NID_basic_constraints, kLeavesBelow) ||
+      !AddExtension(certificate.get(), certificate.get(), NID_key_usage, kAuthorityUsage) ||
       !AddExtension(certificate.get(), certificate.get(), NID_subject_key_identifier, "hash")) {
     return OpenSslFailed();
   }
@@ -221,6 +222,55 @@ absl::StatusOr<std::string> IssueCertificate(const CertificateAuthority& authori
     return OpenSslFailed();
   }
   return SignToPem(certificate.get(), authority.key());
+}
+
+absl::StatusOr<std::string> CrossCertify(const CertificateAuthority& previous,
+                                         const CertificateAuthority& next, const Validity& validity,
+                                         Rng& rng) {
+  const ErrorQueueScope errors;
+  CARNET_ASSIGN_OR_RETURN(const CertificateInfo last,
+                          ParseCertificatePem(previous.certificate_pem()));
+  CARNET_ASSIGN_OR_RETURN(const X509Ptr issuer, CertificateFromPem(previous.certificate_pem()));
+  CARNET_ASSIGN_OR_RETURN(const X509Ptr own, CertificateFromPem(next.certificate_pem()));
+  const X509_NAME* const name = X509_get_subject_name(issuer.get());
+  if (X509_NAME_cmp(name, X509_get_subject_name(own.get())) != 0 ||
+      previous.key().spki() == next.key().spki() || validity.not_after > last.validity.not_after) {
+    return absl::InvalidArgumentError("certificate: no authority in the place of this one");
+  }
+  const X509Ptr certificate(X509_new());
+  if (certificate == nullptr) {
+    return OpenSslFailed();
+  }
+  CARNET_RETURN_IF_ERROR(SetValidity(certificate.get(), validity));
+  if (X509_set_version(certificate.get(), kX509Version3) != 1 ||
+      !SetRandomSerial(certificate.get(), rng) ||
+      X509_set_subject_name(certificate.get(), name) != 1 ||
+      X509_set_issuer_name(certificate.get(), name) != 1 ||
+      X509_set_pubkey(certificate.get(), next.key().raw()) != 1 ||
+      !AddExtension(certificate.get(), issuer.get(), NID_basic_constraints, kLeavesBelow) ||
+      !AddExtension(certificate.get(), issuer.get(), NID_key_usage, kAuthorityUsage) ||
+      !AddExtension(certificate.get(), issuer.get(), NID_subject_key_identifier, "hash") ||
+      !AddExtension(certificate.get(), issuer.get(), NID_authority_key_identifier,
+                    "keyid:always")) {
+    return OpenSslFailed();
+  }
+  return SignToPem(certificate.get(), previous.key());
+}
+
+absl::StatusOr<CertificateInfo> VerifyAuthority(absl::string_view certificate_pem) {
+  const ErrorQueueScope errors;
+  CARNET_ASSIGN_OR_RETURN(CertificateInfo info, ParseCertificatePem(certificate_pem));
+  CARNET_ASSIGN_OR_RETURN(const X509Ptr certificate, CertificateFromPem(certificate_pem));
+  if (!info.is_authority || info.subject_key_id_hex.empty() || info.spiffe_id.has_value() ||
+      !info.dns_names.empty()) {
+    return absl::UnauthenticatedError("certificate: not an authority's");
+  }
+  if (X509_check_issued(certificate.get(), certificate.get()) != X509_V_OK ||
+      X509_get_signature_nid(certificate.get()) != NID_ecdsa_with_SHA256 ||
+      X509_verify(certificate.get(), X509_get0_pubkey(certificate.get())) != 1) {
+    return absl::UnauthenticatedError("certificate: the authority's is not signed by its own key");
+  }
+  return info;
 }
 
 }  // namespace carnet::crypto

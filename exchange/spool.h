@@ -75,8 +75,8 @@ std::filesystem::path SpoolPath(const std::filesystem::path& directory, const Di
 // Durably removes both files; fine if they are gone. For a spool that was superseded, moved or is
 // not wanted.
 absl::Status DropSpool(const std::filesystem::path& directory, const Digest& id);
-// Ids of the spools in `directory`, ascending; files of other names are left alone.
-// RESOURCE_EXHAUSTED: more than kSpoolsMax.
+// Ids of the spools in `directory`, ascending, kSpoolsMax of them at most; files of other names are
+// left alone.
 absl::StatusOr<std::vector<Digest>> ListSpools(const std::filesystem::path& directory);
 
 // A sender's file: immutable while it is sent.

@@ -4,7 +4,9 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/parallel.h"
 #include "base/status.h"
 #include "ledger/sqlite_store.h"
@@ -15,6 +17,16 @@ namespace {
 
 // Records read back at once.
 constexpr std::uint64_t kReadBackRecords = 256;
+
+// What a head by an unknown key says of a log of this name; 0: nothing.
+std::uint64_t ClaimedSize(absl::string_view note, absl::string_view origin) {
+  const std::vector<absl::string_view> lines = absl::StrSplit(note, '\n');
+  std::uint64_t size = 0;
+  return lines.size() > 3 && lines[0] == origin && absl::SimpleAtoi(lines[1], &size) &&
+                 size <= kTreeSizeMax
+             ? size
+             : 0;
+}
 
 // Opens every record and gives it its entry: a signature to verify for each, so on every core.
 // Error: of the first that is none.
@@ -247,6 +259,14 @@ absl::Status Log::CheckHeadFile(std::uint64_t size) const {
   CARNET_RETURN_IF_ERROR(bytes);
   const absl::StatusOr<ledger::Head> head = ParseHead(AsText(*bytes), keys());
   if (!head.ok()) {
+    const std::uint64_t claimed = ClaimedSize(AsText(*bytes), options_.origin);
+    if (claimed > size) {
+      // Nobody else writes there: it is signed by a key whose rotation was lost with the records.
+      return LogMisbehaviourError(
+          absl::StrCat("log: the head file says that it had ", claimed,
+                       " records, under a key that is not on record; it holds ", size,
+                       ": the state was rolled back"));
+    }
     return WithOperatorDetail(
         absl::FailedPreconditionError("log: the head file holds no head of this log"),
         options_.head_file.string());
@@ -373,6 +393,11 @@ absl::Status Log::CheckOwnHead(absl::string_view note) {
                      " records that this log signed, with another root: two histories"));
   }
   return absl::OkStatus();
+}
+
+absl::Status Log::CloseAs(absl::Status misbehaviour) {
+  closed_ = true;
+  return misbehaviour;
 }
 
 absl::Status Log::SetWitnessed(bool witnessed) {

@@ -92,6 +92,9 @@ class Log final : public LogView {
   // DATA_LOSS, IsLogMisbehaviour: this log signed it and does not extend it, so the state was
   // rolled back or forked; the log is closed from here on.
   absl::Status CheckOwnHead(absl::string_view note);
+  // For what the log cannot tell by its own keys: closes it, and returns `misbehaviour`. Any
+  // thread.
+  absl::Status CloseAs(absl::Status misbehaviour);
   // Whether `seen` (a worker's word, signed or not) is a prefix of this log. FAILED_PRECONDITION:
   // it is not. The log stays open: only its own signature proves anything against it.
   absl::Status CheckSeen(const v1::Seen& seen) const;

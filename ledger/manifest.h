@@ -26,7 +26,8 @@ struct ManifestOrder {
   // Indexes of its lineage, in any order, repeats allowed; 0 (genesis) is added. What the verifier
   // asks for: users and workers enrolled, workers revoked, the job, and for each round up to the
   // model round-opened, every contribution and rejection, round-closed or -abandoned, aggregate,
-  // evaluations, keys created and destroyed.
+  // evaluations, keys created and destroyed; for each release that it holds, the enrolment of who
+  // it is to and the policies up to it.
   std::vector<std::uint64_t> indexes;
 };
 

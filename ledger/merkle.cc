@@ -10,8 +10,8 @@
 namespace carnet::ledger {
 namespace {
 
-constexpr std::uint8_t kLeafPrefix[] = {0x00};
-constexpr std::uint8_t kNodePrefix[] = {0x01};
+constexpr std::uint8_t kLeafPrefix = 0x00;
+constexpr std::uint8_t kNodePrefix = 0x01;
 
 // The k of RFC 9162 §2.1.1: the largest power of two smaller than n. Precondition: n > 1.
 std::uint64_t SplitPoint(std::uint64_t n) {
@@ -59,15 +59,16 @@ absl::Status Subproof(std::uint64_t m, std::uint64_t first, std::uint64_t count,
 }  // namespace
 
 Digest LeafHash(ByteView entry) {
-  crypto::Sha256Stream hash;
-  hash.Update(kLeafPrefix);
-  hash.Update(entry);
-  return hash.Finish();
+  Bytes input;
+  input.reserve(1 + entry.size());
+  input.push_back(kLeafPrefix);
+  input.insert(input.end(), entry.begin(), entry.end());
+  return crypto::Sha256(input);
 }
 
 Digest NodeHash(const Digest& left, const Digest& right) {
   std::array<std::uint8_t, 1 + 2 * kDigestBytes> input;
-  input[0] = kNodePrefix[0];
+  input[0] = kNodePrefix;
   std::copy(left.begin(), left.end(), input.begin() + 1);
   std::copy(right.begin(), right.end(), input.begin() + 1 + kDigestBytes);
   return crypto::Sha256(input);

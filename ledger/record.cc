@@ -51,18 +51,30 @@ std::string KebabCase(absl::string_view name) {
 
 struct TypeEntry {
   SignerKind signer = SignerKind::kCoordinator;
+  RecordKind kind = RecordKind::kNone;
   Predicate (*make)() = nullptr;
 };
 
 const std::map<std::string, TypeEntry>& Types() {
   static const auto* const types = new std::map<std::string, TypeEntry>{
-#define CARNET_TYPE_ENTRY(message, kind)         \
-  {KebabCase(v1::message::descriptor()->name()), \
-   {.signer = SignerKind::kind, .make = []() -> Predicate { return v1::message(); }}},
+#define CARNET_TYPE_ENTRY(message, signer_kind)                                                    \
+  {KebabCase(v1::message::descriptor()->name()),                                                   \
+   {.signer = SignerKind::signer_kind, .kind = RecordKind::k##message, .make = []() -> Predicate { \
+      return v1::message();                                                                        \
+    }}},
       CARNET_RECORD_TYPES(CARNET_TYPE_ENTRY)
 #undef CARNET_TYPE_ENTRY
   };
   return *types;
+}
+
+// An empty message of the type, in the place of what was there.
+void Renew(const TypeEntry& type, Predicate& predicate) {
+  if (predicate.kind() == type.kind) {
+    predicate.message().Clear();
+  } else {
+    predicate = type.make();
+  }
 }
 
 absl::Status CheckCommon(const v1::Common& common) {
@@ -146,7 +158,8 @@ bool TakeWrittenSubjects(absl::string_view text, std::vector<Subject>* subjects)
 }
 
 // Fills type, signer kind, predicate and subjects from a statement in the form that StatementText
-// gives it: nearly every statement is. False: in another form, or of no known type.
+// gives it: nearly every statement is. What they held goes. False: in another form, or of no known
+// type.
 bool TakeWrittenStatement(absl::string_view statement, Record& record) {
   // These bytes stand nowhere in JSON but where these members are: within text, their quotes would
   // be escaped.
@@ -167,7 +180,8 @@ bool TakeWrittenStatement(absl::string_view statement, Record& record) {
   end.remove_prefix(type_size + kStatementTail.size());
   record.type = entry->first;
   record.signer_kind = entry->second.signer;
-  record.predicate = entry->second.make();
+  record.subjects.clear();
+  Renew(entry->second, record.predicate);
   // One object is open around the predicate.
   return TakeSortedJson(&statement, &record.predicate.message(), 1) &&
          statement.size() ==
@@ -348,15 +362,16 @@ absl::StatusOr<Record> OpenRecord(const v1::SignedRecord& record) {
 
 absl::StatusOr<Record> OpenVerifiedRecord(const v1::SignedRecord& record) {
   CARNET_ASSIGN_OR_RETURN(const std::string entry, LeafEntry(record));
-  return OpenStoredRecord(record, LeafHash(AsBytes(entry)));
+  Record opened;
+  CARNET_RETURN_IF_ERROR(OpenStoredRecord(record, LeafHash(AsBytes(entry)), opened));
+  return opened;
 }
 
-absl::StatusOr<Record> OpenStoredRecord(const v1::SignedRecord& record, const Digest& leaf_hash) {
-  Record opened;
+absl::Status OpenStoredRecord(const v1::SignedRecord& record, const Digest& leaf_hash,
+                              Record& opened) {
   CARNET_RETURN_IF_ERROR(ReadKnownStatement(record.statement(), opened));
   opened.leaf_hash = leaf_hash;
-  CARNET_RETURN_IF_ERROR(AddSigner(record, opened));
-  return opened;
+  return AddSigner(record, opened);
 }
 
 }  // namespace carnet::ledger

@@ -21,8 +21,10 @@ struct CheckedRecord {
 absl::StatusOr<CheckedRecord> CheckRecord(const v1::SignedRecord& record);
 
 // OpenVerifiedRecord of a record whose leaf was already held against the tree; leaf_hash: its hash.
-// Errors: as OpenVerifiedRecord.
-absl::StatusOr<Record> OpenStoredRecord(const v1::SignedRecord& record, const Digest& leaf_hash);
+// opened: any record; what it has allocated is used again, so that many records of few types cost
+// little. Errors: as OpenVerifiedRecord; `opened` is then unspecified.
+absl::Status OpenStoredRecord(const v1::SignedRecord& record, const Digest& leaf_hash,
+                              Record& opened);
 
 }  // namespace carnet::ledger
 

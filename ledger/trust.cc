@@ -1,8 +1,10 @@
 #include "ledger/trust.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "crypto/ed25519.h"
 
@@ -28,6 +30,40 @@ std::string TrustPolicyText(const std::vector<NoteKey>& keys, const Digest& gene
 
 std::string TrustPolicyText(const NoteKey& log, const Digest& genesis_leaf_hash) {
   return TrustPolicyText(std::vector<NoteKey>{log}, genesis_leaf_hash);
+}
+
+absl::StatusOr<std::string> WithLaterKeys(absl::string_view policy,
+                                          const std::vector<NoteKey>& keys) {
+  const std::vector<std::string> lines = absl::StrSplit(policy, '\n');
+  std::size_t named = 0;              // one more than the place of the newest key that is named
+  std::size_t before = lines.size();  // the first line that is neither a log's nor a comment
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::vector<absl::string_view> fields =
+        absl::StrSplit(lines[i], absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    if (fields.empty() || fields[0][0] == '#') {
+      continue;
+    }
+    if (fields[0] != "log") {
+      before = std::min(before, i);
+      continue;
+    }
+    for (std::size_t key = 0; key < keys.size(); ++key) {
+      if (fields.size() > 1 && fields[1] == keys[key].Vkey()) {
+        named = std::max(named, key + 1);
+      }
+    }
+  }
+  if (named == 0) {
+    return absl::InvalidArgumentError("trust policy: it names no key of this log");
+  }
+  std::string text;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    for (std::size_t key = named; i == before && key < keys.size(); ++key) {
+      absl::StrAppend(&text, "log ", keys[key].Vkey(), "\n");
+    }
+    absl::StrAppend(&text, lines[i], i + 1 < lines.size() ? "\n" : "");
+  }
+  return text;
 }
 
 std::string TrustedRootJson(const std::vector<LogKeySpan>& keys) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/bytes.h"
@@ -22,6 +23,12 @@ std::string TrustPolicyText(const NoteKey& log, const Digest& genesis_leaf_hash)
 // accepts that, and does not accept it for him.
 std::string TrustPolicyText(const std::vector<NoteKey>& keys, const Digest& genesis_leaf_hash,
                             absl::string_view succeeds = "");
+
+// `policy`, a C2SP tlog-policy text, with the lines of those of `keys` (of the log, oldest first)
+// that come after the newest one that it names. Keys before that stay out: whoever left one out, as
+// after a theft, meant it. Error INVALID_ARGUMENT: it names none of them.
+absl::StatusOr<std::string> WithLaterKeys(absl::string_view policy,
+                                          const std::vector<NoteKey>& keys);
 
 // The trusted root of Sigstore clients, as JSON. valid_from: when the log's key began to sign.
 std::string TrustedRootJson(const NoteKey& log, absl::Time valid_from);

@@ -17,46 +17,57 @@
 namespace carnet::ledger {
 namespace {
 
+// Records of a tile that are read at once: few enough that what was read is still at hand when it
+// is parsed.
+constexpr std::uint64_t kReadRecords = 32;
+
 // The records of one tile, as far as they are good.
 struct Part {
-  std::vector<Record> records;
+  std::vector<Record> records;  // the first `count` are; what others hold means nothing
+  std::size_t count = 0;
   absl::Status end;  // what is wrong with the next one; OK: nothing
 };
 
-absl::StatusOr<Record> OpenChecked(const StoredRecord& stored, std::uint64_t index,
-                                   ByteView leaf_in_tree) {
+absl::Status OpenChecked(const StoredRecord& stored, std::uint64_t index, ByteView leaf_in_tree,
+                         Record& opened) {
   const absl::StatusOr<std::string> entry = LeafEntry(stored.record);
   if (entry.ok() && *entry == stored.entry) {
     const Digest leaf = LeafHash(AsBytes(*entry));
     if (std::equal(leaf.begin(), leaf.end(), leaf_in_tree.begin(), leaf_in_tree.end())) {
-      absl::StatusOr<Record> opened = OpenStoredRecord(stored.record, leaf);
-      return opened.ok()
-                 ? std::move(opened)
+      const absl::Status status = OpenStoredRecord(stored.record, leaf, opened);
+      return status.ok()
+                 ? status
                  : WithOperatorDetail(
                        absl::DataLossError(absl::StrCat("record ", index, " cannot be read")),
-                       opened.status().message());
+                       status.message());
     }
   }
   return LogMisbehaviourError(
       absl::StrCat("log: record ", index, " is not the one that the tree holds"));
 }
 
-Part ReadPart(const LogView& log, std::uint64_t tile, std::uint64_t size) {
+// used: records that were visited, to be filled again.
+Part ReadPart(const LogView& log, std::uint64_t tile, std::uint64_t size,
+              std::vector<Record> used) {
   Part part;
+  part.records = std::move(used);
   const std::uint64_t first = tile * kTileWidth;
   const std::uint64_t count = std::min<std::uint64_t>(kTileWidth, size - first);
   const absl::StatusOr<Bytes> leaves =
       log.Tile({.level = 0, .index = tile, .width = static_cast<unsigned>(count)});
-  const absl::StatusOr<std::vector<StoredRecord>> stored = log.ReadRange(first, count);
-  part.end = leaves.ok() ? stored.status() : leaves.status();
-  part.records.reserve(count);
-  for (std::uint64_t i = 0; i < count && part.end.ok(); ++i) {
-    absl::StatusOr<Record> opened = OpenChecked(
-        (*stored)[i], first + i, ByteView(*leaves).subspan(i * kDigestBytes, kDigestBytes));
-    if (opened.ok()) {
-      part.records.push_back(*std::move(opened));
+  part.end = leaves.status();
+  part.records.resize(count);
+  while (part.end.ok() && part.count < count) {
+    const std::uint64_t begin = part.count;
+    const absl::StatusOr<std::vector<StoredRecord>> stored =
+        log.ReadRange(first + begin, std::min(kReadRecords, count - begin));
+    part.end = stored.status();
+    for (std::size_t i = 0; part.end.ok() && i < stored->size(); ++i) {
+      part.end = OpenChecked((*stored)[i], first + part.count,
+                             ByteView(*leaves).subspan(part.count * kDigestBytes, kDigestBytes),
+                             part.records[part.count]);
+      part.count += part.end.ok() ? 1 : 0;
     }
-    part.end = opened.status();
   }
   return part;
 }
@@ -87,6 +98,11 @@ class ReadAhead {
   ReadAhead& operator=(const ReadAhead&) = delete;
 
   std::uint64_t tiles() const { return tiles_; }
+  // A part that was visited: its records are used again.
+  void Return(Part part) {
+    const MutexLock lock(mutex_);
+    used_.push_back(std::move(part.records));
+  }
   // The next tile's. Called once for each.
   Part Next() {
     const MutexLock lock(mutex_);
@@ -105,6 +121,7 @@ class ReadAhead {
   void Run() {
     while (true) {
       std::uint64_t tile = 0;
+      std::vector<Record> used;
       {
         const MutexLock lock(mutex_);
         while (!stopped_ && taken_ < tiles_ && taken_ >= visited_ + parts_.size()) {
@@ -115,8 +132,12 @@ class ReadAhead {
           return;
         }
         tile = taken_++;
+        if (!used_.empty()) {
+          used = std::move(used_.back());
+          used_.pop_back();
+        }
       }
-      Part part = ReadPart(log_, tile, size_);
+      Part part = ReadPart(log_, tile, size_, std::move(used));
       const MutexLock lock(mutex_);
       parts_[tile % parts_.size()] = std::move(part);
       ready_.NotifyOne();
@@ -130,6 +151,9 @@ class ReadAhead {
   CondVar room_;
   CondVar ready_;
   std::vector<std::optional<Part>> parts_ CARNET_GUARDED_BY(mutex_);
+  // Of parts that were visited. With those that are filled or waited for never more than one above
+  // the parts that there may be.
+  std::vector<std::vector<Record>> used_ CARNET_GUARDED_BY(mutex_);
   std::uint64_t taken_ CARNET_GUARDED_BY(mutex_) = 0;    // tiles that a thread has
   std::uint64_t visited_ CARNET_GUARDED_BY(mutex_) = 0;  // tiles that were handed over
   bool stopped_ CARNET_GUARDED_BY(mutex_) = false;
@@ -144,12 +168,13 @@ absl::Status ForEachOpened(
   ReadAhead ahead(log, log.Size(), std::max(1U, threads));
   std::uint64_t index = 0;
   for (std::uint64_t tile = 0; tile < ahead.tiles(); ++tile) {
-    const Part part = ahead.Next();
-    for (const Record& record : part.records) {
-      CARNET_RETURN_IF_ERROR(visit(index, record));
+    Part part = ahead.Next();
+    for (std::size_t i = 0; i < part.count; ++i) {
+      CARNET_RETURN_IF_ERROR(visit(index, part.records[i]));
       ++index;
     }
     CARNET_RETURN_IF_ERROR(part.end);
+    ahead.Return(std::move(part));
   }
   return absl::OkStatus();
 }

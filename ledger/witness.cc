@@ -59,21 +59,9 @@ Opened OpenHead(absl::string_view note, const NoteKey& log) {
   return {.answer = {}, .head = *std::move(head)};
 }
 
-// By any key of the log. A refusal: what the first key makes of it.
-Opened OpenHead(absl::string_view note, const std::vector<NoteKey>& keys) {
-  Opened first = OpenHead(note, keys.front());
-  for (std::size_t i = 1; first.answer.status == 403 && i < keys.size(); ++i) {
-    if (Opened opened = OpenHead(note, keys[i]); opened.answer.status != 403) {
-      return opened;
-    }
-  }
-  return first;
-}
-
-// The text of the head with the lines of the log's own keys alone.
-std::string OnlyLogLines(absl::string_view note, const Head& head,
-                         const std::vector<NoteKey>& keys) {
-  std::string kept = absl::StrCat(HeadText(head), "\n");
+// The signature lines of a note that name a key of the log, well signed or not.
+std::vector<absl::string_view> LogLines(absl::string_view note, const std::vector<NoteKey>& keys) {
+  std::vector<absl::string_view> own_lines;
   const absl::string_view lines = note.substr(note.rfind("\n\n") + 2);
   const std::string prefix = absl::StrCat("\xe2\x80\x94 ", keys.front().name, " ");
   for (const absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
@@ -85,8 +73,39 @@ std::string OnlyLogLines(absl::string_view note, const Head& head,
       return std::equal(id.begin(), id.begin() + 4, blob->begin());
     };
     if (blob.ok() && blob->size() > 4 && std::any_of(keys.begin(), keys.end(), own)) {
-      absl::StrAppend(&kept, line, "\n");
+      own_lines.push_back(line);
     }
+  }
+  return own_lines;
+}
+
+// By any key of the log. A refusal: what the first key makes of it. One line that is signed well
+// does not carry another: all of them are shown to others afterwards.
+Opened OpenHead(absl::string_view note, const std::vector<NoteKey>& keys) {
+  Opened opened = OpenHead(note, keys.front());
+  std::size_t signers = opened.answer.status != 403 ? 1 : 0;
+  for (std::size_t i = 1; i < keys.size(); ++i) {
+    Opened by_key = OpenHead(note, keys[i]);
+    if (by_key.answer.status == 403) {
+      continue;
+    }
+    ++signers;
+    if (opened.answer.status == 403) {
+      opened = std::move(by_key);
+    }
+  }
+  if (opened.answer.status == 200 && LogLines(note, keys).size() != signers) {
+    return {.answer = Refuse(403, "a signature of the log that does not verify"), .head = {}};
+  }
+  return opened;
+}
+
+// The text of the head with the lines of the log's own keys alone.
+std::string OnlyLogLines(absl::string_view note, const Head& head,
+                         const std::vector<NoteKey>& keys) {
+  std::string kept = absl::StrCat(HeadText(head), "\n");
+  for (const absl::string_view line : LogLines(note, keys)) {
+    absl::StrAppend(&kept, line, "\n");
   }
   return kept;
 }

@@ -60,7 +60,7 @@ class Witness {
   // POST add-checkpoint. Statuses:
   //   200  cosigned; the body is the signature line. The head is durable.
   //   400  malformed, or `old` larger than the head
-  //   403  not signed by the log's key, or its signature does not verify
+  //   403  not signed by the log's key, or a signature of a key of the log does not verify
   //   404  the log is not one of ours
   //   409  `old` is not the recorded size: the body is that size, content type text/x.tlog.size.
   //        Send again, with a proof from there.

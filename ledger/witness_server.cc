@@ -1,6 +1,5 @@
 #include "ledger/witness_server.h"
 
-#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -191,9 +190,8 @@ absl::Status WitnessServer::Listen() {
                           ReadFile(options_.state_dir / config_.certificate_file(), kPemBytesMax));
   CARNET_ASSIGN_OR_RETURN(Bytes key,
                           ReadFile(options_.state_dir / config_.private_key_file(), kPemBytesMax));
-  crypto::SecretBytes private_key(key.size());
-  std::copy(key.begin(), key.end(), private_key.Mutable().begin());
-  std::fill(key.begin(), key.end(), std::uint8_t{0});
+  const crypto::SecretBytes private_key = crypto::SecretBytes::Copy(key);
+  crypto::Wipe(key);
   return server_.Start(options, HttpServerTls{AsText(chain), AsText(private_key.View()), {}});
 }
 

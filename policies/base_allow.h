@@ -4,6 +4,7 @@
 #define CARNET_POLICIES_BASE_ALLOW_H_
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "policies/bundle.h"
@@ -12,8 +13,19 @@ namespace carnet::policies {
 
 // The bundle with that regime besides its own policies.
 std::shared_ptr<const Bundle> WithBaseAllow(const Bundle& bundle);
-// The same with `policy` alone; without it, where the bundle does not hold it.
-std::shared_ptr<const Bundle> AloneWithBaseAllow(const Bundle& bundle, const std::string& policy);
+
+// What of one policy is at work, as if everything else of it passed.
+struct AtWork {
+  std::string policy;
+  std::set<std::string> rules;  // of its denies, requirements, limits and allows
+  // A regime has said yes, whatever its allows say; else nothing but those of them in `rules` can.
+  bool permitted = false;
+  bool review = false;            // a review that is overdue counts
+  bool alone_for_nobody = false;  // nobody else says yes where no personal data is concerned
+};
+// That policy alone, in a bundle that is valid for ever; nothing, where the bundle does not hold
+// it. Beside it a regime that allows everything.
+std::shared_ptr<const Bundle> AloneAtWork(const Bundle& bundle, const AtWork& at_work);
 
 }  // namespace carnet::policies
 

@@ -50,6 +50,8 @@ class Certainty {
   bool MayBeMet(const Policy& policy, const Rule& rule, const Item& item) const;
   bool MayBeSatisfied(const Policy& policy) const;
   void CollectRule(const Policy& policy, const Rule& rule, std::set<std::string>* reasons) const;
+  void CollectUncovered(const std::set<std::string>& maybe_covered,
+                        std::set<std::string>* reasons) const;
 
   const Bundle& bundle_;
   const FactSet& facts_;
@@ -128,14 +130,35 @@ void Certainty::CollectRule(const Policy& policy, const Rule& rule,
   }
 }
 
+// Of the people of whom the labels say that they are in the data.
+void Certainty::CollectUncovered(const std::set<std::string>& maybe_covered,
+                                 std::set<std::string>* reasons) const {
+  if (facts_.Get(kDataPersonal).text() != "yes") {
+    return;
+  }
+  for (const std::string& place : facts_.Get(kDataSubjectsIn).list()) {
+    if (maybe_covered.count(place) == 0) {
+      reasons->insert(absl::StrCat("uncovered/", place == "home" ? bundle_.home() : place));
+    }
+  }
+}
+
 void Certainty::Collect(std::set<std::string>* reasons) {
   bool somebody_may_permit = false;
+  std::set<std::string> maybe_covered;
   std::set<std::string> permissions;  // items of the allows that would permit
   for (const Policy& policy : bundle_.compiled().policies) {
     view_.Enter(policy);
     const Truth applies = InForce(policy) ? Applies(policy) : Truth::kFalse;
     if (applies == Truth::kFalse || policy.mode != Mode::kEnforce) {
       continue;
+    }
+    for (const std::string& place : facts_.Get(kDataSubjectsIn).list()) {
+      if (policy.regime && !policy.covers.nobody && place != "unknown" &&
+          (policy.covers.everything ||
+           PlaceIn(place, policy.covers.people, view_) != Truth::kFalse)) {
+        maybe_covered.insert(place);
+      }
     }
     const bool permits = policy.covers.nobody || policy.covers.everything;
     somebody_may_permit =
@@ -156,6 +179,7 @@ void Certainty::Collect(std::set<std::string>* reasons) {
       AddAllowItems(policy, reasons);
     }
   }
+  CollectUncovered(maybe_covered, reasons);
   if (!somebody_may_permit) {
     reasons->insert("no-policy-applies");
     reasons->merge(permissions);
@@ -178,10 +202,26 @@ bool Certainty::MayDeclassify() {
 
 }  // namespace
 
+bool MayDeclassify(const Bundle& bundle, const FactSet& facts, absl::Time at) {
+  return Certainty(bundle, facts, at).MayDeclassify();
+}
+
+std::set<std::string> RolesOfRequirements(const Bundle& bundle) {
+  std::set<std::string> roles;
+  for (const Policy& policy : bundle.compiled().policies) {
+    for (const Rule& rule : policy.rules) {
+      for (const Item& item : rule.items) {
+        roles.insert(item.approvers.roles.begin(), item.approvers.roles.end());
+      }
+    }
+  }
+  return roles;
+}
+
 std::vector<std::string> CertainFailures(const Bundle& bundle, const FactSet& facts,
                                          absl::Time at) {
   FactSet known = facts;
-  if (Certainty(bundle, facts, at).MayDeclassify()) {
+  if (MayDeclassify(bundle, facts, at)) {
     for (const FactId label : {kDataPersonal, kDataSubjectsIn, kDataCategories}) {
       if (!known.Get(label).is_not_applicable()) {
         known.Set(label, Value::Unknown()).IgnoreError();  // unknown is of every type

@@ -3,6 +3,7 @@
 #ifndef CARNET_POLICIES_CERTAIN_H_
 #define CARNET_POLICIES_CERTAIN_H_
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,17 @@ namespace carnet::policies {
 //   a deny whose policy applies and whose condition is true, with no exception that may lift it
 //   a requirement whose policy applies, whose condition is true and whose check is false
 //   <policy>/no-allow and no-policy-applies where no allow can be satisfied any more
+//   uncovered/<place> where no regime that may apply can cover people there
 //   bundle/*, facts/inconsistent, a review whose grace has ended
 // Limits are not among them. Where a declassification may still take place, the labels of the data
 // count as unknown. More facts known never make a reason disappear from the list.
 std::vector<std::string> CertainFailures(const Bundle& bundle, const FactSet& facts, absl::Time at);
+
+// Whether a rule may take labels of the data away, as far as `facts` tell.
+bool MayDeclassify(const Bundle& bundle, const FactSet& facts, absl::Time at);
+
+// The roles in which a requirement of the bundle asks persons for their yes.
+std::set<std::string> RolesOfRequirements(const Bundle& bundle);
 
 }  // namespace carnet::policies
 

@@ -4,11 +4,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "base/json.h"
 #include "base/status.h"
 #include "policies/compiled.h"
+#include "policies/source.h"
 
 namespace carnet::policies {
 namespace {
@@ -39,6 +39,13 @@ std::vector<std::string> TextsOf(const json& node) {
     texts.push_back(item.get<std::string>());
   }
   return texts;
+}
+
+// As the loader read it: "2" and "2.0" are two persons. A bundle with another text is no bundle.
+std::uint32_t NeedOf(const json& text) {
+  const absl::StatusOr<double> need = ParseDecimal(text.get<std::string>());
+  CARNET_CHECK(need.ok());
+  return static_cast<std::uint32_t>(*need);
 }
 
 // Whether any text under `node` is one of `words`.
@@ -152,7 +159,7 @@ std::vector<ApprovalRule> ApprovalRules(const Bundle& bundle) {
     const json& approvals = policy["approvals"];
     rule.propose = TextsOf(approvals["propose"]);
     rule.from = TextsOf(approvals["from"]);
-    CARNET_CHECK(absl::SimpleAtoi(approvals["need"].get<std::string>(), &rule.need));
+    rule.need = NeedOf(approvals["need"]);
     rules.push_back(std::move(rule));
   }
   return rules;

@@ -96,8 +96,12 @@ class Sweep {
     std::map<std::tuple<bool, bool, std::vector<std::size_t>>, std::vector<std::string>> movements;
     for (const auto& [key, subjects] : people) {
       const auto& [gain, with_papers, movement] = key;
-      movements[{gain, with_papers, subjects}].push_back(
-          OperationName(Movements()[movement].operation));
+      // The use of a key, and of what it opens, are one operation in words.
+      std::vector<std::string>& names = movements[{gain, with_papers, subjects}];
+      std::string name = OperationName(Movements()[movement].operation);
+      if (names.empty() || names.back() != name) {
+        names.push_back(std::move(name));
+      }
     }
     for (const auto& [key, names] : movements) {
       const auto& [gain, with_papers, subjects] = key;

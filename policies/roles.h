@@ -1,7 +1,11 @@
-// Which roles decide about policy. Pure.
+// Names of roles, and which of them decide about policy. Pure.
 #ifndef CARNET_POLICIES_ROLES_H_
 #define CARNET_POLICIES_ROLES_H_
 
+#include <algorithm>
+#include <cstddef>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/string_view.h"
 
 namespace carnet::policies {
@@ -10,6 +14,20 @@ namespace carnet::policies {
 // somebody who holds it passes it on.
 inline bool IsAccountRole(absl::string_view role) {
   return role == "admin" || role == "auditor" || role == "member" || role == "operator";
+}
+
+inline constexpr std::size_t kRoleBytesMax = 64;
+
+// [a-z][a-z0-9-]*, at most kRoleBytesMax.
+inline bool IsRoleName(absl::string_view role) {
+  if (role.empty() || role.size() > kRoleBytesMax ||
+      !absl::ascii_islower(static_cast<unsigned char>(role.front()))) {
+    return false;
+  }
+  return std::all_of(role.begin(), role.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return absl::ascii_islower(byte) || absl::ascii_isdigit(byte) || c == '-';
+  });
 }
 
 }  // namespace carnet::policies

@@ -12,11 +12,13 @@
 
 namespace carnet::policies {
 
-// Situations that are decided for one change, shared evenly by its policies; of a policy with more,
-// every k-th, evenly spread.
+// Situations that are decided for one change, shared evenly by its policies (half, where a
+// permission is tried both ways); of a policy with more, every k-th, evenly spread.
 inline constexpr std::uint64_t kSweepClassesMax = 200'000;
 // Examples of each kind.
 inline constexpr std::size_t kSweepExamplesMax = 10;
+// Moments of one policy at which everything is decided; further ones are left out.
+inline constexpr std::size_t kSweepMomentsMax = 8;
 
 struct SweptPolicy {
   std::string policy;
@@ -27,14 +29,25 @@ struct SweptPolicy {
   // "send_delta; to.jurisdiction = FR; evidence = [tia]": the facts that the changed rules read.
   std::vector<std::string> opened;
   std::vector<std::string> closed;
+  // Places for whose people the policy speaks now and did not before, and the other way round:
+  // codes, or "no personal data".
+  std::vector<std::string> newly_covered;
+  std::vector<std::string> no_longer_covered;
+  // Not everything was tried: paths of facts of which not every set of values was, "at" for moments
+  // beyond the bound. Empty, and decided == classes: every situation that the rules can tell apart.
+  std::vector<std::string> cut;
+  bool whole() const { return cut.empty() && decided == classes; }
 };
 
 // One entry for each policy with a changed rule, by name. Each is decided by itself, before and
-// after, with every other policy passing: for each operation, every combination of what the changed
-// rules can tell apart of the facts that they read (one representative each: a place of each side
-// of a group, each word, a number on each side of a bound, sets of the papers that are named,
-// unknown), without papers and with all of them; all other facts are the best that they can be.
-// HOLD counts as not allowed. The time is `at` throughout. About 20 microseconds a situation.
+// after, with everything that did not change passing: every other policy, and every other rule of
+// this one. For each operation, every combination of what the changed rules can tell apart of the
+// facts that they read (one representative each: a place of each side of a group, each word, a
+// number on each side of a bound and between two, sets of the papers that are named, unknown), with
+// nobody's approval and with all that they ask for; all other facts are the best that they can be.
+// A regime's permission is tried both as given by nothing else and as given already: a flip of
+// either is one. At `at`, and at each moment after it and before `after` ends at which something
+// changed begins or ends. HOLD counts as not allowed. About 20 microseconds a situation.
 std::vector<SweptPolicy> SweepChange(const Bundle& before, const Bundle& after, absl::Time at);
 
 }  // namespace carnet::policies

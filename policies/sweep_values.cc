@@ -1,6 +1,7 @@
 #include "policies/sweep_values.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,10 +11,12 @@
 namespace carnet::policies {
 namespace {
 
-// Words named by rules up to which every set of them is tried; beyond, none, each, and all.
+// Words named by rules up to which every set of them is tried; beyond, none, each, every pair, all
+// but one, and all.
 constexpr std::size_t kSubsetWordsMax = 6;
-// Places told apart up to which every pair of them is tried.
+// Places told apart up to which every pair, and every three of them, are tried.
 constexpr std::size_t kPairPlacesMax = 32;
+constexpr std::size_t kTriplePlacesMax = 12;
 
 class Collector {
  public:
@@ -148,27 +151,61 @@ std::vector<std::string> Words(const Atoms& atoms) {
   return std::vector<std::string>(words.begin(), words.end());
 }
 
-void TryPlaceLists(const Atoms& atoms, Representatives* representatives) {
+// Comparisons that differ; both bundles hold most of them.
+std::size_t Differing(const Atoms& atoms) {
+  std::set<std::pair<Operator, std::string>> differing;
+  for (const SweptAtom& atom : atoms) {
+    differing.emplace(atom.condition->op, atom.condition->literal);
+  }
+  return differing.size();
+}
+
+// False: some sets of places that the atoms could tell apart were not tried. Of n comparisons no
+// more than n places decide.
+bool TryPlaceLists(const Atoms& atoms, Representatives* representatives) {
   representatives->Try(Value::List({}));
   for (const std::string& code : Codes(atoms)) {
     representatives->Try(Value::List({code}));
   }
-  const std::vector<Value> singles = representatives->values();
-  for (std::size_t i = 1; i < std::min(singles.size(), kPairPlacesMax); ++i) {
-    for (std::size_t j = i + 1; j < std::min(singles.size(), kPairPlacesMax); ++j) {
-      representatives->Try(Value::List({singles[i].list().front(), singles[j].list().front()}));
+  std::vector<std::string> places;
+  for (const Value& single : representatives->values()) {
+    if (!single.list().empty()) {
+      places.push_back(single.list().front());
     }
   }
+  const std::size_t pairs = std::min(places.size(), kPairPlacesMax);
+  for (std::size_t i = 0; i < pairs; ++i) {
+    for (std::size_t j = i + 1; j < pairs; ++j) {
+      representatives->Try(Value::List({places[i], places[j]}));
+      for (std::size_t k = j + 1; k < places.size() && places.size() <= kTriplePlacesMax; ++k) {
+        representatives->Try(Value::List({places[i], places[j], places[k]}));
+      }
+    }
+  }
+  const std::size_t comparisons = Differing(atoms);
+  return places.size() <= 1 || comparisons == 1 ||
+         (comparisons == 2 && places.size() <= kPairPlacesMax) ||
+         (comparisons == 3 && places.size() <= kTriplePlacesMax);
 }
 
-void TryWordLists(const std::vector<std::string>& words, Representatives* representatives) {
+std::vector<std::string> Without(std::vector<std::string> words, std::size_t position) {
+  words.erase(words.begin() + static_cast<std::ptrdiff_t>(position));
+  return words;
+}
+
+// False: not every set of the words was tried.
+bool TryWordLists(const std::vector<std::string>& words, Representatives* representatives) {
   representatives->Try(Value::List({}));
   if (words.size() > kSubsetWordsMax) {
-    for (const std::string& word : words) {
-      representatives->Try(Value::List({word}));
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      representatives->Try(Value::List({words[i]}));
+      representatives->Try(Value::List(Without(words, i)));
+      for (std::size_t j = i + 1; j < words.size(); ++j) {
+        representatives->Try(Value::List({words[i], words[j]}));
+      }
     }
     representatives->Try(Value::List(words));
-    return;
+    return false;
   }
   for (std::size_t set = 1; set < (std::size_t{1} << words.size()); ++set) {
     std::vector<std::string> chosen;
@@ -179,31 +216,45 @@ void TryWordLists(const std::vector<std::string>& words, Representatives* repres
     }
     representatives->Try(Value::List(std::move(chosen)));
   }
+  return true;
 }
 
-void TryOwners(const Atoms& atoms, Representatives* representatives) {
+// The bounds, a number between each two that follow one another, and one below and above all.
+std::vector<double> NumbersAround(const Atoms& atoms) {
+  std::set<double> bounds;
+  for (const SweptAtom& atom : atoms) {
+    bounds.insert(atom.condition->number);
+  }
+  std::vector<double> numbers;
+  for (auto bound = bounds.begin(); bound != bounds.end(); ++bound) {
+    numbers.push_back(*bound);
+    const auto next = std::next(bound);
+    numbers.push_back(next == bounds.end() ? *bound + 1 : (*bound + *next) / 2);
+  }
+  if (!bounds.empty()) {
+    numbers.push_back(*bounds.begin() / 2);
+    numbers.push_back(std::max(0.0, *bounds.begin() - 1));
+  }
+  return numbers;
+}
+
+// False: owners at several places together were not tried, and more than one comparison reads them.
+bool TryOwners(const Atoms& atoms, Representatives* representatives) {
   representatives->Try(Value::Owners({}));
+  const std::vector<double> numbers = NumbersAround(atoms);
   for (const std::string& code : Codes(atoms)) {
     representatives->Try(Value::Owners({{code, 100}}));
-    for (const SweptAtom& atom : atoms) {
-      representatives->Try(Value::Owners({{code, atom.condition->number}}));
-      representatives->Try(Value::Owners({{code, atom.condition->number / 2}}));
+    for (const double number : numbers) {
+      representatives->Try(Value::Owners({{code, number}}));
     }
   }
-}
-
-void TryNumbers(const Atoms& atoms, Representatives* representatives) {
-  for (const SweptAtom& atom : atoms) {
-    const double bound = atom.condition->number;
-    for (const double number : {bound, bound + 1, bound / 2, std::max(0.0, bound - 1)}) {
-      representatives->Try(Value::Number(number));
-    }
-  }
+  return Differing(atoms) == 1;
 }
 
 std::vector<Value> ValuesOf(const FactSpec& spec, const std::string& path, const Atoms& atoms,
-                            absl::Time at) {
+                            absl::Time at, std::set<std::string>* cut) {
   Representatives representatives(atoms, path, at);
+  bool whole = true;
   switch (spec.type) {
     case FactType::kWord:
     case FactType::kRank:
@@ -222,7 +273,7 @@ std::vector<Value> ValuesOf(const FactSpec& spec, const std::string& path, const
       }
       break;
     case FactType::kJurisdictions:
-      TryPlaceLists(atoms, &representatives);
+      whole = TryPlaceLists(atoms, &representatives);
       break;
     case FactType::kName:
       representatives.Try(Value::Text("somebody-else"));
@@ -231,18 +282,23 @@ std::vector<Value> ValuesOf(const FactSpec& spec, const std::string& path, const
       }
       break;
     case FactType::kNumber:
-      TryNumbers(atoms, &representatives);
+      for (const double number : NumbersAround(atoms)) {
+        representatives.Try(Value::Number(number));
+      }
       break;
     case FactType::kWords:
-      TryWordLists(Words(atoms), &representatives);
+      whole = TryWordLists(Words(atoms), &representatives);
       break;
     case FactType::kOwners:
-      TryOwners(atoms, &representatives);
+      whole = TryOwners(atoms, &representatives);
       break;
     default:
       break;
   }
   representatives.Try(Value::Unknown());
+  if (!whole) {
+    cut->insert(path);
+  }
   return representatives.values();
 }
 
@@ -274,7 +330,8 @@ void CollectAtoms(const CompiledBundle& bundle, const std::string& policy,
 }
 
 std::map<std::string, std::vector<Value>> RepresentativeValues(const std::vector<SweptAtom>& atoms,
-                                                               absl::Time at) {
+                                                               absl::Time at,
+                                                               std::set<std::string>* cut) {
   std::map<std::string, Atoms> by_path;
   for (const SweptAtom& atom : atoms) {
     const FactId fact = atom.condition->fact;
@@ -286,7 +343,7 @@ std::map<std::string, std::vector<Value>> RepresentativeValues(const std::vector
   }
   std::map<std::string, std::vector<Value>> values;
   for (const auto& [path, of_fact] : by_path) {
-    values[path] = ValuesOf(*FindFactSpec(path), path, of_fact, at);
+    values[path] = ValuesOf(*FindFactSpec(path), path, of_fact, at, cut);
   }
   return values;
 }

@@ -28,9 +28,11 @@ void CollectAtoms(const CompiledBundle& bundle, const std::string& policy,
 
 // By path of a fact: one value for each way in which the atoms that read it can come out, unknown
 // among them, the first of each in the order of the table's words or codes. The operation, the kind
-// of artifact, the time and approvals are not among them.
+// of artifact, the time and approvals are not among them. `cut`: paths of lists, of which not every
+// set is tried.
 std::map<std::string, std::vector<Value>> RepresentativeValues(const std::vector<SweptAtom>& atoms,
-                                                               absl::Time at);
+                                                               absl::Time at,
+                                                               std::set<std::string>* cut);
 
 }  // namespace carnet::policies
 

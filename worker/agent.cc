@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/backoff.h"
 #include "base/http_server.h"
@@ -32,6 +33,8 @@ constexpr absl::Duration kFarewellMax = absl::Milliseconds(500);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(1);
 // The coordinator answers at once while there is more to follow.
 constexpr std::uint32_t kRefusedPollMillis = 5000;
+// How the coordinator names this reason of a revocation.
+constexpr char kTwoLiveUses[] = "two-live-uses";
 constexpr timespec kSignalEvery = {0, 100'000'000};
 
 // Wakes the agent from its pauses and its long poll.
@@ -264,6 +267,13 @@ absl::Duration Agent::OnPollError(const absl::Status& status) {
   if (absl::IsCancelled(status)) {
     return absl::ZeroDuration();
   }
+  // gRPC says nothing of a server that it does not know but that it cannot be reached: asked once,
+  // when the trouble begins.
+  if (absl::IsUnavailable(status) && failed_polls_ == 0) {
+    if (const absl::Status known = member_.ProbeCoordinator(); absl::IsUnauthenticated(known)) {
+      Log(LogLevel::kError, "coordinator-not-known", {{"error", known}});
+    }
+  }
   // Once for each kind of trouble, not for each try.
   if (status.code() != last_poll_) {
     Log(LogLevel::kWarning, absl::IsUnavailable(status) ? "coordinator-unreachable" : "poll-failed",
@@ -283,10 +293,27 @@ absl::StatusOr<ledger::verifier::TreeHead> TakeHeads(const v1::NextTaskResponse&
   return head;
 }
 
+// Why this worker is no member any more, and what to do.
+absl::Status NoMember(const absl::Status& status) {
+  if (absl::StrContains(status.message(), kTwoLiveUses)) {
+    return WithRemedy(status,
+                      "two processes used this worker's keys, so neither is trusted any more: find "
+                      "out who has a copy of its state folder, then ask the operator for a new "
+                      "invitation (carnet worker invite) and start with an empty state folder");
+  }
+  return WithRemedy(status,
+                    "this worker is no member any more; its record worker-revoked says why: ask "
+                    "the operator for a new invitation (carnet worker invite) and start with an "
+                    "empty state folder");
+}
+
 v1::NextTaskRequest Agent::MakeRequest() const {
   v1::NextTaskRequest request;
   *request.mutable_seen() = member_.heads->Seen();
   request.set_seen_head(member_.heads->Note());
+  for (v1::SignedRecord& handover : member_.heads->Handovers()) {
+    *request.add_seen_handovers() = std::move(handover);
+  }
   request.set_current_task(session_.current_task());
   request.set_draining(session_.draining());
   request.set_progress(progress_.load());
@@ -311,16 +338,17 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return absl::ZeroDuration();
     }
     if (absl::IsUnauthenticated(polled.status()) || absl::IsPermissionDenied(polled.status())) {
-      return WithRemedy(polled.status(),
-                        "this worker is no member any more: ask the operator for a new invitation");
+      return NoMember(polled.status());
     }
     if (!polled.ok()) {
       return OnPollError(polled.status());
     }
     response = *std::move(polled);
-    if (const absl::Status followed = member_.heads->FollowLog(response.rotations());
+    if (const absl::Status followed =
+            member_.heads->FollowLog(response.rotations(), response.head());
         !followed.ok()) {
-      return followed;
+      return absl::IsUnauthenticated(followed) ? OnPollError(followed)
+                                               : absl::StatusOr<absl::Duration>(followed);
     }
     const auto advanced = TakeHeads(response, *member_.heads, *member_.client, turn);
     if (IsFork(advanced.status()) || absl::IsDataLoss(advanced.status())) {
@@ -330,10 +358,14 @@ absl::StatusOr<absl::Duration> Agent::PollOnce(bool* stop) {
       return OnPollError(advanced.status());
     }
     head = *advanced;
+    const std::size_t authorities = member_.enrolled.identity.keys->authorities().size();
     if (const absl::Status followed =
             FollowRotations(response.rotations(), head, &*member_.enrolled.identity.keys);
         !followed.ok()) {
       return OnPollError(followed);
+    }
+    if (member_.enrolled.identity.keys->authorities().size() > authorities) {
+      renew_after_ = absl::ZeroDuration();  // by the new one, before the next poll
     }
     CARNET_RETURN_IF_ERROR(FollowPolicies(head, &response));
   }

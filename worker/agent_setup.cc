@@ -100,15 +100,20 @@ absl::Status AddStaged(const StateDir& state, Settings* settings) {
   return error ? FileError(error.value(), "list", state.shards()) : absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrolled) {
+// With every authority that counts now. *roots_until: when the first of them ends.
+absl::StatusOr<std::shared_ptr<CoordinatorClient>> Connect(const Enrolled& enrolled,
+                                                           const Bytes& instance, absl::Time now,
+                                                           absl::Time* roots_until) {
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes key_pem, enrolled.keys.tls.ToPem());
-  CARNET_ASSIGN_OR_RETURN(
-      std::unique_ptr<CoordinatorClient> client,
-      MakeGrpcClient({.addresses = enrolled.facts.addresses,
-                      .trust_domain = enrolled.facts.trust_domain,
-                      .ca_certificate_pem = enrolled.answer.ca_certificate_pem(),
-                      .certificate_pem = enrolled.answer.certificate_pem()},
-                     key_pem));
+  CARNET_ASSIGN_OR_RETURN(const Roots roots, RootsAt(*enrolled.identity.keys, now));
+  *roots_until = roots.until;
+  CARNET_ASSIGN_OR_RETURN(std::unique_ptr<CoordinatorClient> client,
+                          MakeGrpcClient({.addresses = enrolled.facts.addresses,
+                                          .trust_domain = enrolled.facts.trust_domain,
+                                          .ca_certificate_pem = roots.pem,
+                                          .certificate_pem = enrolled.answer.certificate_pem(),
+                                          .instance = instance},
+                                         key_pem));
   return std::shared_ptr<CoordinatorClient>(std::move(client));
 }
 
@@ -180,14 +185,24 @@ absl::Status Membership::AddShard(const std::string& name, const fs::path& path)
 
 absl::Status Membership::RenewIfDue() {
   CARNET_ASSIGN_OR_RETURN(const bool due, RenewalDue(enrolled, clock.Now()));
-  if (!due) {
-    return absl::OkStatus();
+  absl::Status renewed;
+  if (due) {
+    renewed = Renew(PartsOf(state, clock, rng), &enrolled);
   }
-  CARNET_RETURN_IF_ERROR(Renew(PartsOf(state, clock, rng), &enrolled));
-  CARNET_ASSIGN_OR_RETURN(auto fresh, Connect(enrolled));
-  client->Switch(std::move(fresh));
-  Log(LogLevel::kInfo, "certificate-renewed");
+  // An authority that ended is trusted no more, whether there is a fresh certificate or not.
+  if ((due && renewed.ok()) || clock.Now() >= roots_until) {
+    CARNET_ASSIGN_OR_RETURN(auto fresh, Connect(enrolled, instance, clock.Now(), &roots_until));
+    client->Switch(std::move(fresh));
+  }
+  CARNET_RETURN_IF_ERROR(renewed);
+  if (due) {
+    Log(LogLevel::kInfo, "certificate-renewed");
+  }
   return absl::OkStatus();
+}
+
+absl::Status Membership::ProbeCoordinator() {
+  return worker::ProbeCoordinator(PartsOf(state, clock, rng), enrolled);
 }
 
 absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& options) {
@@ -224,7 +239,8 @@ absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& op
       PolicyKeeper::Open(member->state, member->enrolled.answer.genesis().record()));
   CARNET_ASSIGN_OR_RETURN(member->knowledge,
                           KnowledgeOf(member->enrolled, statement, std::move(labels)));
-  CARNET_ASSIGN_OR_RETURN(auto client, Connect(member->enrolled));
+  CARNET_ASSIGN_OR_RETURN(auto client, Connect(member->enrolled, member->instance,
+                                               member->clock.Now(), &member->roots_until));
   member->client = std::make_unique<SwitchingClient>(std::move(client));
   return member;
 }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "exchange/instance.h"
 #include "worker/agent.h"
 #include "worker/core/site_facts.h"
 #include "worker/core/task_check.h"
@@ -27,19 +28,27 @@ namespace carnet::worker {
 
 struct Membership {
   Membership(StateDir state_dir, Settings loaded, Enrolled joined)
-      : state(std::move(state_dir)), settings(std::move(loaded)), enrolled(std::move(joined)) {}
+      : instance(RandomBytes(rng, exchange::kInstanceBytes)),
+        state(std::move(state_dir)),
+        settings(std::move(loaded)),
+        enrolled(std::move(joined)) {}
 
   TrainerHostOptions HostOptions();
   // A shard that was staged here: claimed from the next poll on.
   absl::Status AddShard(const std::string& name, const std::filesystem::path& path);
-  // Renews the certificate at a third of its life, and connects anew with it.
+  // Renews the certificate at a third of its life, or when its authority gives way to another, and
+  // connects anew with it. Where an authority has ended, connects anew without it.
   absl::Status RenewIfDue();
+  // As worker::ProbeCoordinator.
+  absl::Status ProbeCoordinator();
 
   SystemClock clock;
   SystemRng rng;
+  Bytes instance;  // of this process (exchange/instance.h)
   StateDir state;
   Settings settings;
   Enrolled enrolled;
+  absl::Time roots_until = absl::InfiniteFuture();  // the first authority that the client trusts
   v1::WorkerStatement statement;
   Isolation isolation = Isolation::kNone;
   Digest program_sha256{};

@@ -28,6 +28,14 @@ constexpr std::size_t kEnrolmentBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kChallengeIdBytes = 16;
 constexpr std::size_t kChallengeAnswerBytes = 32;
 constexpr std::size_t kRequestIdBytes = 16;
+constexpr absl::Duration kProbeMax = absl::Seconds(5);
+// What a coordinator is told apart by, when TLS says that it is another one.
+constexpr char kOtherTokenAuthority[] =
+    "if its certificate authority was rotated since the token was made, ask the operator for a new "
+    "token: carnet worker invite";
+constexpr char kOtherAuthority[] =
+    "if its certificate authority was rotated while this worker was away, ask the operator for a "
+    "new invitation (carnet worker invite) and start with it and a new --state folder";
 
 // The key under `id`, made and durable before it is used.
 absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, absl::string_view id,
@@ -75,17 +83,24 @@ absl::StatusOr<std::string> KeepRequest(const StateDir& state, const OwnKeys& ke
   return request;
 }
 
-// One call of the Enrolment service; addresses are tried in order until one answers.
-absl::Status Post(const EnrolParts& parts, const FederationFacts& facts, absl::string_view method,
-                  const google::protobuf::Message& request, google::protobuf::Message* response) {
-  HttpRequest http;
-  http.method = "POST";
-  http.path = absl::StrCat("/carnet.v1.Enrolment/", method);
-  http.headers = {{"Content-Type", "application/json"}};
-  CARNET_ASSIGN_OR_RETURN(http.body, MessageToJson(request));
+// How the coordinator is known: by the token's pin, or by what this worker followed since.
+absl::StatusOr<HttpClientTls> TlsOf(const FederationFacts& facts, const Identity* identity,
+                                    absl::Time now) {
   HttpClientTls tls;
-  tls.ca_key_sha256 = facts.ca_spki_sha256;
   tls.server_name = exchange::CoordinatorServerName(facts.trust_domain);
+  if (identity == nullptr || identity->keys->authorities().size() < 2) {
+    tls.ca_key_sha256 = facts.ca_spki_sha256;
+    return tls;
+  }
+  CARNET_ASSIGN_OR_RETURN(Roots roots, RootsAt(*identity->keys, now));
+  tls.ca_certificate_pem = std::move(roots.pem);
+  return tls;
+}
+
+// One request to the coordinator; addresses are tried in order until one answers.
+absl::StatusOr<HttpResponse> Ask(const EnrolParts& parts, const FederationFacts& facts,
+                                 const HttpClientTls& tls, const HttpRequest& http,
+                                 absl::Duration timeout = HttpCallOptions().timeout) {
   absl::Status last = absl::UnavailableError("enrolment: no address");
   for (const std::string& address : facts.https_addresses) {
     CARNET_ASSIGN_OR_RETURN(const exchange::HostPort place, exchange::ParseHostPort(address));
@@ -93,11 +108,11 @@ absl::Status Post(const EnrolParts& parts, const FederationFacts& facts, absl::s
     options.host = place.host;
     options.port = place.port;
     options.tls = tls;
+    options.timeout = timeout;
     options.response_bytes_max = kEnrolmentBytesMax;
-    const auto answer = parts.call(options, http);
+    auto answer = parts.call(options, http);
     if (answer.ok()) {
-      CARNET_RETURN_IF_ERROR(StatusFromResponse(*answer));
-      return JsonToMessage(answer->body, response, kEnrolmentBytesMax);
+      return answer;
     }
     last = answer.status();
     if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) {
@@ -105,6 +120,26 @@ absl::Status Post(const EnrolParts& parts, const FederationFacts& facts, absl::s
     }
   }
   return absl::IsDeadlineExceeded(last) ? absl::UnavailableError(last.message()) : last;
+}
+
+// One call of the Enrolment service. identity: null before this is a member.
+absl::Status Post(const EnrolParts& parts, const FederationFacts& facts, const Identity* identity,
+                  absl::string_view method, const google::protobuf::Message& request,
+                  google::protobuf::Message* response) {
+  HttpRequest http;
+  http.method = "POST";
+  http.path = absl::StrCat("/carnet.v1.Enrolment/", method);
+  http.headers = {{"Content-Type", "application/json"}};
+  CARNET_ASSIGN_OR_RETURN(http.body, MessageToJson(request));
+  CARNET_ASSIGN_OR_RETURN(const HttpClientTls tls, TlsOf(facts, identity, parts.clock.Now()));
+  absl::StatusOr<HttpResponse> answer = Ask(parts, facts, tls, http);
+  if (absl::IsUnauthenticated(answer.status())) {
+    return identity == nullptr ? WithRemedy(answer.status(), kOtherTokenAuthority)
+                               : WithRemedy(answer.status(), kOtherAuthority);
+  }
+  CARNET_RETURN_IF_ERROR(answer.status());
+  CARNET_RETURN_IF_ERROR(StatusFromResponse(*answer));
+  return JsonToMessage(answer->body, response, kEnrolmentBytesMax);
 }
 
 absl::StatusOr<crypto::SecretBytes> AnswerChallenge(const OwnKeys& keys,
@@ -133,7 +168,7 @@ absl::StatusOr<v1::EnrollResponse> Enroll(const EnrolParts& parts, const Federat
   v1::ChallengeRequest ask;
   ask.set_wrapping_public_key(ToString(keys.wrapping.public_key()));
   v1::ChallengeResponse challenge;
-  CARNET_RETURN_IF_ERROR(Post(parts, facts, "Challenge", ask, &challenge));
+  CARNET_RETURN_IF_ERROR(Post(parts, facts, nullptr, "Challenge", ask, &challenge));
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes answer, AnswerChallenge(keys, challenge));
   v1::EnrollRequest request;
   // The same request after a crash is the same call: its id follows from the certificate request.
@@ -148,7 +183,7 @@ absl::StatusOr<v1::EnrollResponse> Enroll(const EnrolParts& parts, const Federat
   *request.mutable_statement() = statement;
   request.set_proof(ToString(keys.statement.Sign(exchange::EnrollProofMessage(request))));
   v1::EnrollResponse response;
-  CARNET_RETURN_IF_ERROR(Post(parts, facts, "Enroll", request, &response));
+  CARNET_RETURN_IF_ERROR(Post(parts, facts, nullptr, "Enroll", request, &response));
   return response;
 }
 
@@ -179,6 +214,23 @@ absl::StatusOr<std::optional<Enrolled>> Load(const EnrolParts& parts) {
       Identity identity, EstablishIdentity(facts, keys.PublicKeys(), answer, absl::InfinitePast()));
   return std::optional<Enrolled>(
       Enrolled{std::move(facts), std::move(keys), std::move(identity), std::move(answer)});
+}
+
+// An answer that takes the place of the one from enrolment: about the same worker, and of the same
+// keys that this worker followed under heads that it verified.
+absl::Status CheckRenewed(const Enrolled& enrolled, const v1::EnrollResponse& answer,
+                          absl::Time now) {
+  CARNET_ASSIGN_OR_RETURN(
+      const Identity identity,
+      EstablishIdentity(enrolled.facts, enrolled.keys.PublicKeys(), answer, now));
+  if (identity.worker_id != enrolled.identity.worker_id) {
+    return absl::UnauthenticatedError("renewal: the answer is about another worker");
+  }
+  if (!SameKeys(*identity.keys, *enrolled.identity.keys)) {
+    // The next poll brings what is missing here.
+    return absl::UnavailableError("renewal: the answer names keys that were not followed yet");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -214,6 +266,7 @@ absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
   if (loaded.has_value()) {
     return *std::move(loaded);
   }
+  CARNET_RETURN_IF_ERROR(FinishAccepted(parts.state));
   if (!token_path.has_value()) {
     return WithRemedy(
         absl::FailedPreconditionError("worker: not enrolled, and no join token given"),
@@ -236,6 +289,12 @@ absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
 absl::StatusOr<bool> RenewalDue(const Enrolled& enrolled, absl::Time now) {
   CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
                           crypto::ParseCertificatePem(enrolled.answer.certificate_pem()));
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo authority,
+                          crypto::ParseCertificatePem(enrolled.answer.ca_certificate_pem()));
+  const auto& authorities = enrolled.identity.keys->authorities();
+  if (!authorities.empty() && authorities.back().spki_sha256 != authority.spki_sha256) {
+    return true;
+  }
   const absl::Duration life = certificate.validity.not_after - certificate.validity.not_before;
   return now >= certificate.validity.not_before + life / 3;
 }
@@ -251,16 +310,33 @@ absl::Status Renew(const EnrolParts& parts, Enrolled* enrolled) {
   request.mutable_at()->set_seconds(absl::ToUnixSeconds(now));
   request.set_proof(ToString(enrolled->keys.statement.Sign(exchange::RenewProofMessage(request))));
   v1::EnrollResponse answer;
-  CARNET_RETURN_IF_ERROR(Post(parts, enrolled->facts, "Renew", request, &answer));
   CARNET_RETURN_IF_ERROR(
-      CheckCertificate(enrolled->facts, enrolled->keys.PublicKeys(), answer, now));
-  // Only the certificate is new: what was proven at enrolment stays.
+      Post(parts, enrolled->facts, &enrolled->identity, "Renew", request, &answer));
+  const OwnPublicKeys keys = enrolled->keys.PublicKeys();
+  CARNET_RETURN_IF_ERROR(
+      CheckCertificate(enrolled->facts, keys, *enrolled->identity.keys, answer, now));
   v1::EnrollResponse kept = enrolled->answer;
-  kept.set_certificate_pem(answer.certificate_pem());
+  if (answer.ca_certificate_pem() == kept.ca_certificate_pem()) {
+    // Only the certificate is new: what was proven at enrolment stays.
+    kept.set_certificate_pem(answer.certificate_pem());
+  } else {
+    CARNET_RETURN_IF_ERROR(CheckRenewed(*enrolled, answer, now));
+    kept = std::move(answer);
+  }
   CARNET_RETURN_IF_ERROR(
       WriteFileAtomic(parts.state.enrolment(), AsBytes(kept.SerializeAsString())));
   enrolled->answer = std::move(kept);
   return absl::OkStatus();
+}
+
+absl::Status ProbeCoordinator(const EnrolParts& parts, const Enrolled& enrolled) {
+  HttpRequest http;
+  http.method = "GET";
+  http.path = "/healthz";
+  CARNET_ASSIGN_OR_RETURN(const HttpClientTls tls,
+                          TlsOf(enrolled.facts, &enrolled.identity, parts.clock.Now()));
+  const absl::Status status = Ask(parts, enrolled.facts, tls, http, kProbeMax).status();
+  return absl::IsUnauthenticated(status) ? WithRemedy(status, kOtherAuthority) : status;
 }
 
 }  // namespace carnet::worker

@@ -64,11 +64,20 @@ absl::StatusOr<Enrolled> LoadOrEnrol(const EnrolParts& parts,
 absl::StatusOr<exchange::JoinToken> ReadJoinToken(const std::filesystem::path& path,
                                                   absl::Time now);
 
-// Whether a third of the certificate's life has passed. Error INVALID_ARGUMENT: it does not parse.
+// Whether a third of the certificate's life has passed, or its authority is giving way to another
+// that this worker followed. Error INVALID_ARGUMENT: it does not parse.
 absl::StatusOr<bool> RenewalDue(const Enrolled& enrolled, absl::Time now);
-// Asks for a fresh certificate and keeps it. Errors: UNAVAILABLE retry; PERMISSION_DENIED revoked,
-// or the lease has ended: a new invitation is needed.
+// Asks for a fresh certificate and keeps it. One of another authority is kept together with the
+// records that lead to it, in one file: a restart knows both or neither. Errors: UNAVAILABLE retry;
+// PERMISSION_DENIED revoked, or the lease has ended: a new invitation is needed. UNAUTHENTICATED
+// the coordinator is not known by any authority that this worker followed, or what it answered does
+// not hold.
 absl::Status Renew(const EnrolParts& parts, Enrolled* enrolled);
+
+// Whether the coordinator that answers is the one that this worker can know, when polls fail
+// without saying why. Errors: UNAUTHENTICATED, with what to do: it shows another authority.
+// UNAVAILABLE: nobody answers.
+absl::Status ProbeCoordinator(const EnrolParts& parts, const Enrolled& enrolled);
 
 }  // namespace carnet::worker
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/status.h"
@@ -14,6 +13,7 @@
 #include "ledger/verifier/key_history.h"
 #include "ledger/verifier/record.h"
 #include "worker/core/receipts.h"
+#include "worker/log_keys.h"
 
 namespace carnet::worker {
 
@@ -23,7 +23,6 @@ using ledger::verifier::VerifierKey;
 namespace {
 
 constexpr char kForkMark[] = "carnet/log-fork";
-constexpr std::size_t kLogKeysBytesMax = std::size_t{512} * 1024;
 
 absl::Status ForkedError(const std::filesystem::path& evidence, absl::string_view detail) {
   absl::Status status = WithRemedy(
@@ -46,59 +45,38 @@ bool IsFork(const absl::Status& status) {
   return status.GetPayload(kForkMark).has_value();
 }
 
-namespace {
-
-// `log` with the keys that this worker followed before.
-absl::StatusOr<VerifierKey> WithFollowed(VerifierKey log, const std::filesystem::path& path) {
-  CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> text,
-                          ReadIfThere(path, kLogKeysBytesMax));
-  if (!text.has_value()) {
-    return log;
-  }
-  for (const absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
-    absl::StatusOr<VerifierKey> key = ledger::verifier::ParseVerifierKey(line);
-    if (!key.ok() || key->name != log.name || key->type != log.type) {
-      return WithOperatorDetail(absl::DataLossError("worker: the followed keys are damaged"),
-                                path.string());
-    }
-    const bool known =
-        key->public_key == log.public_key ||
-        std::any_of(log.successors.begin(), log.successors.end(),
-                    [&](const VerifierKey& one) { return one.public_key == key->public_key; });
-    if (!known) {
-      log.successors.push_back(*std::move(key));
-    }
-  }
-  return log;
-}
-
-}  // namespace
-
 absl::Status HeadKeeper::FollowLog(
-    const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations) {
+    const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations,
+    const std::string& note) {
   const MutexLock lock(mutex_);
   VerifierKey followed = log_;
-  std::string vkeys;
+  std::vector<FollowedKey> keys;
+  std::vector<const v1::ProvenRecord*> taken;
   for (const v1::ProvenRecord& proven : rotations) {
     const auto record = ledger::verifier::VerifyRecord(proven.record());
     absl::StatusOr<VerifierKey> next =
         record.ok() ? ledger::verifier::FollowLogKey(followed, *record) : record.status();
     if (next.ok() && next->successors.size() > followed.successors.size()) {
       followed = *std::move(next);
-      absl::StrAppend(&vkeys, record->As<v1::KeyRotated>()->log_vkey(), "\n");
+      keys.push_back({record->As<v1::KeyRotated>()->log_vkey(), proven.record()});
+      taken.push_back(&proven);
     }
   }
-  if (vkeys.empty()) {
+  if (taken.empty()) {
     return absl::OkStatus();
   }
-  CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> before,
-                          ReadIfThere(log_keys_path_, kLogKeysBytesMax));
-  const std::string text = absl::StrCat(before.value_or(""), vkeys);
-  if (text.size() > kLogKeysBytesMax) {
-    return absl::ResourceExhaustedError("worker: too many keys of the log");
+  // So far each was signed by a key that counts, no more. A key whose handover is in no log would
+  // be followed for ever: whoever got hold of the old one could give it away again and again.
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head,
+                          ledger::verifier::VerifyHead(note, followed));
+  for (const v1::ProvenRecord* proven : taken) {
+    CARNET_RETURN_IF_ERROR(ledger::verifier::VerifyProvenRecord(*proven, head.tree).status());
   }
   // Before any head that only the new key signed: such a head could not be read again without it.
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(log_keys_path_, AsBytes(text)));
+  CARNET_RETURN_IF_ERROR(KeepFollowed(keys, log_keys_path_));
+  for (FollowedKey& key : keys) {
+    handovers_.push_back(std::move(key.handover));
+  }
   log_ = followed;
   tracker_.Follow(std::move(followed));
   return absl::OkStatus();
@@ -107,7 +85,8 @@ absl::Status HeadKeeper::FollowLog(
 absl::StatusOr<std::unique_ptr<HeadKeeper>> HeadKeeper::Open(const StateDir& state,
                                                              const VerifierKey& first_key,
                                                              const std::string& first) {
-  CARNET_ASSIGN_OR_RETURN(const VerifierKey log, WithFollowed(first_key, state.log_keys()));
+  CARNET_ASSIGN_OR_RETURN(FollowedLog followed, ReadFollowed(first_key, state.log_keys()));
+  const VerifierKey& log = followed.log;
   if (const auto evidence = state.ForkEvidence(); evidence.has_value()) {
     return ForkedError(*evidence, "");
   }
@@ -116,7 +95,8 @@ absl::StatusOr<std::unique_ptr<HeadKeeper>> HeadKeeper::Open(const StateDir& sta
   CARNET_ASSIGN_OR_RETURN(HeadTracker tracker,
                           HeadTracker::Create(log, remembered.value_or(first)));
   // Not make_unique: the constructor is private.
-  std::unique_ptr<HeadKeeper> keeper(new HeadKeeper(state, log, std::move(tracker)));
+  std::unique_ptr<HeadKeeper> keeper(
+      new HeadKeeper(state, log, std::move(followed.handovers), std::move(tracker)));
   CARNET_ASSIGN_OR_RETURN(const std::optional<std::string> published,
                           ReadIfThere(state.published(), ledger::verifier::kHeadBytesMax));
   if (published.has_value()) {
@@ -284,6 +264,12 @@ std::uint64_t HeadKeeper::PublishedSize() const {
 v1::Seen HeadKeeper::Seen() const {
   const MutexLock lock(mutex_);
   return tracker_.Seen();
+}
+
+std::vector<v1::SignedRecord> HeadKeeper::Handovers() const {
+  const MutexLock lock(mutex_);
+  const std::size_t count = std::min(handovers_.size(), kHandoversShownMax);
+  return {handovers_.end() - static_cast<std::ptrdiff_t>(count), handovers_.end()};
 }
 
 std::string HeadKeeper::Note() const {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,6 +26,10 @@ bool IsFork(const absl::Status& status);
 // `status`, marked so.
 absl::Status MarkFork(absl::Status status);
 
+// Handovers of the log's key that are shown with the newest head: none is lost to a backup that
+// old.
+inline constexpr std::size_t kHandoversShownMax = 4;
+
 // Thread-safe.
 class HeadKeeper {
  public:
@@ -36,11 +41,12 @@ class HeadKeeper {
                                                           const std::string& first);
 
   // Follows the records among `rotations` by which the log's key hands over to another: heads that
-  // the new one signed count from here on. Durable on return. Others are passed over; that the
-  // records are in the log is for FollowRotations to check, under a head that Advance took. Errors:
-  // RESOURCE_EXHAUSTED over 1024 of them; those of base/files.h.
-  absl::Status FollowLog(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations)
-      CARNET_EXCLUDES(mutex_);
+  // the new one signed count from here on. Durable on return. Others are passed over. note: the
+  // head that came with them; whether it extends what this worker saw is for Advance to say.
+  // Errors: UNAUTHENTICATED the note is no head of the log, or one of these records is not in it:
+  // nothing changes. RESOURCE_EXHAUSTED too many of them. Those of base/files.h.
+  absl::Status FollowLog(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations,
+                         const std::string& note) CARNET_EXCLUDES(mutex_);
 
   // A turn for a call that returns a head. While one is held, no other is given.
   class Turn {
@@ -78,16 +84,20 @@ class HeadKeeper {
 
   v1::Seen Seen() const CARNET_EXCLUDES(mutex_);
   std::string Note() const CARNET_EXCLUDES(mutex_);
+  // The newest records that FollowLog took, oldest first: a coordinator whose state was rolled back
+  // to before them learns from them that it signed Note() itself.
+  std::vector<v1::SignedRecord> Handovers() const CARNET_EXCLUDES(mutex_);
 
  private:
   HeadKeeper(StateDir const& state, const ledger::verifier::VerifierKey& log,
-             ledger::verifier::HeadTracker tracker)
+             std::vector<v1::SignedRecord> handovers, ledger::verifier::HeadTracker tracker)
       : root_(state.root()),
         head_path_(state.head()),
         receipts_path_(state.receipts()),
         published_path_(state.published()),
         log_keys_path_(state.log_keys()),
         log_(log),
+        handovers_(std::move(handovers)),
         tracker_(std::move(tracker)) {}
 
   // Proof to place `note` beside the remembered head; empty when none is needed.
@@ -105,6 +115,7 @@ class HeadKeeper {
   const std::filesystem::path log_keys_path_;
   mutable Mutex mutex_;
   ledger::verifier::VerifierKey log_ CARNET_GUARDED_BY(mutex_);
+  std::vector<v1::SignedRecord> handovers_ CARNET_GUARDED_BY(mutex_);  // oldest first
   CondVar turn_changed_;
   bool turn_taken_ CARNET_GUARDED_BY(mutex_) = false;
   int turns_wanted_ CARNET_GUARDED_BY(mutex_) = 0;

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "ledger/verifier/heads.h"
 #include "worker/federation_file.h"
+#include "worker/log_keys.h"
 #include "worker/state_dir.h"
 
 namespace carnet::worker {
@@ -28,8 +29,7 @@ absl::StatusOr<std::uint64_t> PublishedSize(const std::filesystem::path& state_d
   CARNET_ASSIGN_OR_RETURN(const Bytes text,
                           ReadFile(state_dir / kFederationFileName, kFederationFileBytesMax));
   CARNET_ASSIGN_OR_RETURN(const FederationFacts facts, ParseFederationJson(AsText(text)));
-  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifierKey log,
-                          ledger::verifier::ParseVerifierKey(facts.log_vkey));
+  CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifierKey log, LogKeyOf(state_dir, facts));
   CARNET_ASSIGN_OR_RETURN(const ledger::verifier::VerifiedHead head,
                           ledger::verifier::VerifyHead(*note, log));
   return head.tree.size;

@@ -7,7 +7,7 @@
 //   head              the newest verified head, a signed note
 //   published         the newest published head: it covers the receipts below its size
 //   fork-N.tlog-fork  evidence of misbehaviour; its presence stops the worker
-//   log-keys          vkeys that the log was handed over to, one a line
+//   log-keys          vkeys that the log was handed over to, one a line, each with its record
 //   accepted-log      which log may take the place of the one that it left (worker/accept_log.h)
 //   before-*/         what it held of that one
 //   receipts/         N.tlog-proof and N.dsse.json of every accepted record
@@ -33,6 +33,8 @@ namespace carnet::worker {
 
 // Read beside a running worker (worker/receipt_list.h).
 inline constexpr char kFederationFileName[] = "federation.json";
+inline constexpr char kEnrolmentName[] = "enrolment.pb";
+inline constexpr char kLogKeysName[] = "log-keys";
 inline constexpr char kReceiptsName[] = "receipts";
 inline constexpr char kPublishedHeadName[] = "published";
 
@@ -46,9 +48,9 @@ class StateDir {
   std::filesystem::path keys() const { return root_ / "keys"; }
   std::filesystem::path csr() const { return root_ / "csr.pem"; }
   std::filesystem::path federation() const { return root_ / kFederationFileName; }
-  std::filesystem::path enrolment() const { return root_ / "enrolment.pb"; }
+  std::filesystem::path enrolment() const { return root_ / kEnrolmentName; }
   std::filesystem::path head() const { return root_ / "head"; }
-  std::filesystem::path log_keys() const { return root_ / "log-keys"; }
+  std::filesystem::path log_keys() const { return root_ / kLogKeysName; }
   // What it follows of people and policies, and what a coordinator said against itself about them.
   std::filesystem::path policies() const { return root_ / "policies"; }
   std::filesystem::path policy_contradiction() const { return root_ / "policy-contradiction.txt"; }

@@ -5,7 +5,9 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/files.h"
 #include "base/status.h"
 #include "base/timestamp.h"
@@ -22,6 +24,11 @@
 
 namespace carnet::cli {
 namespace {
+
+// How often a manifest is asked for until it holds the release; it may not where witnesses are
+// away.
+constexpr int kManifestTries = 5;
+constexpr absl::Duration kManifestPause = absl::Seconds(1);
 
 // For auditors to read: no secret is in these.
 constexpr mode_t kExportFileMode = 0644;
@@ -87,7 +94,13 @@ absl::StatusOr<PartialFile> DownloadModel(Client& client, CommandContext& contex
     }
     progress.Show(absl::StrCat("downloading the model  ", FormatBytes(file.size())));
   }
-  CARNET_RETURN_IF_ERROR(client.ToStatus(stream->Finish()));
+  absl::Status ended = client.ToStatus(stream->Finish());
+  if (absl::StartsWith(ended.message(), "cut: ")) {
+    ended = WithRemedy(ended,
+                       "the model may go to you no longer, and what came was dropped; the job's "
+                       "record transfer-cut says why: carnet job watch, or ask again");
+  }
+  CARNET_RETURN_IF_ERROR(ended);
   return file;
 }
 
@@ -145,9 +158,13 @@ absl::StatusOr<TrustFiles> MakeTrustFiles(Client& client) {
                     genesis->succeeds().origin()};
 }
 
-// The size of the head that it is under.
-absl::StatusOr<std::uint64_t> CheckManifest(const Digest& model, const Bytes& manifest,
-                                            const TrustFiles& files) {
+struct CheckedManifest {
+  std::uint64_t size = 0;            // of the head that it is under
+  std::set<std::uint64_t> releases;  // indexes of those that it holds
+};
+
+absl::StatusOr<CheckedManifest> CheckManifest(const Digest& model, const Bytes& manifest,
+                                              const TrustFiles& files) {
   CARNET_ASSIGN_OR_RETURN(ledger::verifier::TrustPolicy trust,
                           ledger::verifier::ParseTrustPolicy(files.policy));
   // Whose context names this log's key accepted it already; the file leaves it to its reader.
@@ -155,7 +172,11 @@ absl::StatusOr<std::uint64_t> CheckManifest(const Digest& model, const Bytes& ma
   const ledger::verifier::ManifestReport report =
       ledger::verifier::VerifyManifest(model, manifest, trust);
   if (report.verdict == ledger::verifier::Verdict::kGood) {
-    return report.head.size;
+    CheckedManifest checked{report.head.size, {}};
+    for (const ledger::verifier::ModelRelease& release : report.releases) {
+      checked.releases.insert(release.index);
+    }
+    return checked;
   }
   std::string what = "the manifest does not verify";
   std::string where;
@@ -197,20 +218,45 @@ void PrintRefusal(const v1::ReleaseModelResponse& response, CommandContext& cont
                << '\n';
 }
 
-// Whether the model may go to this person; a refusal is printed.
-absl::StatusOr<bool> AskForRelease(Client& client, CommandContext& context,
-                                   const ExportOptions& options) {
+// The index of the release, if the model may go to this person; a refusal is printed.
+absl::StatusOr<std::optional<std::uint64_t>> AskForRelease(Client& client, CommandContext& context,
+                                                           const ExportOptions& options) {
   v1::ReleaseModelRequest request;
   request.set_request_id(client.NewRequestId());
   request.set_job_id(options.job_id);
   request.set_round(options.round);
   CARNET_ASSIGN_OR_RETURN(const v1::ReleaseModelResponse response,
                           client.Call(client.jobs(), &v1::Jobs::Stub::ReleaseModel, request));
-  CARNET_RETURN_IF_ERROR(client.CheckReceipt(response.receipt()).status());
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client.CheckReceipt(response.receipt()));
   if (response.refused()) {
     PrintRefusal(response, context);
+    return std::optional<std::uint64_t>();
   }
-  return !response.refused();
+  return std::optional<std::uint64_t>(index);
+}
+
+struct Papers {
+  Bytes manifest;
+  CheckedManifest checked;
+};
+
+// The manifest, with the release that it is handed out under: witnesses may take a moment to cosign
+// the head that covers it. One without it is as good, and is taken in the end.
+absl::StatusOr<Papers> FetchPapers(Client& client, const ExportOptions& options,
+                                   const Digest& model, std::uint64_t release,
+                                   const TrustFiles& trust) {
+  Papers papers;
+  for (int attempt = 0; attempt < kManifestTries; ++attempt) {
+    if (attempt > 0) {
+      absl::SleepFor(kManifestPause);
+    }
+    CARNET_ASSIGN_OR_RETURN(papers.manifest, DownloadManifest(client, options));
+    CARNET_ASSIGN_OR_RETURN(papers.checked, CheckManifest(model, papers.manifest, trust));
+    if (papers.checked.releases.count(release) != 0) {
+      break;
+    }
+  }
+  return papers;
 }
 
 }  // namespace
@@ -220,18 +266,20 @@ absl::StatusOr<int> ExportJob(Client& client, CommandContext& context, const Exp
   if (options.round == 0) {
     CARNET_ASSIGN_OR_RETURN(options.round, NewestRound(client, options.job_id));
   }
-  CARNET_ASSIGN_OR_RETURN(const bool released, AskForRelease(client, context, options));
-  if (!released) {
+  CARNET_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> release,
+                          AskForRelease(client, context, options));
+  if (!release.has_value()) {
     return kRefused;
   }
   CARNET_RETURN_IF_ERROR(MakeDirs(options.out, 0755));
   CARNET_ASSIGN_OR_RETURN(const TrustFiles trust, MakeTrustFiles(client));
   CARNET_ASSIGN_OR_RETURN(PartialFile model, DownloadModel(client, context, options));
-  CARNET_ASSIGN_OR_RETURN(Bytes manifest, DownloadManifest(client, options));
   const Digest digest = model.Finish();
-  CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, CheckManifest(digest, manifest, trust));
+  CARNET_ASSIGN_OR_RETURN(Papers papers, FetchPapers(client, options, digest, *release, trust));
+  Bytes manifest = std::move(papers.manifest);
+  const bool holds_release = papers.checked.releases.count(*release) != 0;
   if (options.compact) {
-    CARNET_ASSIGN_OR_RETURN(manifest, CompactManifest(manifest, size));
+    CARNET_ASSIGN_OR_RETURN(manifest, CompactManifest(manifest, papers.checked.size));
     CARNET_RETURN_IF_ERROR(CheckManifest(digest, manifest, trust).status());
   }
   const std::filesystem::path& out = options.out;
@@ -246,10 +294,16 @@ absl::StatusOr<int> ExportJob(Client& client, CommandContext& context, const Exp
                                    {"out", out.string()},
                                    {"model_sha256", HexEncode(digest)},
                                    {"model_bytes", model.size()},
-                                   {"manifest_bytes", manifest.size()}}
+                                   {"manifest_bytes", manifest.size()},
+                                   {"release", *release},
+                                   {"manifest_holds_release", holds_release}}
                         .dump()
                  << '\n';
     return kGood;
+  }
+  if (!holds_release) {
+    *context.err << "note: the manifest does not hold the record of this release (" << *release
+                 << ") yet: the witnesses have not cosigned it; export again later\n";
   }
   *context.out << "exported to " << out.string() << '\n'
                << "  model.safetensors  " << FormatBytes(model.size()) << ", sha256 "

@@ -40,35 +40,64 @@ constexpr char kAfterLogRotation[] =
     "follows\n"
     "  the record where statements are at hand, and takes heads of the old key alone elsewhere\n";
 
+// The same of the certificate authority.
+constexpr char kAfterCaRotation[] =
+    "  workers follow it with their next poll and renew at once; one that is away until the "
+    "overlap\n"
+    "  ends needs a new invitation\n"
+    "  people: each runs `carnet user renew` before the overlap ends\n"
+    "  other clients of the HTTPS port: give them ca.pem of the state folder, which holds both\n";
+
+// What becomes of the old key, the new one's public text, and who does what.
+struct RotationText {
+  std::string old_key;
+  std::string new_key;
+  std::string after;
+};
+
+RotationText TextOf(const v1::KeyRotated& rotated, const std::string& until) {
+  const std::string hex = HexEncode(AsBytes(rotated.new_public_key()));
+  if (rotated.kind() == "log") {
+    return {absl::StrCat(", signs beside the new one until ", until, ", then it is destroyed"),
+            rotated.log_vkey(), kAfterLogRotation};
+  }
+  if (rotated.kind() == "ca") {
+    return {absl::StrCat(", its certificates count until ", until, ", then it is destroyed"), hex,
+            kAfterCaRotation};
+  }
+  return {", its destruction is ordered", hex, ""};
+}
+
 void PrintRotation(std::uint64_t index, const v1::KeyRotated& rotated, CommandContext& context) {
-  const bool of_log = rotated.kind() == "log";
   const std::string until =
-      of_log ? absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ToTime(rotated.overlap_until()),
-                                absl::UTCTimeZone())
-             : "";
+      rotated.has_overlap_until()
+          ? absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ToTime(rotated.overlap_until()),
+                             absl::UTCTimeZone())
+          : "";
   if (context.json) {
     nlohmann::json object = {{"index", index},
                              {"kind", rotated.kind()},
                              {"old_public_key", HexEncode(AsBytes(rotated.old_public_key()))},
                              {"new_public_key", HexEncode(AsBytes(rotated.new_public_key()))},
                              {"key_id", rotated.key_id()}};
-    if (of_log) {
+    if (!rotated.log_vkey().empty()) {
       object["vkey"] = rotated.log_vkey();
+    }
+    if (!rotated.ca_certificate_pem().empty()) {
+      object["ca_certificate"] = rotated.ca_certificate_pem();
+    }
+    if (!until.empty()) {
       object["overlap_until"] = until;
     }
     *context.out << object.dump() << '\n';
     return;
   }
+  const RotationText text = TextOf(rotated, until);
   *context.out << "the " << rotated.kind() << " key was rotated (record " << index << ")\n  old  "
-               << HexEncode(AsBytes(rotated.old_public_key()))
-               << (of_log ? absl::StrCat(", signs beside the new one until ", until,
-                                         ", then it is destroyed")
-                          : ", its destruction is ordered")
-               << "\n  new  "
-               << (of_log ? rotated.log_vkey() : HexEncode(AsBytes(rotated.new_public_key())))
-               << ", keys/" << rotated.key_id()
+               << HexEncode(AsBytes(rotated.old_public_key())) << text.old_key << "\n  new  "
+               << text.new_key << ", keys/" << rotated.key_id()
                << ".key: it belongs into the backup of the state folder\n"
-               << (of_log ? kAfterLogRotation : "");
+               << text.after;
 }
 
 absl::StatusOr<int> Rotate(const KeyOptions& options, CommandContext& context) {
@@ -122,12 +151,12 @@ void RegisterKeyCommands(CLI::App& app, CommandContext& context) {
   CLI::App* key = AddNoun(app, "key", "The coordinator's own keys");
   CLI::App* rotate = AddCommand(*key, context, "rotate", "Put a new key in the place of one",
                                 [options, &context] { return Rotate(*options, context); });
-  rotate->add_option("KIND", options->kind, "statement or log")
+  rotate->add_option("KIND", options->kind, "statement, log or ca")
       ->required()
-      ->check(CLI::IsMember({"statement", "log"}));
+      ->check(CLI::IsMember({"statement", "log", "ca"}));
   rotate
       ->add_option("--overlap-days", options->overlap_days,
-                   "log: both keys count so long, 1 to 90; default 14")
+                   "log and ca: both keys count so long, 1 to 90; default 14")
       ->check(CLI::Range(1, 90));
   AddState(rotate, options);
   CLI::App* ledger = AddNoun(app, "ledger", "The log: verify, read, hand out");

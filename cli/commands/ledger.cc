@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/clock.h"
 #include "base/config_loader.h"
 #include "base/files.h"
@@ -20,9 +21,9 @@
 #include "cli/commands/ledger_source.h"
 #include "cli/erased_view.h"
 #include "cli/output.h"
+#include "coordinator/head_file.h"
 #include "ledger/bundle.h"
 #include "ledger/export.h"
-#include "ledger/log.h"
 #include "ledger/readers/state_source.h"
 #include "ledger/record.h"
 #include "ledger/trust.h"
@@ -34,6 +35,9 @@ namespace {
 
 using ledger::verifier::LogVerdict;
 using ledger::verifier::TrustPolicy;
+
+// What a coordinator takes at most to commit a head that its head file has already.
+constexpr absl::Duration kCommitMax = absl::Seconds(1);
 
 struct LedgerOptions {
   LogSourceOptions source;
@@ -117,24 +121,43 @@ absl::StatusOr<int> VerifyLog(const LedgerOptions& options, CommandContext& cont
                   ledger::verifier::VerifyWholeLog(*source, policy, heads, {}, ParallelForEach));
 }
 
+// The store at one moment. Beside a coordinator the head file may be ahead of it by the commit that
+// is under way: then at a moment after that.
+absl::StatusOr<std::unique_ptr<ledger::StateSource>> SnapshotWith(const std::string& state,
+                                                                  absl::string_view head) {
+  CARNET_ASSIGN_OR_RETURN(auto source, ledger::StateSource::Open(state));
+  const absl::StatusOr<Bytes> stored = source->Read("checkpoint");
+  const auto kept = ledger::verifier::ReadUnverifiedHead(head);
+  const auto seen = stored.ok() ? ledger::verifier::ReadUnverifiedHead(AsText(*stored))
+                                : absl::StatusOr<ledger::verifier::TreeHead>(stored.status());
+  if (kept.ok() && seen.ok() && kept->size > seen->size && coordinator::IsInUse(state)) {
+    absl::SleepFor(kCommitMax);
+    return ledger::StateSource::Open(state);
+  }
+  return source;
+}
+
 absl::StatusOr<int> Fsck(const LedgerOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const TrustPolicy policy, options.trust.empty()
                                                         ? OwnTrustPolicy(options.state)
                                                         : ReadTrustPolicy(options.trust));
   // The newest head in the second place must be a prefix of what is stored: a state that was rolled
   // back shows here.
-  std::vector<std::string> heads;
-  const absl::StatusOr<Bytes> head =
-      ReadFile(std::filesystem::path(options.state) / ledger::kHeadFileName,
-               ledger::verifier::kHeadBytesMax);
-  if (head.ok()) {
-    heads.push_back(ToString(*head));
+  CARNET_ASSIGN_OR_RETURN(const std::filesystem::path head_file,
+                          coordinator::HeadFileOf(options.state));
+  const absl::StatusOr<Bytes> head = ReadFile(head_file, ledger::verifier::kHeadBytesMax);
+  if (absl::IsNotFound(head.status())) {
+    return WithRemedy(head.status(),
+                      "put the head file back; if it is lost, write there the newest head of this "
+                      "log that anybody else holds");
   }
+  CARNET_RETURN_IF_ERROR(head);
+  std::vector<std::string> heads = {ToString(*head)};
   for (const std::string& path : options.since) {
     CARNET_ASSIGN_OR_RETURN(const Bytes note, ReadFile(path, ledger::verifier::kHeadBytesMax));
     heads.push_back(ToString(note));
   }
-  CARNET_ASSIGN_OR_RETURN(const auto source, ledger::StateSource::Open(options.state));
+  CARNET_ASSIGN_OR_RETURN(const auto source, SnapshotWith(options.state, AsText(*head)));
   return Conclude(context,
                   ledger::verifier::VerifyWholeLog(*source, policy, heads, {}, ParallelForEach));
 }
@@ -209,7 +232,8 @@ absl::StatusOr<int> Prove(const LedgerOptions& options, CommandContext& context)
 }
 
 // Where coordinator.yaml names a policy with witnesses, that is what auditors are to trust.
-absl::Status ExportWitnessPolicy(const LedgerOptions& options) {
+// It names the log's keys of its day: those that the log was handed over to since are added.
+absl::Status ExportWitnessPolicy(const LedgerOptions& options, const ledger::LogView& log) {
   const std::filesystem::path state = options.state;
   const auto config = LoadYamlFile<v1::CoordinatorConfig>(state / "coordinator.yaml");
   if (absl::IsNotFound(config.status()) || (config.ok() && !config->has_publish())) {
@@ -218,14 +242,17 @@ absl::Status ExportWitnessPolicy(const LedgerOptions& options) {
   CARNET_RETURN_IF_ERROR(config);
   CARNET_ASSIGN_OR_RETURN(const Bytes text, ReadFile(state / config->publish().policy(),
                                                      ledger::verifier::kTrustPolicyBytesMax));
-  CARNET_RETURN_IF_ERROR(ledger::verifier::ParseTrustPolicy(AsText(text)));
-  return WriteFileAtomic(std::filesystem::path(options.out) / "trust.policy", text, 0644);
+  CARNET_ASSIGN_OR_RETURN(const std::string policy,
+                          ledger::WithLaterKeys(AsText(text), log.keys().NoteKeys()));
+  CARNET_RETURN_IF_ERROR(ledger::verifier::ParseTrustPolicy(policy));
+  return WriteFileAtomic(std::filesystem::path(options.out) / "trust.policy", AsBytes(policy),
+                         0644);
 }
 
 absl::StatusOr<int> Trust(const LedgerOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const auto log, ledger::LogView::OpenReadOnly(options.state));
   CARNET_RETURN_IF_ERROR(ledger::ExportTrust(*log, options.out));
-  CARNET_RETURN_IF_ERROR(ExportWitnessPolicy(options));
+  CARNET_RETURN_IF_ERROR(ExportWitnessPolicy(options, *log));
   *context.err << "wrote " << options.out
                << "/trust.policy and trusted-root.json; hand them out by another way than "
                << "models and manifests\n";

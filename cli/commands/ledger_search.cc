@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "cli/commands/ledger_export.h"
 #include "cli/commands/ledger_place.h"
+#include "cli/lineage_view.h"
 #include "cli/output.h"
 #include "ledger/log_keys.h"
 #include "ledger/merkle.h"
@@ -305,36 +306,14 @@ absl::StatusOr<std::size_t> WriteProofs(const OpenedSource& source, const LogVer
 }
 
 void PrintAnswers(const CommandContext& context, const std::vector<ModelAnswer>& answers) {
+  std::size_t released = 0;
   for (const ModelAnswer& answer : answers) {
-    if (context.json) {
-      *context.out << nlohmann::json{{"job_id", answer.job_id},
-                                     {"job", answer.job_name},
-                                     {"model_sha256", HexEncode(answer.model_sha256)},
-                                     {"completed", answer.completed},
-                                     {"contributions", answer.contributions},
-                                     {"inherited_from", answer.inherited_from},
-                                     {"withdrawn", answer.withdrawn},
-                                     {"evidence", answer.evidence}}
-                          .dump()
-                   << '\n';
-      continue;
-    }
-    *context.out << "model   " << HexEncode(answer.model_sha256) << "\n        of job "
-                 << answer.job_id << " (" << answer.job_name << "), completed by record "
-                 << answer.completed << "\n        contains " << answer.contributions.size()
-                 << (answer.contributions.size() == 1 ? " contribution" : " contributions")
-                 << ", records " << answer.contributions.front() << " to "
-                 << answer.contributions.back();
-    if (!answer.inherited_from.empty()) {
-      *context.out << "; by its base model also of " << Join(answer.inherited_from);
-    }
-    for (const auto& [shard, index] : answer.withdrawn) {
-      *context.out << "\n        of " << shard << ", which was withdrawn at record " << index;
-    }
-    *context.out << "\n        shown by records " << absl::StrJoin(answer.evidence, ",") << '\n';
+    *context.out << (context.json ? LineageJson(answer).dump() + "\n" : LineageText(answer));
+    released += answer.releases.empty() ? 0 : 1;
   }
   if (!context.json) {
-    *context.out << answers.size() << (answers.size() == 1 ? " model" : " models") << '\n';
+    *context.out << answers.size() << (answers.size() == 1 ? " model, " : " models, ") << released
+                 << " released\n";
   }
 }
 
@@ -382,7 +361,8 @@ void AddLedgerSearch(CLI::App& noun, CommandContext& context) {
 
   const auto asked = std::make_shared<SearchOptions>();
   CLI::App* lineage =
-      AddCommand(noun, context, "lineage", "Finished models that contain this, with proofs",
+      AddCommand(noun, context, "lineage",
+                 "Finished and released models that contain this, whom they went to, with proofs",
                  [asked, &context] { return RunLineage(*asked, context); });
   AddSourceOptions(*lineage, asked->source);
   lineage

@@ -68,6 +68,9 @@ void RegisterSucceedCommand(CLI::App& app, CommandContext& context) {
       ->add_option("--lost-after", options->lost_after,
                    "File with the newest head of the old log that anybody holds")
       ->required();
+  command->add_option("--handovers", options->handovers,
+                      "A worker's file `log-keys`: where the log's key was rotated since the state "
+                      "that is held");
   command->add_option("--out", options->out_dir, "State folder to make")->required();
   command->add_option("--join-dir", options->join_dir,
                       "Folder for join tokens; default: `join` beside the new state folder");

@@ -21,6 +21,7 @@
 #include "cli/commands.h"
 #include "cli/commands/approve.h"
 #include "cli/commands/policy_propose.h"
+#include "cli/commands/policy_report.h"
 #include "cli/output.h"
 #include "coordinator/core/expiry.h"
 #include "coordinator/core/people.h"
@@ -120,6 +121,15 @@ void PrintSituations(std::ostream& out, const char* title, const nlohmann::json&
   }
 }
 
+// Nothing where `object` has none.
+void PrintNames(std::ostream& out, const char* title, const nlohmann::json& object,
+                const char* key) {
+  const auto names = object.value(key, std::vector<std::string>());
+  if (!names.empty()) {
+    out << "    " << title << ' ' << absl::StrJoin(names, ", ") << '\n';
+  }
+}
+
 void PrintSweep(std::ostream& out, const nlohmann::json& report) {
   for (const nlohmann::json& swept : report.value("situations", nlohmann::json::array())) {
     const std::uint64_t classes = swept.value("classes", std::uint64_t{0});
@@ -129,6 +139,9 @@ void PrintSweep(std::ostream& out, const nlohmann::json& report) {
       out << decided << " of ";
     }
     out << classes << " situations that its changed rules can tell apart\n";
+    PrintNames(out, "not all combinations of", swept, "cut");
+    PrintNames(out, "speaks now for", swept, "newly_covered");
+    PrintNames(out, "speaks no longer for", swept, "no_longer_covered");
     PrintSituations(out, "DENY→ALLOW", swept.value("deny_to_allow", nlohmann::json::object()));
     PrintSituations(out, "ALLOW→DENY", swept.value("allow_to_deny", nlohmann::json::object()));
   }
@@ -213,6 +226,13 @@ absl::StatusOr<v1::BundleStatus> FindProposal(Client& client, const std::string&
   return FindBundle(status.proposals(), name);
 }
 
+// What the coordinator shows of a proposal is what stands on record.
+absl::Status CheckReportOf(Client& client, const v1::BundleStatus& proposal) {
+  CARNET_ASSIGN_OR_RETURN(const Digest digest, ToDigest(AsBytes(proposal.bundle_sha256())));
+  CARNET_ASSIGN_OR_RETURN(const auto bundle, FetchBundle(client, digest));
+  return CheckReport(proposal.report_json(), AsBytes(proposal.report_sha256()), *bundle);
+}
+
 absl::StatusOr<int> Send(Client& client, const ProposalOrder& order, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const ProposedBundle proposed, ProposeBundle(client, order));
   const std::string digest = HexEncode(proposed.bundle->sha256());
@@ -293,6 +313,7 @@ absl::StatusOr<int> Approve(const LifeOptions& options, CommandContext& context)
     return ApproveExceptionOf(*client, options, context);
   }
   CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(*client, options.bundle));
+  CARNET_RETURN_IF_ERROR(CheckReportOf(*client, proposal));
   std::set<std::string> asked;
   for (const v1::NeedStatus& need : proposal.needs()) {
     asked.insert(need.need().from().begin(), need.need().from().end());
@@ -370,6 +391,7 @@ absl::StatusOr<int> Status(const LifeOptions& options, CommandContext& context) 
 absl::StatusOr<int> Impact(const LifeOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(*client, options.bundle));
+  CARNET_RETURN_IF_ERROR(CheckReportOf(*client, proposal));
   if (context.json) {
     *context.out << ReportOf(proposal).dump() << '\n';
     return kGood;

@@ -1,4 +1,5 @@
-// `carnet user show`: as whom this machine talks to the coordinator.
+// `carnet user show|renew`: as whom this machine talks to the coordinator, and for how long.
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -8,6 +9,7 @@
 #include "base/status.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/commands/user_renew.h"
 #include "crypto/certificates.h"
 
 namespace carnet::cli {
@@ -41,6 +43,28 @@ absl::StatusOr<int> Show(const std::string& state, CommandContext& context) {
   return kGood;
 }
 
+absl::StatusOr<int> Renew(const std::string& state, const std::string& https,
+                          CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const std::filesystem::path file,
+                          FindContext(state, std::getenv(kContextVariable)));
+  CARNET_ASSIGN_OR_RETURN(const RenewedPerson person, RenewPerson({file, https}));
+  const std::string until = FormatTimestamp(person.until);
+  if (context.json) {
+    *context.out << nlohmann::json{{"user_id", person.user_id},
+                                   {"certificate_until", until},
+                                   {"authorities_sha256", person.authority_sha256}}
+                        .dump()
+                 << '\n';
+    return kGood;
+  }
+  *context.out << "the certificate of " << person.user_id << " was renewed: until " << until
+               << '\n';
+  if (person.authority_sha256.size() > 1) {
+    *context.out << "  the certificate authority gives way to another one: both are in ca_file\n";
+  }
+  return kGood;
+}
+
 }  // namespace
 
 void RegisterUserCommands(CLI::App& app, CommandContext& context) {
@@ -50,6 +74,13 @@ void RegisterUserCommands(CLI::App& app, CommandContext& context) {
              [state, &context] { return Show(*state, context); })
       ->add_option("--state", *state,
                    "The coordinator's state folder; default: the context in CARNET_CONTEXT");
+  const auto https = std::make_shared<std::string>();
+  CLI::App* renew = AddCommand(*noun, context, "renew", "A fresh certificate for the same key",
+                               [state, https, &context] { return Renew(*state, *https, context); });
+  renew->add_option("--https", *https,
+                    "HOST:PORT of the coordinator's HTTPS, where the context does not say");
+  renew->add_option("--state", *state,
+                    "The coordinator's state folder; default: the context in CARNET_CONTEXT");
 }
 
 }  // namespace carnet::cli

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/files.h"
 #include "base/http_client.h"
@@ -19,6 +20,7 @@
 #include "crypto/x25519.h"
 #include "exchange/enrolment.h"
 #include "exchange/join_token.h"
+#include "exchange/renewal.h"
 #include "ledger/verifier/key_history.h"
 #include "ledger/verifier/record.h"
 
@@ -112,7 +114,9 @@ absl::StatusOr<v1::EnrollUserResponse> Post(const JoinToken& token,
     }
     last = answer.status();
     if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) {
-      return last;
+      return WithRemedy(last,
+                        "if the certificate authority was rotated since the invitation was made, "
+                        "ask an admin for a new one: carnet user invite");
     }
   }
   return WithRemedy(absl::UnavailableError(last.message()), "is `carnet coordinator run` up?");
@@ -122,26 +126,39 @@ absl::Status Bad(absl::string_view what) {
   return absl::UnauthenticatedError(absl::StrCat("enrolment: ", what));
 }
 
-// The certificate is of this person, by the authority that the invitation names.
+// The certificate is of this person. Whose authority issued it is a matter of records.
 absl::Status CheckCertificate(const JoinToken& token, const Keys& keys,
                               const v1::EnrollUserResponse& answer) {
-  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo authority,
-                          crypto::ParseCertificatePem(answer.ca_certificate_pem()));
   CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
                           crypto::VerifyCertificate(answer.certificate_pem(),
                                                     answer.ca_certificate_pem(), absl::Now()));
-  if (authority.spki_sha256 != token.ca_spki_sha256 || certificate.spki != keys.tls.spki() ||
-      certificate.spiffe_id->user() != token.slot) {
-    return Bad("the certificate is not of this person and this federation");
+  return certificate.spki == keys.tls.spki() && certificate.spiffe_id->user() == token.slot
+             ? absl::OkStatus()
+             : Bad("the certificate is not of this person and this federation");
+}
+
+// It is of an authority that counts, in a federation that has or had the one that the invitation
+// names.
+absl::Status CheckIssuer(const JoinToken& token, const ledger::verifier::KeyHistory& history,
+                         const v1::EnrollUserResponse& answer) {
+  CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo authority,
+                          crypto::ParseCertificatePem(answer.ca_certificate_pem()));
+  bool invited = false;
+  bool counts = false;
+  for (const auto& known : history.authorities()) {
+    invited = invited || known.spki_sha256 == token.ca_spki_sha256;
+    counts = counts || (known.spki_sha256 == authority.spki_sha256 && absl::Now() < known.until);
   }
-  return absl::OkStatus();
+  return invited && counts ? absl::OkStatus() : Bad("the authority is not of this federation");
 }
 
 // The answer is of the log that the invitation names, and about this person and these keys.
-// rotations: as far as they are known; a log whose keys were rotated needs them.
+// rotations: as far as they are known; a federation whose keys were rotated needs them. *ca_pem:
+// the authorities that count.
 absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const Keys& keys,
                                               const v1::EnrollUserResponse& answer,
-                                              const std::vector<Client::Rotation>& rotations) {
+                                              const std::vector<Client::Rotation>& rotations,
+                                              std::string* ca_pem) {
   namespace verifier = ledger::verifier;
   CARNET_ASSIGN_OR_RETURN(verifier::VerifierKey log, verifier::ParseVerifierKey(token.log_vkey));
   for (const Client::Rotation& rotation : rotations) {
@@ -172,13 +189,18 @@ absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const Keys
       user->tls_spki_sha256() != AsText(crypto::Sha256(keys.tls.spki()))) {
     return Bad("the record is not of this person and these keys");
   }
+  CARNET_RETURN_IF_ERROR(CheckIssuer(token, history, answer));
+  *ca_pem = history.AuthoritiesPem(absl::Now());
   return *user;
 }
 
-absl::Status WriteContext(const fs::path& out, const JoinToken& token,
+absl::Status WriteContext(const fs::path& out, const JoinToken& token, const std::string& ca_pem,
                           const v1::EnrollUserResponse& answer) {
   CARNET_RETURN_IF_ERROR(WriteFileAtomic(out / "user.pem", AsBytes(answer.certificate_pem())));
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(out / "ca.pem", AsBytes(answer.ca_certificate_pem())));
+  CARNET_RETURN_IF_ERROR(WriteFileAtomic(out / "ca.pem", AsBytes(ca_pem)));
+  CARNET_RETURN_IF_ERROR(
+      WriteFileAtomic(out / exchange::kHttpsAddressesFile,
+                      AsBytes(absl::StrCat(absl::StrJoin(token.https_addresses, "\n"), "\n"))));
   const std::string context = absl::StrCat(
       "# How `carnet` reaches the coordinator as this person; paths are relative to this "
       "file.\naddress: ",
@@ -193,19 +215,26 @@ absl::StatusOr<v1::UserEnrolled> TakeAnswer(const fs::path& out, const JoinToken
                                             const Keys& keys,
                                             const v1::EnrollUserResponse& answer) {
   CARNET_RETURN_IF_ERROR(CheckCertificate(token, keys, answer));
-  absl::StatusOr<v1::UserEnrolled> user = CheckRecords(token, keys, answer, {});
+  std::string ca_pem;
+  absl::StatusOr<v1::UserEnrolled> user = CheckRecords(token, keys, answer, {}, &ca_pem);
   if (user.ok() || !absl::IsUnauthenticated(user.status())) {
     CARNET_RETURN_IF_ERROR(user.status());
-    CARNET_RETURN_IF_ERROR(WriteContext(out, token, answer));
+    CARNET_RETURN_IF_ERROR(WriteContext(out, token, ca_pem, answer));
     return user;
   }
   // Keys were rotated since the invitation, or since genesis: the certificate opens the way to the
   // records that say so.
-  CARNET_RETURN_IF_ERROR(WriteContext(out, token, answer));
+  CARNET_RETURN_IF_ERROR(WriteContext(out, token, answer.ca_certificate_pem(), answer));
   const auto follow = [&]() -> absl::StatusOr<v1::UserEnrolled> {
     CARNET_ASSIGN_OR_RETURN(const auto client, Client::OpenContext(out / "context.yaml"));
     CARNET_ASSIGN_OR_RETURN(const auto rotations, client->FetchRotations());
-    return rotations.empty() ? user : CheckRecords(token, keys, answer, rotations);
+    if (rotations.empty()) {
+      return user;
+    }
+    CARNET_ASSIGN_OR_RETURN(v1::UserEnrolled followed,
+                            CheckRecords(token, keys, answer, rotations, &ca_pem));
+    CARNET_RETURN_IF_ERROR(WriteFileAtomic(out / "ca.pem", AsBytes(ca_pem)));
+    return followed;
   };
   user = follow();
   if (!user.ok()) {

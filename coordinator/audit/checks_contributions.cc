@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
+#include "coordinator/audit/owed.h"
 #include "coordinator/core/reasons.h"
 
 namespace carnet::coordinator::audit {
@@ -82,6 +83,7 @@ void Check(const Step& step, const v1::Contribution& record) {
   step.Expect(round->contributions.count(record.worker_id()) == 0, "contribution-once",
               "one contribution of a worker to an attempt", "a second one");
   CheckParts(step, *job, *round, *member, record);
+  ExpectCounted(step, *job, *round, *member);
 }
 
 void Check(const Step& step, const v1::ContributionRejected& record) {

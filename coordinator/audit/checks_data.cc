@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/audit/checks.h"
 
@@ -65,26 +66,80 @@ bool IsWithdrawn(const State& state, const std::string& name) {
   return shard != state.shards.end() && shard->second.withdrawn.has_value();
 }
 
-// The reason holds: what it speaks of is on record, or the decisions say so.
-void CheckReason(const Step& step, const Given& given, const v1::TransferCut& record) {
-  if (record.reason() == "worker-revoked") {
-    const Worker* const worker = step.state().FindWorker(given.worker_id);
-    step.Expect(worker != nullptr && worker->revoked, "cut",
-                absl::StrCat("the revocation of ", given.worker_id, " before it"), "none");
-  } else if (record.reason() == "shard-withdrawn") {
+// What is the same for everything that moves: a withdrawn shard behind it, or the decisions.
+void CheckDenial(const Step& step, const Given& given, const v1::TransferCut& record,
+                 const char* reasons) {
+  if (record.reason() == "shard-withdrawn") {
     step.Expect(
         std::any_of(given.shards.begin(), given.shards.end(),
                     [&](const std::string& name) { return IsWithdrawn(step.state(), name); }),
         "cut", "the withdrawal of a shard behind the transfer before it", "none");
   } else {
-    step.Expect(record.reason() == "refused", "cut", "refused, worker-revoked or shard-withdrawn",
-                record.reason());
+    step.Expect(record.reason() == "refused", "cut", reasons, record.reason());
     step.Expect(std::any_of(record.decisions().begin(), record.decisions().end(),
                             [](const v1::Decision& decision) {
                               return decision.verdict() != v1::VERDICT_ALLOW;
                             }),
                 "cut", "at least one flow that was not allowed", "none");
   }
+}
+
+// The reason holds: what it speaks of is on record, or the decisions say so.
+void CheckReason(const Step& step, const Given& given, const v1::TransferCut& record) {
+  if (record.reason() != "worker-revoked") {
+    CheckDenial(step, given, record, "refused, worker-revoked or shard-withdrawn");
+    return;
+  }
+  const Worker* const worker = step.state().FindWorker(given.worker_id);
+  step.Expect(worker != nullptr && worker->revoked, "cut",
+              absl::StrCat("the revocation of ", given.worker_id, " before it"), "none");
+}
+
+// ---- models on their way to people: the ticket is named after the record of the release ----
+
+bool IsOfRelease(const v1::TransferCut& record) {
+  return absl::StartsWith(record.ticket_id(), "release-");
+}
+
+// Whether the person may still have models of the job, where the release says that the person
+// works.
+bool MayHave(const State& state, const v1::Release& release) {
+  const auto user = state.users.find(release.released_to());
+  const Job* const job = state.FindJob(release.job_id());
+  return user != state.users.end() && job != nullptr && !user->second.revoked &&
+         user->second.jurisdiction == release.jurisdiction() &&
+         user->second.organisation == release.recipient() &&
+         (job->submitted.submitter() == release.released_to() ||
+          user->second.roles.count("operator") != 0 || user->second.roles.count("admin") != 0);
+}
+
+void CheckOfRelease(const Step& step, const v1::TransferCut& record) {
+  const auto& all = step.state().releases;
+  const auto found = std::find_if(all.begin(), all.end(), [&record](const auto& entry) {
+    return record.ticket_id() == absl::StrCat("release-", entry.second.index);
+  });
+  if (!step.Expect(found != all.end(), "ticket", "the newest release of a model to its person",
+                   record.ticket_id())) {
+    return;
+  }
+  const v1::Release& release = found->second.terms;
+  step.Expect(record.job_id() == release.job_id() && record.round() == release.round() &&
+                  record.worker_id().empty() && record.direction() == "download",
+              "ticket",
+              absl::StrCat("a download of round ", release.round(), " of ", release.job_id()),
+              absl::StrCat(record.direction(), " of round ", record.round(), " of ",
+                           record.job_id(), " ", record.worker_id()));
+  if (record.reason() == "user-revoked") {
+    step.Expect(!MayHave(step.state(), release), "cut",
+                absl::StrCat("a reason why ", release.released_to(), " may not have it any more"),
+                "none");
+    return;
+  }
+  Given given;
+  for (const std::string& shard : release.shards()) {
+    given.shards.insert(shard);
+  }
+  CheckDenial(step, given, record, "refused, user-revoked or shard-withdrawn");
 }
 
 }  // namespace
@@ -111,6 +166,10 @@ void Check(const Step& step, const v1::ShardWithdrawn& record) {
 void Check(const Step& step, const v1::TransferCut& record) {
   step.Expect(step.state().cut_tickets.count(record.ticket_id()) == 0, "ticket",
               "a ticket that is cut once", absl::StrCat(record.ticket_id(), ", a second time"));
+  if (IsOfRelease(record)) {
+    CheckOfRelease(step, record);
+    return;
+  }
   const Job* const job =
       record.job_id().empty() ? nullptr : RunningJobOf(step, record.job_id(), "cut");
   const std::optional<Given> given = job != nullptr ? GivenInJob(*job, record)

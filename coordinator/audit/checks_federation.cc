@@ -1,6 +1,7 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -53,8 +54,12 @@ void CheckArrival(const Step& step, const v1::ShardStaged& record, const Shard& 
     return;
   }
   const v1::StagingOrdered& ordered = staging->second.ordered;
-  step.Expect(staging->second.phase != StagingPhase::kAbandoned, "staging", "a staging under way",
-              "one that was abandoned");
+  step.Expect(staging->second.phase == StagingPhase::kOrdered, "staging", "a staging under way",
+              staging->second.phase == StagingPhase::kStaged ? "one whose shard has arrived before"
+                                                             : "one that was abandoned");
+  step.Expect(ToTime(record.common().at()) < ToTime(ordered.expires()), "staging",
+              "an arrival before the staging expires", "a later one");
+  ExpectNotWithdrawn(step, {ShardKey(ordered.dataset(), ordered.shard())});
   step.Expect(ordered.to_worker_id() == record.worker_id() &&
                   ordered.dataset() == record.dataset() && ordered.shard() == record.shard(),
               "staging",
@@ -74,6 +79,21 @@ void CheckOneLabelling(const Step& step, const std::string& key,
                     MessageDifferencer::Equals(shard.terms.labels(), wanted.labels()),
                 "shard", absl::StrCat("the labels of ", other, ", which has the same digest"),
                 absl::StrCat("others for ", key));
+  }
+}
+
+// The same within one record.
+void CheckOneLabelling(const Step& step, const v1::DatasetRegistered& record) {
+  std::map<std::string, const v1::ShardRegistration*> by_digest;
+  for (const v1::ShardRegistration& shard : record.shards()) {
+    if (shard.sha256().empty() || step.state().workers.empty()) {
+      continue;
+    }
+    const auto [first, added] = by_digest.emplace(shard.sha256(), &shard);
+    step.Expect(
+        added || MessageDifferencer::Equals(first->second->labels(), shard.labels()), "shard",
+        absl::StrCat("the labels of ", first->second->shard(), ", which has the same digest"),
+        absl::StrCat("others for ", shard.shard()));
   }
 }
 
@@ -241,7 +261,14 @@ void Check(const Step& step, const v1::WorkerEnrolled& record) {
 }
 
 void Check(const Step& step, const v1::WorkerRevoked& record) {
-  LiveWorkerOf(step, record.worker_id(), "revocation");
+  static const auto& reasons =
+      *new std::set<std::string>{"operator", "two-live-uses", "lease-ended", "misbehaviour"};
+  step.Expect(reasons.count(record.reason()) != 0, "revocation", "a reason of the closed list",
+              record.reason());
+  const Worker* const worker = LiveWorkerOf(step, record.worker_id(), "revocation");
+  step.Expect(worker == nullptr || record.reason() != "lease-ended" ||
+                  ToTime(record.common().at()) >= ToTime(worker->terms.lease_until()),
+              "revocation", "a lease that has ended", "one that goes on");
 }
 
 void Check(const Step& step, const v1::DatasetRegistered& record) {
@@ -253,6 +280,7 @@ void Check(const Step& step, const v1::DatasetRegistered& record) {
                 "a registered region", absl::StrCat(key, " is stored in ", shard.stored_in()));
     CheckOneLabelling(step, key, shard);
   }
+  CheckOneLabelling(step, record);
 }
 
 void Check(const Step& step, const v1::ShardStaged& record) {
@@ -318,6 +346,7 @@ void ExpectRole(const Step& step, const std::string& user_id, const std::set<std
   if (!step.Expect(user != step.state().users.end(), "role", "an enrolled person", user_id)) {
     return;
   }
+  step.Expect(!user->second.revoked, "role", "a person who is not revoked", user_id);
   const bool holds = std::any_of(roles.begin(), roles.end(), [&](const std::string& role) {
     return user->second.roles.count(role) != 0;
   });

@@ -3,6 +3,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/ids.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/core/job_spec.h"
@@ -46,6 +47,8 @@ void CheckRoundKey(const Step& step, const Job& job, const v1::KeyCreated& recor
 }  // namespace
 
 void Check(const Step& step, const v1::JobSubmitted& record) {
+  step.Expect(IsId("j", record.job_id()), "job", "an id of a job, as every job gets",
+              "something else");
   step.Expect(step.state().jobs.count(record.job_id()) == 0, "job",
               absl::StrCat("one submission of ", record.job_id()), "a second one");
   ExpectRole(step, record.submitter(), {"member", "operator"});
@@ -116,7 +119,7 @@ namespace {
 // Of the coordinator's own keys: one that gave way, and whose overlap has ended.
 void ExpectGone(const Step& step, const std::string& id, absl::Time at) {
   const State& state = step.state();
-  for (const char* kind : {kStatementKind, kLogKind}) {
+  for (const char* kind : {kStatementKind, kLogKind, kCaKind}) {
     step.Expect(state.KeyIdOf(kind) != id, "key",
                 absl::StrCat("another ", kind, " key in the place of ", id), "it is in force");
   }
@@ -209,6 +212,8 @@ void Check(const Step& step, const v1::Evaluation& record) {
   step.Expect(record.model_sha256() == opened.model_sha256() && record.round() == opened.round(),
               "chain", absl::StrCat("model ", Hex(opened.model_sha256())),
               absl::StrCat("model ", Hex(record.model_sha256())));
+  ExpectNotWithdrawn(step, ShardNamesOf(job->versions));
+  ExpectNotWithdrawn(step, {opened.member().shards().begin(), opened.member().shards().end()});
 }
 
 void Check(const Step& step, const v1::EvaluationAbandoned& record) {

@@ -36,12 +36,15 @@ const v1::Approval* ApprovalAt(const State& state, std::uint64_t index) {
   return nullptr;
 }
 
-// One of `approvals` is a holder's yes to this role for this key, and still counts.
-bool IsPassedOn(const State& state, const v1::UserRoleChanged& record, const User& user,
+// One of `approvals` is a holder's yes to this role for this key, and still counts. It stands right
+// before the record: each passes a role on once.
+bool IsPassedOn(const Step& step, const v1::UserRoleChanged& record, const User& user,
                 const std::string& role) {
+  const State& state = step.state();
   return std::any_of(
       record.approvals().begin(), record.approvals().end(), [&](std::uint64_t index) {
-        const v1::Approval* const approval = ApprovalAt(state, index);
+        const v1::Approval* const approval =
+            index + 1 == step.index() ? ApprovalAt(state, index) : nullptr;
         return approval != nullptr && approval->kind() == kApprovalOfRole &&
                approval->role() == role &&
                approval->subject_sha256() == AsText(crypto::Sha256(user.public_key)) &&
@@ -58,9 +61,9 @@ void CheckGranted(const Step& step, const v1::UserRoleChanged& record, const Use
     if (IsAccountRole(role)) {
       ExpectRole(step, record.changed_by(), {"admin"});
     } else {
-      step.Expect(IsPassedOn(step.state(), record, user, role), "role-approval",
+      step.Expect(IsPassedOn(step, record, user, role), "role-approval",
                   absl::StrCat("a signed approval of role ", role, " for the key of ", user.id,
-                               " by ", record.changed_by(), ", who holds it"),
+                               " by ", record.changed_by(), ", who holds it, right before"),
                   "none");
     }
   }

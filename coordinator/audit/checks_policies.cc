@@ -1,5 +1,6 @@
 // The life of a bundle: proposed, examined, in force, withdrawn.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/json.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/core/people.h"
@@ -20,6 +22,8 @@ namespace carnet::coordinator::audit {
 namespace {
 
 using Rules = std::vector<policies::ApprovalRule>;
+
+constexpr std::size_t kReportJsonBytesMax = std::size_t{256} << 10;
 
 std::string NeedText(const std::string& policy, std::uint32_t need,
                      const std::set<std::string>& from) {
@@ -57,6 +61,13 @@ const Proposal* OpenProposalOf(const Step& step, const std::string& bundle_sha25
 bool IsTightening(const State& state, const Proposal& proposal) {
   return proposal.terms.intent() == kIntentChange &&
          policies::CheckTightensOnly(*state.bundle, *proposal.bundle).ok();
+}
+
+bool IsReportOf(const std::string& json, const v1::PolicyProposed& terms) {
+  const absl::StatusOr<nlohmann::json> report = ParseJson(json, kReportJsonBytesMax);
+  return report.ok() && report->is_object() &&
+         report->value("bundle", nlohmann::json()) == HexEncode(AsBytes(terms.bundle_sha256())) &&
+         report->value("parent", nlohmann::json()) == HexEncode(AsBytes(terms.parent_sha256()));
 }
 
 bool HoldsOneOf(const State& state, const std::string& user_id,
@@ -141,7 +152,12 @@ void Check(const Step& step, const v1::PolicyExamined& record) {
               "one examination of a proposal", "a second one");
   step.Expect(AsText(crypto::Sha256(AsBytes(record.report_json()))) == record.report_sha256(),
               "examination", "the digest of its report", Hex(record.report_sha256()));
+  step.Expect(IsReportOf(record.report_json(), proposal->terms), "examination",
+              "a report of the proposed bundle and its parent", "another report");
   const bool tightens = IsTightening(state, *proposal);
+  const absl::Status future = CheckFuture(state, *proposal->bundle, tightens);
+  step.Expect(future.ok(), "examination", "policies whose approvals could be met",
+              std::string(future.message()));
   step.Expect(record.tighten_only() == tightens, "examination",
               tightens ? "a change that only tightens" : "a change that may allow more",
               record.tighten_only() ? "only tightens" : "may allow more");
@@ -206,6 +222,10 @@ void Check(const Step& step, const v1::PolicyWithdrawn& record) {
   }
   const std::string& who = record.withdrawn_by();
   if (who.empty()) {
+    step.Expect(IsStale(state, *proposal) ||
+                    ToTime(record.common().at()) >= proposal->bundle->head().valid_to,
+                "withdrawal", "a person's name, or a proposal that can no longer come into force",
+                "neither");
     return;
   }
   if (who == proposal->terms.author()) {

@@ -5,6 +5,7 @@
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/core/keys.h"
+#include "crypto/authority.h"
 #include "policies/counters.h"
 
 namespace carnet::coordinator::audit {
@@ -137,17 +138,27 @@ void Check(const Step& step, const v1::ObligationLate& record) {
 void Check(const Step& step, const v1::KeyRotated& record) {
   const State& state = step.state();
   const absl::StatusOr<std::string> in_force = PublicKeyInForce(state, record.kind());
-  if (!step.Expect(in_force.ok(), "rotation", "a rotation of the statement or the log key",
+  if (!step.Expect(in_force.ok(), "rotation",
+                   "a rotation of the statement key, the log key or the authority",
                    record.kind())) {
     return;
   }
   step.Expect(record.old_public_key() == *in_force, "rotation",
               absl::StrCat("the key in force, ", Hex(*in_force), ", gives way"),
               Hex(record.old_public_key()));
-  if (record.kind() == kLogKind) {
+  if (record.kind() == kCaKind) {
+    const auto last = crypto::ParseCertificatePem(AuthorityInForce(state));
+    const auto next = crypto::VerifyAuthority(record.ca_certificate_pem());
+    step.Expect(next.ok() && AsText(next->spki) == record.new_public_key(), "rotation",
+                "the new authority's certificate, signed by its own key",
+                next.ok() ? "another key's" : "none");
+    step.Expect(next.ok() && last.ok() && next->subject_name == last->subject_name, "rotation",
+                "an authority of the same name", "another one");
+  }
+  if (record.kind() != kStatementKind) {
     const absl::Duration overlap = ToTime(record.overlap_until()) - ToTime(record.common().at());
     step.Expect(overlap >= kOverlapMin - absl::Minutes(1) && overlap <= kOverlapMax, "rotation",
-                "both keys of the log count for 1 to 90 days", absl::FormatDuration(overlap));
+                "the old key counts for 1 to 90 days more", absl::FormatDuration(overlap));
   }
   step.Expect(record.new_public_key() != record.old_public_key(), "rotation", "another key",
               "the same one");

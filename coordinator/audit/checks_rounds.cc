@@ -189,6 +189,7 @@ void Check(const Step& step, const v1::RoundClosed& record) {
     return;
   }
   step.Expect(!round->closed.has_value(), "close", "a round closed once", "a second time");
+  ExpectNotWithdrawn(step, ShardNamesOf(job->versions));
   step.Expect(
       static_cast<std::uint32_t>(record.included_size()) >=
           job->submitted.spec().rounds().cohort().min(),

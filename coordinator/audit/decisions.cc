@@ -504,12 +504,13 @@ void Again(const Step& step, const v1::Refusal& record) {
   }
 }
 
-// The flows of a transfer are among those that its worker can be refused.
+// The flows of a transfer are among those that its worker, or a person, can be refused.
 void Again(const Step& step, const v1::TransferCut& record) {
   v1::Refusal refusal;
   *refusal.mutable_common() = record.common();
   refusal.set_job_id(record.job_id());
   refusal.set_worker_id(record.worker_id());
+  refusal.set_round(record.round());
   *refusal.mutable_decisions() = record.decisions();
   Again(step, refusal);
 }

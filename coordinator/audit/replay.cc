@@ -8,6 +8,7 @@
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/audit/decisions.h"
+#include "coordinator/audit/owed.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/keys.h"
@@ -171,6 +172,7 @@ void Replay::Add(const VerifiedRecord& record) {
       CheckSeen(step, evaluation->seen());
     }
     ledger::Visit(predicate, [&step](const auto& each) { Check(step, each); });
+    NoteDuties(step, predicate);
     const std::uint64_t before = numbers_.decisions;
     DecideAgain(step, predicate);
     if (!bundles_.empty()) {
@@ -267,6 +269,7 @@ void Replay::Finish(Report& report) const {
   FinishRecomputation(report);
   if (!stopped_) {
     FinishKeys();
+    FinishDuties(state_, memory_, findings_);
   }
 }
 

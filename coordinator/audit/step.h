@@ -17,6 +17,13 @@
 
 namespace carnet::coordinator::audit {
 
+// A duty that a decision on record asks for, and that no record made due yet.
+struct OwedDuty {
+  std::uint64_t index = 0;  // of the record with the decision
+  absl::Time at;            // of that record
+  std::string text;
+};
+
 // What the replay remembers beside the state, because the state has no use for it.
 struct Memory {
   // From here on only records came that no decision depends on: what was decided at this size or
@@ -25,8 +32,11 @@ struct Memory {
   std::string last_request_id;                            // of the record before
   std::set<std::pair<std::string, std::string>> refused;  // job, worker with a refusal on record
   std::map<std::string, absl::Time> destruction_ordered;  // keys not yet destroyed
-  std::string wanted;                                     // id of the decision to keep; empty: none
-  std::optional<Retaken> retaken;  // that decision, once its record was replayed
+  // By rule, job, recipient and destination.
+  std::map<std::string, OwedDuty> duties_owed;
+  std::set<std::string> duties_due;  // that became due once
+  std::string wanted;                // id of the decision to keep; empty: none
+  std::optional<Retaken> retaken;    // that decision, once its record was replayed
   std::vector<RecomputedRound> recomputed;
   std::map<std::string, std::uint64_t> not_recomputed;  // why -> aggregations
 };

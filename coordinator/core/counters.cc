@@ -142,12 +142,18 @@ std::optional<std::uint64_t> CountPeople(const State& state, const policies::Cou
 
 ShardVersions NotYetCounted(const State& state, const ShardVersions& versions, absl::Time at) {
   ShardVersions fresh;
+  std::vector<policies::Counter> counters = state.bundle->counters();
+  for (const auto& [name, opening] : state.openings) {
+    if (const auto opened = policies::ParseCounter(name); opened.ok()) {
+      counters.push_back(*opened);
+    }
+  }
   for (const std::string& version : versions) {
     const auto last = state.crossed.find(version);
     if (last != state.crossed.end() && last->second + kCountedAgainAfter > at) {
       continue;
     }
-    for (const policies::Counter& counter : state.bundle->counters()) {
+    for (const policies::Counter& counter : counters) {
       if (PeopleIn(state, version, counter).value_or(1) > 0) {
         fresh.insert(version);
         break;

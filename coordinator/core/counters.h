@@ -34,8 +34,8 @@ ShardVersions ReservedVersions(const State& state, absl::Time at);
 std::optional<std::uint64_t> CountPeople(const State& state, const policies::Counter& counter,
                                          const ShardVersions& versions, absl::Time at);
 
-// Those of `versions` that a counter which the bundle reads must count, because they have not
-// crossed within the last day.
+// Those of `versions` that a counter must count, because they have not crossed within the last day:
+// one that the bundle reads, or that was opened. A rule that reads it later finds them in it.
 ShardVersions NotYetCounted(const State& state, const ShardVersions& versions, absl::Time at);
 
 }  // namespace carnet::coordinator

@@ -10,6 +10,23 @@
 #include "coordinator/core/fold.h"
 
 namespace carnet::coordinator {
+namespace {
+
+// A record that came signed brings a request id of its own: one that is on record is of another
+// command, and would stand for two.
+absl::Status CheckOwnIds(const State& state, const Command& command, const Decided& decided) {
+  for (const NewRecord& record : decided.records) {
+    const std::string& id = ledger::CommonOf(record.predicate).request_id();
+    if (record.signed_record.has_value() && id != command.request_id &&
+        state.requests.count(id) != 0) {
+      return absl::AlreadyExistsError(
+          "the request id of the signed record is on record: sign it again with a new one");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::StatusOr<Decided> Decide(const State& state, const Command& command) {
   CARNET_CHECK(command.entropy.size() == 32);
@@ -20,8 +37,12 @@ absl::StatusOr<Decided> Decide(const State& state, const Command& command) {
       return decided;
     }
   }
-  return std::visit([&](const auto& body) { return DecideOn(Drafts(state, command), body); },
-                    command.body);
+  absl::StatusOr<Decided> decided = std::visit(
+      [&](const auto& body) { return DecideOn(Drafts(state, command), body); }, command.body);
+  if (decided.ok()) {
+    CARNET_RETURN_IF_ERROR(CheckOwnIds(state, command, *decided));
+  }
+  return decided;
 }
 
 absl::Status RequireRole(const State& state, const std::string& user_id,
@@ -93,7 +114,11 @@ std::optional<std::uint64_t> AddRefusals(Drafts* drafts, const std::vector<v1::R
   std::set<std::string> seen;
   for (const v1::Refusal& refusal : refusals) {
     const std::string key = RefusalKey(drafts->state(), refusal);
-    if (drafts->state().refusal_keys.count(key) != 0 || !seen.insert(key).second) {
+    if (!seen.insert(key).second) {
+      continue;
+    }
+    if (drafts->state().refusal_keys.count(key) != 0) {
+      drafts->Repeat(refusal);
       continue;
     }
     last = drafts->Add(refusal);

@@ -35,6 +35,8 @@ struct Decided {
   // core/bridge.h) before the same command is decided again, which may not ask any more. Everything
   // above is empty then.
   std::set<std::string> questions = {};
+  // Refusals that are on record already, and were not put there again: the operations refused.
+  std::vector<v1::Operation> repeated;
 };
 
 // Errors leave no record: INVALID_ARGUMENT the command is malformed; NOT_FOUND it names what does

@@ -153,6 +153,13 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const FailTask& command) {
   CARNET_RETURN_IF_ERROR(LiveWorker(drafts.state(), command.worker_id));
   CARNET_ASSIGN_OR_RETURN(const TaskName name, ParseTaskId(command.task_id));
   if (name.kind == v1::TASK_KIND_SEND_SHARD || name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
+    const auto staging = drafts.state().stagings.find(name.id);
+    if (staging == drafts.state().stagings.end() ||
+        (name.kind == v1::TASK_KIND_SEND_SHARD
+             ? staging->second.ordered.from_worker_id()
+             : staging->second.ordered.to_worker_id()) != command.worker_id) {
+      return absl::FailedPreconditionError("no such task");
+    }
     return DecideOn(std::move(drafts), AbandonStaging{name.id, reasons::kTaskFailed});
   }
   CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), name.id));

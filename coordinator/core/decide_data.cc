@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/release.h"
 #include "coordinator/core/transfers.h"
 
 namespace carnet::coordinator {
@@ -15,9 +16,22 @@ bool IsWithdrawalReason(const std::string& reason) {
   return words.count(reason) != 0;
 }
 
-v1::TransferCut CutOf(const CutTransfer& command, const OpenTicket& open, Standing standing) {
+// What every cut says.
+v1::TransferCut NewCut(const CutTransfer& command, Standing standing) {
   v1::TransferCut record;
   record.set_ticket_id(command.ticket_id);
+  record.set_worker_id(command.worker_id);
+  record.set_direction(command.upload ? "upload" : "download");
+  record.set_bytes_crossed(command.bytes_crossed);
+  record.set_reason(standing.reason);
+  for (v1::Decision& decision : standing.decisions) {
+    *record.add_decisions() = std::move(decision);
+  }
+  return record;
+}
+
+v1::TransferCut CutOf(const CutTransfer& command, const OpenTicket& open, Standing standing) {
+  v1::TransferCut record = NewCut(command, std::move(standing));
   if (open.staging != nullptr) {
     record.set_staging_id(open.task.id);
   } else {
@@ -25,14 +39,20 @@ v1::TransferCut CutOf(const CutTransfer& command, const OpenTicket& open, Standi
     record.set_round(open.task.round);
     record.set_attempt(open.task.attempt);
   }
-  record.set_worker_id(command.worker_id);
-  record.set_direction(command.upload ? "upload" : "download");
   record.set_bytes_crossed(std::min(command.bytes_crossed, open.ticket.bytes_max()));
-  record.set_reason(standing.reason);
-  for (v1::Decision& decision : standing.decisions) {
-    *record.add_decisions() = std::move(decision);
-  }
   return record;
+}
+
+// A model on its way to a person: the release ends with its bytes.
+absl::StatusOr<Decided> CutRelease(Drafts drafts, const CutTransfer& command, Standing standing) {
+  const ReleaseOnRecord& release = *ReleaseOfTicket(drafts.state(), command.ticket_id);
+  v1::TransferCut record = NewCut(command, std::move(standing));
+  record.clear_worker_id();
+  record.set_direction("download");
+  record.set_job_id(release.terms.job_id());
+  record.set_round(release.terms.round());
+  const std::uint64_t index = drafts.Add(std::move(record));
+  return std::move(drafts).Answer(index);
 }
 
 }  // namespace
@@ -67,15 +87,19 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const WithdrawShard& command) {
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command) {
   const TransferName name{command.worker_id, command.task_id, command.ticket_id, command.upload};
-  const std::optional<OpenTicket> open = FindTicket(drafts.state(), name);
-  if (!open.has_value()) {
-    return absl::FailedPreconditionError("no live ticket for this transfer");
-  }
   Standing standing =
       StandingOf(drafts.state(), name, drafts.now(), drafts.entropy(), drafts.counter());
+  if (standing.kind == Standing::Kind::kOver) {
+    return absl::FailedPreconditionError("no live ticket for this transfer");
+  }
   if (standing.kind != Standing::Kind::kCut) {
     return absl::FailedPreconditionError("nothing stops this transfer");
   }
+  if (IsReleaseTicket(command.ticket_id)) {
+    return CutRelease(std::move(drafts), command, std::move(standing));
+  }
+  const std::optional<OpenTicket> open = FindTicket(drafts.state(), name);
+  CARNET_CHECK(open.has_value());
   const std::string reason = standing.reason;
   const TaskName task = open->task;
   const std::uint64_t index = drafts.Add(CutOf(command, *open, std::move(standing)));

@@ -19,6 +19,8 @@ constexpr absl::Duration kInvitationMax = absl::Hours(24);
 constexpr int kEvidenceDestinationsMax = 256;
 constexpr std::size_t kEvidenceMax = 10000;
 constexpr std::size_t kWorkersMax = 4096;
+// How often a worker may say something new of one shard.
+constexpr int kClaimsOnRecordMax = 16;
 
 absl::StatusOr<std::string> FindWorkerBySlotOrId(const State& state, const std::string& name) {
   for (const auto& [id, worker] : state.workers) {
@@ -202,6 +204,24 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const AcceptClock& command) {
 
 // ---- data ----
 
+namespace {
+
+// Whether the claim goes on record. What a worker says of one shard is bounded; its last word is
+// never that it holds the registered one again, so whoever changes its word for ever is believed
+// nothing.
+bool IsNews(const Shard& shard, const std::string& worker_id, const v1::ShardClaim& claim) {
+  const auto known = shard.holders.find(worker_id);
+  if (known != shard.holders.end() && AsText(known->second) == claim.sha256()) {
+    return false;
+  }
+  const auto before = shard.claims.find(worker_id);
+  const int count = before == shard.claims.end() ? 0 : before->second;
+  return count < kClaimsOnRecordMax ||
+         (count == kClaimsOnRecordMax && claim.sha256() != AsText(shard.sha256));
+}
+
+}  // namespace
+
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ClaimShards& command) {
   CARNET_RETURN_IF_ERROR(LiveWorker(drafts.state(), command.worker_id));
   for (const v1::ShardClaim& claim : command.claims) {
@@ -209,8 +229,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ClaimShards& command) {
     if (shard == drafts.state().shards.end() || claim.sha256().size() != kDigestBytes) {
       continue;  // A shard that nobody registered has no labels, and so no use.
     }
-    const auto known = shard->second.holders.find(command.worker_id);
-    if (known != shard->second.holders.end() && AsText(known->second) == claim.sha256()) {
+    if (!IsNews(shard->second, command.worker_id, claim)) {
       continue;
     }
     v1::ShardStaged record;
@@ -297,6 +316,15 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ConfirmStaged& command) {
   const Shard& shard = state.shards.at(ShardKey(ordered.dataset(), ordered.shard()));
   if (staging->second.phase == StagingPhase::kAbandoned) {
     return absl::FailedPreconditionError("the staging was abandoned");
+  }
+  if (staging->second.phase == StagingPhase::kStaged) {
+    return std::move(drafts).Answer(staging->second.staged_index);
+  }
+  if (shard.withdrawn.has_value()) {
+    return absl::FailedPreconditionError("this shard was withdrawn");
+  }
+  if (drafts.now() >= ToTime(ordered.expires())) {
+    return absl::FailedPreconditionError("the staging has expired");
   }
   if (shard.sha256 != command.sha256) {
     return absl::InvalidArgumentError("the shard that arrived is not the registered one");

@@ -180,6 +180,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitEvaluation& command)
       evaluation.round() != task.opened.round()) {
     return absl::FailedPreconditionError("another evaluation is open");
   }
+  CARNET_RETURN_IF_ERROR(CheckNotHeld(drafts.state(), *job));
   if (!command.signed_by_worker) {
     return absl::InvalidArgumentError(reasons::kWrongSignature);
   }

@@ -5,46 +5,96 @@
 #include "base/timestamp.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/keys.h"
+#include "crypto/authority.h"
 #include "crypto/hash.h"
 #include "ledger/note.h"
 
 namespace carnet::coordinator {
 namespace {
 
-// The command of its kind: ids, both keys, and an overlap where the kind has one.
-absl::Status CheckRotation(const State& state, const v1::KeyRotated& rotated, absl::Time now) {
-  const absl::Status bad = absl::InvalidArgumentError("keys: malformed");
-  if (!IsId("k", rotated.key_id()) || rotated.new_public_key() == rotated.old_public_key() ||
-      rotated.new_key_signature().empty()) {
-    return bad;
-  }
-  if (rotated.kind() == kStatementKind) {
-    return rotated.has_overlap_until() || !rotated.log_vkey().empty() ? bad : absl::OkStatus();
-  }
-  const absl::StatusOr<ledger::NoteKey> log = ledger::ParseVkey(rotated.log_vkey());
-  if (!log.ok() || log->name != state.genesis.origin() ||
-      AsText(log->public_key) != rotated.new_public_key() || rotated.old_key_signature().empty()) {
-    return bad;
-  }
+absl::Status Malformed() {
+  return absl::InvalidArgumentError("keys: malformed");
+}
+
+absl::Status CheckOverlap(const v1::KeyRotated& rotated, absl::Time now) {
   const absl::Duration overlap = ToTime(rotated.overlap_until()) - now;
   // A clock read before this one made it: up to a minute less.
   if (overlap < kOverlapMin - absl::Minutes(1) || overlap > kOverlapMax) {
-    return absl::InvalidArgumentError("keys: both keys of the log count for 1 to 90 days");
+    return absl::InvalidArgumentError(
+        "keys: both keys of the log, and both authorities, count for 1 to 90 days");
   }
   return absl::OkStatus();
 }
 
+absl::Status CheckLog(const State& state, const v1::KeyRotated& rotated, absl::Time now) {
+  const absl::StatusOr<ledger::NoteKey> log = ledger::ParseVkey(rotated.log_vkey());
+  if (!log.ok() || log->name != state.genesis.origin() ||
+      AsText(log->public_key) != rotated.new_public_key() || rotated.new_key_signature().empty() ||
+      rotated.old_key_signature().empty() || !rotated.ca_certificate_pem().empty()) {
+    return Malformed();
+  }
+  return CheckOverlap(rotated, now);
+}
+
+// One name for both: the new one's key is certified by the old one as well, for those who know
+// that alone (crypto/authority.h).
+absl::Status CheckAuthority(const State& state, const v1::KeyRotated& rotated, absl::Time now) {
+  const auto last = crypto::ParseCertificatePem(AuthorityInForce(state));
+  const auto next = crypto::VerifyAuthority(rotated.ca_certificate_pem());
+  if (!last.ok() || !next.ok() || next->subject_name != last->subject_name ||
+      AsText(next->spki) != rotated.new_public_key() || next->validity.not_before > now ||
+      next->validity.not_after <= ToTime(rotated.overlap_until()) || !rotated.log_vkey().empty() ||
+      !rotated.new_key_signature().empty() || !rotated.old_key_signature().empty()) {
+    return Malformed();
+  }
+  return CheckOverlap(rotated, now);
+}
+
+// The command of its kind: ids, both keys, and an overlap where the kind has one.
+absl::Status CheckRotation(const State& state, const v1::KeyRotated& rotated, absl::Time now) {
+  if (!IsId("k", rotated.key_id()) || rotated.new_public_key() == rotated.old_public_key()) {
+    return Malformed();
+  }
+  if (rotated.kind() == kLogKind) {
+    return CheckLog(state, rotated, now);
+  }
+  if (rotated.kind() == kCaKind) {
+    return CheckAuthority(state, rotated, now);
+  }
+  return rotated.has_overlap_until() || !rotated.log_vkey().empty() ||
+                 !rotated.ca_certificate_pem().empty() || rotated.new_key_signature().empty()
+             ? Malformed()
+             : absl::OkStatus();
+}
+
+// The founding authority's key, from the certificate in genesis.
+absl::StatusOr<std::string> FoundingAuthorityKey(const v1::Genesis& genesis) {
+  const auto founding = crypto::ParseCertificatePem(genesis.ca_certificate_pem());
+  if (!founding.ok() || AsText(founding->spki_sha256) != genesis.ca_spki_sha256()) {
+    return absl::DataLossError("keys: genesis names no certificate authority");
+  }
+  return ToString(founding->spki);
+}
+
 }  // namespace
+
+const std::string& AuthorityInForce(const State& state) {
+  const Rotation* const last = state.FindRotation(kCaKind);
+  return last == nullptr ? state.genesis.ca_certificate_pem() : last->terms.ca_certificate_pem();
+}
 
 absl::StatusOr<std::string> PublicKeyInForce(const State& state, const std::string& kind) {
   if (kind == kStatementKind) {
     return state.StatementKey();
   }
-  if (kind != kLogKind) {
-    return absl::InvalidArgumentError("keys: statement and log are the kinds that can be rotated");
+  if (kind != kLogKind && kind != kCaKind) {
+    return absl::InvalidArgumentError("keys: statement, log and ca can be rotated");
   }
   if (const Rotation* last = state.FindRotation(kind); last != nullptr) {
     return last->terms.new_public_key();
+  }
+  if (kind == kCaKind) {
+    return FoundingAuthorityKey(state.genesis);
   }
   const absl::StatusOr<ledger::NoteKey> founding = ledger::ParseVkey(state.genesis.log_vkey());
   if (!founding.ok()) {

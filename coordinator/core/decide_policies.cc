@@ -106,27 +106,6 @@ absl::Status CheckRules(const State& state, const std::vector<policies::Approval
   return absl::OkStatus();
 }
 
-// What a new or changed policy asks for could be met, or it could never be changed again.
-absl::Status CheckFuture(const State& state, const policies::Bundle& bundle) {
-  const policies::BundleChange change = policies::Compare(*state.bundle, bundle);
-  for (const policies::ApprovalRule& rule : policies::ApprovalRules(bundle)) {
-    if (change.added.count(rule.policy) == 0 && change.changed.count(rule.policy) == 0) {
-      continue;
-    }
-    std::set<std::string> holders;
-    for (const std::string& role : rule.from) {
-      holders.merge(HoldersOf(state, role));
-    }
-    if (holders.size() < rule.need) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("policy: today's holders could never meet the approvals of ", rule.policy,
-                       ": ", rule.need, " of ", absl::StrJoin(rule.from, ", "), ", ",
-                       holders.size(), " hold such a role"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckRoom(const State& state, const std::string& bundle_sha256) {
   if (state.proposals.count(bundle_sha256) != 0 || state.bundles.count(bundle_sha256) != 0) {
     return absl::AlreadyExistsError("policy: this bundle is on record");
@@ -164,27 +143,58 @@ std::string MissingWords(const std::vector<NeedCount>& counts) {
   return absl::StrJoin(missing, "; ");
 }
 
-}  // namespace
-
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const ProposePolicy& command) {
-  const State& state = drafts.state();
+struct Terms {
+  bool tighten_only = false;
+  std::vector<policies::ApprovalRule> rules;
+};
+absl::StatusOr<Terms> TermsOf(const State& state, const ProposePolicy& command, absl::Time now) {
   CARNET_RETURN_IF_ERROR(CheckAuthor(state, command));
   CARNET_RETURN_IF_ERROR(CheckRoom(state, command.proposed.bundle_sha256()));
-  CARNET_RETURN_IF_ERROR(CheckHead(state, command, drafts.now()));
+  CARNET_RETURN_IF_ERROR(CheckHead(state, command, now));
   CARNET_RETURN_IF_ERROR(CheckIntent(state, command));
-  const bool tighten_only = command.proposed.intent() == kIntentChange &&
-                            policies::CheckTightensOnly(*state.bundle, *command.bundle).ok();
-  const std::vector<policies::ApprovalRule> rules =
-      policies::NeededApprovals(*state.bundle, *command.bundle);
-  CARNET_RETURN_IF_ERROR(CheckRules(state, rules, command.user_id, tighten_only));
-  if (!tighten_only) {
-    CARNET_RETURN_IF_ERROR(CheckFuture(state, *command.bundle));
+  Terms terms;
+  terms.tighten_only = command.proposed.intent() == kIntentChange &&
+                       policies::CheckTightensOnly(*state.bundle, *command.bundle).ok();
+  terms.rules = policies::NeededApprovals(*state.bundle, *command.bundle);
+  CARNET_RETURN_IF_ERROR(CheckRules(state, terms.rules, command.user_id, terms.tighten_only));
+  CARNET_RETURN_IF_ERROR(CheckFuture(state, *command.bundle, terms.tighten_only));
+  return terms;
+}
+
+}  // namespace
+
+absl::Status CheckFuture(const State& state, const policies::Bundle& bundle, bool added_only) {
+  const policies::BundleChange change = policies::Compare(*state.bundle, bundle);
+  for (const policies::ApprovalRule& rule : policies::ApprovalRules(bundle)) {
+    if (change.added.count(rule.policy) == 0 &&
+        (added_only || change.changed.count(rule.policy) == 0)) {
+      continue;
+    }
+    std::set<std::string> holders;
+    for (const std::string& role : rule.from) {
+      holders.merge(HoldersOf(state, role));
+    }
+    if (holders.size() < rule.need) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("policy: today's holders could never meet the approvals of ", rule.policy,
+                       ": ", rule.need, " of ", absl::StrJoin(rule.from, ", "), ", ",
+                       holders.size(), " hold such a role"));
+    }
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckProposal(const State& state, const ProposePolicy& command, absl::Time now) {
+  return TermsOf(state, command, now).status();
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const ProposePolicy& command) {
+  CARNET_ASSIGN_OR_RETURN(const Terms terms, TermsOf(drafts.state(), command, drafts.now()));
   v1::PolicyExamined examined = command.examined;
   examined.set_bundle_sha256(command.proposed.bundle_sha256());
-  examined.set_tighten_only(tighten_only);
+  examined.set_tighten_only(terms.tighten_only);
   examined.clear_needs();
-  for (const policies::ApprovalRule& rule : rules) {
+  for (const policies::ApprovalRule& rule : terms.rules) {
     *examined.add_needs() = ToNeed(rule);
   }
   const std::uint64_t index = drafts.AddSigned(command.proposed, command.record);

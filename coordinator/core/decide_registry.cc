@@ -3,6 +3,7 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
@@ -64,6 +65,23 @@ absl::Status CheckDigestIsNew(const State& state, const v1::ShardRegistration& w
       return absl::FailedPreconditionError(
           absl::StrCat("dataset: the same data is registered as ", key,
                        " with other labels: withdraw that shard first (carnet data withdraw)"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The same within one command.
+absl::Status CheckDigestsAgree(const v1::DatasetRegistered& record) {
+  std::map<std::string, const v1::ShardRegistration*> by_digest;
+  for (const v1::ShardRegistration& shard : record.shards()) {
+    if (shard.sha256().empty()) {
+      continue;
+    }
+    const auto [first, added] = by_digest.emplace(shard.sha256(), &shard);
+    if (!added && !MessageDifferencer::Equals(first->second->labels(), shard.labels())) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("dataset: ", shard.shard(), " is the same data as ", first->second->shard(),
+                       ", with other labels"));
     }
   }
   return absl::OkStatus();
@@ -173,6 +191,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterDataset& command) 
   if (record.shards().empty()) {
     return AsItStands(std::move(drafts), absl::StrCat("dataset/", command.dataset));
   }
+  CARNET_RETURN_IF_ERROR(CheckDigestsAgree(record));
   if (state.shards.size() + static_cast<std::size_t>(record.shards_size()) > kShardsMax) {
     return absl::ResourceExhaustedError("65536 shards are registered, which is the limit");
   }

@@ -104,7 +104,7 @@ std::vector<RetainedRound> RetainedBlobs(const State& state, absl::Time now) {
     if (now >= ToTime(kept.terms.until()) || job == state.jobs.end()) {
       continue;
     }
-    RetainedRound round{job->first, kept.terms.round(), std::nullopt, {}};
+    RetainedRound round{job->first, kept.terms.round(), kept.terms.kept_for(), std::nullopt, {}};
     const auto receipts = job->second.receipts.find(round.round);
     if (receipts != job->second.receipts.end()) {
       for (const auto& [worker_id, receipt] : receipts->second) {

@@ -126,7 +126,10 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenRound& command) {
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordRefusals& command) {
   CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), command.job_id));
-  const Plan plan = PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
+  const Plan plan =
+      job->evaluation_due
+          ? PlanEvaluation(drafts.state(), *job, command.live, drafts.now(), drafts.entropy())
+          : PlanRound(drafts.state(), *job, command.live, drafts.now(), drafts.entropy());
   AddRefusals(&drafts, plan.refusals);
   return std::move(drafts).Done();
 }
@@ -207,6 +210,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   if (!job->round.has_value() || job->round->closed.has_value()) {
     return absl::FailedPreconditionError("no round is open");
   }
+  if (!WithdrawnAmong(drafts.state(), job->versions).empty()) {
+    return absl::FailedPreconditionError("the round's model was trained on a withdrawn shard");
+  }
   if (drafts.state().bundle->reads_bridge() &&
       NeedOf(drafts.state(), ClosingFlows(drafts.state(), *job), drafts.now()).waits) {
     return absl::FailedPreconditionError(absl::StrCat("the round waits for ", kBridgeWaitedFor));
@@ -229,6 +235,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   const std::uint64_t index = drafts.AddWithIds(closing.record, ModelSubject(*job));
   std::set<std::string> duties;
   AddDuties(&drafts, job->id, closing.record.authorisations(), &duties);
+  for (const v1::Included& included : closing.record.included()) {
+    AddDuties(&drafts, job->id, included.authorisations(), &duties);
+  }
   return std::move(drafts).Answer(index);
 }
 

@@ -64,6 +64,18 @@ class Drafts {
     decided.questions = std::move(questions);
     return decided;
   }
+
+  // A refusal that is on record already.
+  void Repeat(const v1::Refusal& refusal) {
+    std::set<v1::Operation> refused;
+    for (const v1::Decision& decision : refusal.decisions()) {
+      if (decision.verdict() != v1::VERDICT_ALLOW) {
+        refused.insert(decision.flow().operation());
+      }
+    }
+    decided_.repeated.insert(decided_.repeated.end(), refused.begin(), refused.end());
+  }
+
   Decided Answer(std::uint64_t index) && {
     decided_.answer_index = index;
     return std::move(decided_);
@@ -173,7 +185,8 @@ void OrderDestruction(Drafts* drafts, const std::string& job_id, std::uint32_t r
                       std::uint32_t attempt, absl::string_view purpose_prefix,
                       const std::string& reason);
 
-// Refusals that are not on record yet. Returns the index of the last one, if any was added.
+// Refusals that are not on record yet; those that are, are counted (Decided::repeated). Returns the
+// index of the last one, if any was added.
 std::optional<std::uint64_t> AddRefusals(Drafts* drafts, const std::vector<v1::Refusal>& refusals);
 
 }  // namespace carnet::coordinator

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/timestamp.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/release.h"
@@ -18,6 +20,8 @@ FlowContext ToPerson(const State& state, const User& user, v1::Operation operati
   flow.recipient = user.organisation;
   return flow;
 }
+
+constexpr char kReleaseTicket[] = "release-";
 
 ShardVersions VersionsIn(const State& state, ByteView model_sha256) {
   const auto versions = state.model_versions.find(ToString(model_sha256));
@@ -130,10 +134,28 @@ std::map<std::string, std::uint64_t> WithdrawnIn(const State& state, ByteView mo
   return withdrawn;
 }
 
+std::string ReleaseTicket(std::uint64_t index) {
+  return absl::StrCat(kReleaseTicket, index);
+}
+
+bool IsReleaseTicket(const std::string& ticket_id) {
+  return absl::StartsWith(ticket_id, kReleaseTicket);
+}
+
+const ReleaseOnRecord* ReleaseOfTicket(const State& state, const std::string& ticket_id) {
+  for (const auto& [key, release] : state.releases) {
+    if (ReleaseTicket(release.index) == ticket_id) {
+      return &release;
+    }
+  }
+  return nullptr;
+}
+
 const ReleaseOnRecord* LiveRelease(const State& state, const std::string& user_id,
                                    ByteView model_sha256, absl::Time at) {
   const auto release = state.releases.find({user_id, ToString(model_sha256)});
-  return release != state.releases.end() && CountsFor(state, release->second.terms, user_id, at)
+  return release != state.releases.end() && CountsFor(state, release->second.terms, user_id, at) &&
+                 state.cut_tickets.count(ReleaseTicket(release->second.index)) == 0
              ? &release->second
              : nullptr;
 }

@@ -135,6 +135,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::ShardStaged& reco
     return Dangling(index, "worker");
   }
   shard.holders[record.worker_id()] = ToBytes(record.sha256());
+  ++shard.claims[record.worker_id()];
   // The first claim where the shard is stored states its digest.
   if (shard.sha256.empty() && worker->terms.region() == shard.terms.stored_in()) {
     shard.sha256 = ToBytes(record.sha256());
@@ -142,6 +143,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::ShardStaged& reco
   if (const auto staging = state.stagings.find(record.staging_id());
       staging != state.stagings.end()) {
     staging->second.phase = StagingPhase::kStaged;
+    staging->second.staged_index = index;
     staging->second.sealed_bytes = record.sealed_bytes();
   }
   ++state.facts_version;

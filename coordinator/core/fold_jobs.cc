@@ -12,6 +12,8 @@ namespace {
 
 // Backoff before attempt n of a round: 2, 4, 8 … seconds.
 constexpr std::int64_t kRetrySecondsFirst = 2;
+// Of a round that was refused, though nothing was recorded since: dates in rules are whole days.
+constexpr absl::Duration kRefusedRetry = absl::Hours(24);
 
 // A model that could not be evaluated in so many attempts stays without figures.
 constexpr std::uint32_t kEvaluationAttemptsMax = 3;
@@ -60,17 +62,17 @@ Lineage LabelsOf(const State& state, const v1::RoundMember& member) {
 std::map<std::string, double> MeanMetrics(const Round& round, const v1::RoundClosed& closed) {
   std::map<std::string, double> sums;
   std::map<std::string, double> weights;
+  std::map<std::string, double> weight_of;  // by worker id
+  for (const v1::RoundMember& member : round.opened.members()) {
+    weight_of[member.worker_id()] = static_cast<double>(member.weight());
+  }
   for (const v1::Included& included : closed.included()) {
     const auto contribution = round.contributions.find(included.worker_id());
     if (contribution == round.contributions.end()) {
       continue;
     }
-    double weight = 0;
-    for (const v1::RoundMember& member : round.opened.members()) {
-      if (member.worker_id() == included.worker_id()) {
-        weight = static_cast<double>(member.weight());
-      }
-    }
+    const auto member = weight_of.find(included.worker_id());
+    const double weight = member == weight_of.end() ? 0 : member->second;
     for (const auto& [name, value] : contribution->second.metrics) {
       sums[name] += weight * value;
       weights[name] += weight;
@@ -223,8 +225,14 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::RoundAbandoned& r
   (void)round;
   Job& job = state.jobs.at(record.job_id());
   job.round.reset();
+  if (record.reason() == reasons::kRefused) {
+    job.refused_by = state.facts_version;
+    job.retry_after = state.last + kRefusedRetry;
+    return absl::OkStatus();
+  }
   const std::int64_t wait = kRetrySecondsFirst
                             << std::min<std::uint32_t>(job.attempts_used - 1, 10);
+  job.refused_by.reset();
   job.retry_after = state.last + absl::Seconds(wait);
   return absl::OkStatus();
 }
@@ -236,11 +244,11 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Aggregate& record
         absl::StrCat("record ", index, " aggregates a round that is not closed"));
   }
   Job& job = state.jobs.at(record.job_id());
+  const std::set<std::uint64_t> included(record.included().begin(), record.included().end());
   for (const v1::RoundMember& member : round->opened.members()) {
     const auto contribution = round->contributions.find(member.worker_id());
     if (contribution != round->contributions.end() &&
-        std::find(record.included().begin(), record.included().end(), contribution->second.index) !=
-            record.included().end()) {
+        included.count(contribution->second.index) != 0) {
       const Lineage& labels = round->labels[member.worker_id()];
       job.lineage.insert(labels.begin(), labels.end());
       const ShardVersions& versions = round->versions[member.worker_id()];
@@ -261,6 +269,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Aggregate& record
   job.rounds_done = record.round();
   job.attempts_used = 0;
   job.retry_after = absl::InfinitePast();
+  job.refused_by.reset();
   job.round.reset();
   const v1::JobSpec& spec = job.submitted.spec();
   job.evaluation_due = spec.has_evaluate() && (record.round() % spec.evaluate().every() == 0 ||

@@ -70,6 +70,9 @@ json SituationsJson(const policies::Bundle& before, const policies::Bundle& afte
         {{"policy", swept.policy},
          {"classes", swept.classes},
          {"decided", swept.decided},
+         {"cut", swept.cut},
+         {"newly_covered", swept.newly_covered},
+         {"no_longer_covered", swept.no_longer_covered},
          {"deny_to_allow", {{"classes", swept.deny_to_allow}, {"examples", swept.opened}}},
          {"allow_to_deny", {{"classes", swept.allow_to_deny}, {"examples", swept.closed}}}});
   }

@@ -1,8 +1,5 @@
 #include "coordinator/core/people.h"
 
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
 #include "base/timestamp.h"
 #include "policies/roles.h"
 
@@ -13,14 +10,7 @@ bool IsAccountRole(absl::string_view role) {
 }
 
 bool IsRoleName(absl::string_view role) {
-  if (role.empty() || role.size() > kRoleBytesMax ||
-      !absl::ascii_islower(static_cast<unsigned char>(role.front()))) {
-    return false;
-  }
-  return std::all_of(role.begin(), role.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return absl::ascii_islower(byte) || absl::ascii_isdigit(byte) || c == '-';
-  });
+  return policies::IsRoleName(role);
 }
 
 bool HoldsRole(const State& state, const std::string& user_id, const std::string& role) {

@@ -150,6 +150,15 @@ void Await(const Worker& worker, const MemberDecisions& decisions, Plan* plan) {
   plan->questions.insert(decisions.questions().begin(), decisions.questions().end());
 }
 
+// What a worker waits for that nothing but persons keeps out.
+void NoteHeld(const MemberDecisions& decisions, Plan* plan) {
+  if (decisions.held()) {
+    for (const v1::Refusal& refusal : decisions.refusals()) {
+      plan->held.insert(MissingApprovals(refusal));
+    }
+  }
+}
+
 // Decides every flow of a member; on refusal the plan says so and the worker is left out.
 void DecideMember(const State& state, const Job& job, const Candidate& candidate, absl::Time now,
                   ByteView entropy, std::uint64_t* counter, Cohort* cohort, Plan* plan) {
@@ -177,11 +186,7 @@ void DecideMember(const State& state, const Job& job, const Candidate& candidate
     plan->left_out.push_back(Out(worker, reasons::kHeld, kBridgeWaitedFor));
     return;
   }
-  if (decisions.held()) {
-    for (const v1::Refusal& refusal : decisions.refusals()) {
-      plan->held.insert(MissingApprovals(refusal));
-    }
-  }
+  NoteHeld(decisions, plan);
   plan->left_out.push_back(Out(worker, decisions.held() ? reasons::kHeld : reasons::kRefused,
                                decisions.refusals().front().decisions(0).failures_size() > 0
                                    ? decisions.refusals().front().decisions(0).failures(0).reason()
@@ -347,6 +352,7 @@ Plan PlanEvaluation(const State& state, const Job& job, const LiveWorkers& live,
       Await(worker, decisions, &plan);
       continue;
     }
+    NoteHeld(decisions, &plan);
     plan.refusals.insert(plan.refusals.end(), decisions.refusals().begin(),
                          decisions.refusals().end());
   }

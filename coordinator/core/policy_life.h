@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "coordinator/core/commands.h"
 #include "coordinator/core/state.h"
 
 namespace carnet::coordinator {
@@ -22,6 +23,17 @@ inline constexpr char kIntentRevert[] = "revert";
 inline constexpr std::size_t kProposalsOpenMax = 64;
 // Bundles ever proposed: each keeps at most 512 KiB of text and its index in memory.
 inline constexpr std::size_t kProposalsMax = 4096;
+
+// Everything that Decide asks of a proposal but its examination: what is dear is made for nobody
+// who would be refused. Errors are Decide's: PERMISSION_DENIED: by somebody else, or in no role
+// that may write it; ALREADY_EXISTS, RESOURCE_EXHAUSTED: there is no room for it; INVALID_ARGUMENT,
+// FAILED_PRECONDITION: it does not follow the bundle in force, or nobody could approve it.
+absl::Status CheckProposal(const State& state, const ProposePolicy& command, absl::Time now);
+
+// Today's holders could meet what the new policies of `bundle` ask for, and the changed ones:
+// otherwise they could never be changed again. added_only: the bundle only tightens, which changes
+// no approvals. Error FAILED_PRECONDITION.
+absl::Status CheckFuture(const State& state, const policies::Bundle& bundle, bool added_only);
 
 struct NeedCount {
   v1::ApprovalNeed need;

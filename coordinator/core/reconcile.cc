@@ -178,6 +178,11 @@ class Reconciler {
   }
 
   void ReconcileEvaluation(const Job& job) {
+    if (!WhyHeld(state_, job).empty()) {
+      Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
+           RunCommand{AbandonEvaluation{job.id, reasons::kShardWithdrawn, {}}});
+      return;
+    }
     const absl::Time deadline = ToTime(job.evaluation->opened.deadline());
     if (now_ < deadline) {
       KeepBridge(job);
@@ -202,12 +207,33 @@ class Reconciler {
     return true;
   }
 
+  // Whether a refusal of the plan is not on record yet: that comes first.
+  bool RecordsRefusals(const Job& job, const Plan& plan) {
+    const bool unrecorded =
+        std::any_of(plan.refusals.begin(), plan.refusals.end(), [&](const v1::Refusal& refusal) {
+          return state_.refusal_keys.count(RefusalKey(state_, refusal)) == 0;
+        });
+    if (unrecorded) {
+      Want(absl::StrCat("refusals/", job.id, "/", state_.size),
+           RunCommand{RecordRefusals{job.id, running_.live}});
+    }
+    return unrecorded;
+  }
+
+  void WaitForPersons(const Job& job, const Plan& plan) {
+    Wait(job, absl::StrCat("hold: ", absl::StrJoin(plan.held, "; ")));
+  }
+
   void PlanNextEvaluation(const Job& job) {
     if (!MayOpen(job)) {
       return;
     }
     const Plan plan = PlanEvaluation(state_, job, running_.live, now_, {});
-    if (!plan.members.empty()) {
+    if (plan.members.empty() && !plan.held.empty()) {
+      if (!RecordsRefusals(job, plan)) {
+        WaitForPersons(job, plan);
+      }
+    } else if (!plan.members.empty()) {
       const std::uint32_t attempt = job.evaluation_attempts + 1;
       Want(absl::StrCat("prepare-evaluation/", job.id, "/", job.rounds_done, "/", attempt),
            PrepareEvaluation{job.id, job.rounds_done, attempt});
@@ -237,9 +263,13 @@ class Reconciler {
   }
 
   void PlanNextRound(const Job& job) {
-    if (now_ < job.retry_after) {
+    const bool refused = job.refused_by == state_.facts_version;
+    if (now_ < job.retry_after && (refused || !job.refused_by.has_value())) {
       WakeAt(job.retry_after);
-      if (job.attempts_used >= kAttemptsMax) {
+      if (refused) {
+        Wait(job, absl::StrCat("round ", job.rounds_done + 1,
+                               " was refused when it closed: it waits for other facts or rules"));
+      } else if (job.attempts_used >= kAttemptsMax) {
         Wait(job,
              absl::StrCat("round ", job.rounds_done + 1, " failed ", job.attempts_used, " times"));
       }
@@ -249,13 +279,7 @@ class Reconciler {
       return;
     }
     const Plan plan = PlanRound(state_, job, running_.live, now_, {});
-    const bool unrecorded =
-        std::any_of(plan.refusals.begin(), plan.refusals.end(), [&](const v1::Refusal& refusal) {
-          return state_.refusal_keys.count(RefusalKey(state_, refusal)) == 0;
-        });
-    if (unrecorded) {
-      Want(absl::StrCat("refusals/", job.id, "/", state_.size),
-           RunCommand{RecordRefusals{job.id, running_.live}});
+    if (RecordsRefusals(job, plan)) {
       return;
     }
     const std::uint32_t min = job.submitted.spec().rounds().cohort().min();
@@ -263,7 +287,7 @@ class Reconciler {
       return;
     }
     if (plan.members.size() < min && !plan.held.empty()) {
-      Wait(job, absl::StrCat("hold: ", absl::StrJoin(plan.held, "; ")));
+      WaitForPersons(job, plan);
       return;
     }
     if (plan.members.size() < min) {

@@ -38,8 +38,15 @@ std::vector<FlowContext> ReadLogFlows(const State& state, const User& user);
 // record.
 std::map<std::string, std::uint64_t> WithdrawnIn(const State& state, ByteView model_sha256);
 
-// On record, not expired at `at`, and for the place and organisation that the person has now. Null:
-// none. Whether policies still allow it is another question.
+// A release is the ticket of its model's bytes, named after its record: "release-57".
+std::string ReleaseTicket(std::uint64_t index);
+bool IsReleaseTicket(const std::string& ticket_id);
+// The release of that ticket, if it is the newest one of its model to its person, whatever became
+// of it. Null: it is not.
+const ReleaseOnRecord* ReleaseOfTicket(const State& state, const std::string& ticket_id);
+
+// On record, not expired at `at`, not cut, and for the place and organisation that the person has
+// now. Null: none. Whether policies still allow it is another question.
 const ReleaseOnRecord* LiveRelease(const State& state, const std::string& user_id,
                                    ByteView model_sha256, absl::Time at);
 const ReadingOnRecord* LiveReading(const State& state, const std::string& user_id, absl::Time at);

@@ -43,6 +43,7 @@ std::set<std::uint32_t> RetainedRounds(const State& state, const std::string& jo
 struct RetainedRound {
   std::string job_id;
   std::uint32_t round = 0;
+  std::string kept_for;  // user id
   std::optional<BlobId> base_model;
   std::vector<BlobId> deltas;
 };

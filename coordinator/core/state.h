@@ -95,6 +95,7 @@ struct Shard {
   v1::ShardRegistration terms;
   Bytes sha256;  // registered, or stated by the first claim where it is stored
   std::map<std::string, Bytes> holders;    // worker id -> digest of its copy
+  std::map<std::string, int> claims;       // worker id -> how often its copy went on record
   std::optional<std::uint64_t> withdrawn;  // index of shard-withdrawn
 };
 
@@ -204,6 +205,8 @@ struct Job {
   std::uint32_t rounds_done = 0;
   std::uint32_t attempts_used = 0;  // of the round under way
   absl::Time retry_after = absl::InfinitePast();
+  // facts_version when the last attempt was refused at its end: another one waits for a change.
+  std::optional<std::uint64_t> refused_by;
   std::optional<Round> round;
   std::optional<EvaluationTask> evaluation;
   bool evaluation_due = false;  // the newest model waits for its golden-set evaluation
@@ -220,6 +223,7 @@ enum class StagingPhase { kOrdered, kStaged, kAbandoned };
 struct Staging {
   v1::StagingOrdered ordered;
   std::uint64_t ordered_index = 0;
+  std::uint64_t staged_index = 0;  // of shard-staged, once it is
   StagingPhase phase = StagingPhase::kOrdered;
   std::string reason;
   std::uint64_t sealed_bytes = 0;

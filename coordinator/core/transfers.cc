@@ -4,6 +4,7 @@
 
 #include "base/timestamp.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/release.h"
 #include "coordinator/core/withdrawal.h"
 
 namespace carnet::coordinator {
@@ -76,6 +77,33 @@ std::optional<OpenTicket> StagingTicket(const State& state, const TransferName& 
   return OpenTicket{task, StagingTicketOf(ordered), nullptr, nullptr, &staging->second};
 }
 
+Standing Decided(Verdicts verdicts) {
+  return verdicts.allowed
+             ? Standing{}
+             : Standing{Standing::Kind::kCut, reasons::kRefused, std::move(verdicts.decisions)};
+}
+
+// Of a model on its way to the person whom it was released to.
+Standing StandingOfRelease(const State& state, const std::string& ticket_id, absl::Time now,
+                           ByteView id_seed, std::uint64_t* counter) {
+  const ReleaseOnRecord* const release = ReleaseOfTicket(state, ticket_id);
+  if (release == nullptr || state.cut_tickets.count(ticket_id) != 0 ||
+      now >= ToTime(release->terms.expires())) {
+    return {Standing::Kind::kOver, "", {}};
+  }
+  const std::string& user_id = release->terms.released_to();
+  const ByteView model = AsBytes(release->terms.model_sha256());
+  const auto job = ExportableJob(state, user_id, release->terms.job_id());
+  if (!job.ok() || LiveRelease(state, user_id, model, now) != release) {
+    return {Standing::Kind::kCut, kUserRevoked, {}};
+  }
+  if (!WithdrawnIn(state, model).empty()) {
+    return {Standing::Kind::kCut, reasons::kShardWithdrawn, {}};
+  }
+  return Decided(DecideFlows(state, ReleaseModelFlows(state, **job, model, state.users.at(user_id)),
+                             now, id_seed, counter));
+}
+
 }  // namespace
 
 std::optional<OpenTicket> FindTicket(const State& state, const TransferName& name) {
@@ -123,6 +151,9 @@ std::set<std::string> WithdrawnBehind(const State& state, const OpenTicket& open
 
 Standing StandingOf(const State& state, const TransferName& name, absl::Time now, ByteView id_seed,
                     std::uint64_t* counter) {
+  if (IsReleaseTicket(name.ticket_id)) {
+    return StandingOfRelease(state, name.ticket_id, now, id_seed, counter);
+  }
   const std::optional<OpenTicket> open = FindTicket(state, name);
   const Worker* const worker = state.FindWorker(name.worker_id);
   if (!open.has_value() || worker == nullptr || now >= ToTime(open->ticket.expires())) {
@@ -134,11 +165,8 @@ Standing StandingOf(const State& state, const TransferName& name, absl::Time now
   if (!WithdrawnBehind(state, *open).empty()) {
     return {Standing::Kind::kCut, reasons::kShardWithdrawn, {}};
   }
-  Verdicts verdicts =
-      DecideFlows(state, TransferFlows(state, *open, *worker, name.upload), now, id_seed, counter);
-  return verdicts.allowed
-             ? Standing{}
-             : Standing{Standing::Kind::kCut, reasons::kRefused, std::move(verdicts.decisions)};
+  return Decided(
+      DecideFlows(state, TransferFlows(state, *open, *worker, name.upload), now, id_seed, counter));
 }
 
 }  // namespace carnet::coordinator

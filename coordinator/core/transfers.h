@@ -16,7 +16,11 @@
 
 namespace carnet::coordinator {
 
-// One direction of one task of one worker.
+// Also of a released model's bytes (release.h): the person may not have it any more. Besides
+// kRefused, kWorkerRevoked and kShardWithdrawn (reasons.h).
+inline constexpr char kUserRevoked[] = "user-revoked";
+
+// One direction of one task of one worker; or a released model, of which there is the ticket alone.
 struct TransferName {
   std::string worker_id;
   std::string task_id;

@@ -257,7 +257,11 @@ void FileEffects::StartRetain(const AggregateRound& effect, const std::string& p
 
 void FileEffects::StartSweep(const std::string& key, const State& state, Done done) {
   // It stays wanted, because no record says that files went; once is enough.
-  if (std::exchange(swept_, key) == key) {
+  const bool swept = [&] {
+    const MutexLock lock(mutex_);
+    return swept_ == key;
+  }();
+  if (swept) {
     done({});
     return;
   }
@@ -266,15 +270,18 @@ void FileEffects::StartSweep(const std::string& key, const State& state, Done do
   if (absl::SimpleAtoi(absl::StripPrefix(key, "sweep/"), &seconds)) {
     until = absl::FromUnixSeconds(seconds + 1);
   }
-  RunOn(
-      storage_, std::move(done),
-      [this, kept = KeptBlobsAt(state, std::max(state.last, until))]() -> std::vector<CommandBody> {
-        if (const absl::Status status = blobs_.Sweep(kept); !status.ok()) {
-          // The end of the next round, or the next start, sweeps again.
-          Log(LogLevel::kWarning, "blobs.not_swept", {{"why", status}});
-        }
-        return {};
-      });
+  RunOn(storage_, std::move(done),
+        [this, key,
+         kept = KeptBlobsAt(state, std::max(state.last, until))]() -> std::vector<CommandBody> {
+          if (const absl::Status status = blobs_.Sweep(kept); !status.ok()) {
+            // It is still wanted: the next tick sweeps again.
+            Log(LogLevel::kWarning, "blobs.not_swept", {{"why", status}});
+            return {};
+          }
+          const MutexLock lock(mutex_);
+          swept_ = key;
+          return {};
+        });
 }
 
 void FileEffects::StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done) {

@@ -65,8 +65,8 @@ class FileEffects final : public Effects {
   BoundedExecutor& storage_;
   BoundedExecutor& aggregation_;
   BoundedExecutor& bridge_;
-  std::string swept_;  // name of the newest sweep; on the strand only
   Mutex mutex_;
+  std::string swept_ CARNET_GUARDED_BY(mutex_);  // name of the newest sweep that was done
   std::map<std::string, std::shared_ptr<std::atomic<bool>>> cancelled_ CARNET_GUARDED_BY(mutex_);
 };
 

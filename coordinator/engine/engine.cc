@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "coordinator/core/apply.h"
+#include "policies/operations.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -34,13 +35,14 @@ void SetLive(CommandBody* body, const LiveWorkers& live) {
 }  // namespace
 
 Engine::Engine(EngineOptions options, State state, ledger::Log& log, const StatementKeys& keys,
-               Clock& clock, Rng& rng, BoundedExecutor& storage, Fatal fatal)
+               Clock& clock, Rng& rng, BoundedExecutor& storage, Metrics& metrics, Fatal fatal)
     : options_(options),
       log_(log),
       keys_(keys),
       clock_(clock),
       rng_(rng),
       storage_(storage),
+      metrics_(metrics),
       fatal_(std::move(fatal)),
       work_(boost::asio::make_work_guard(io_)),
       timer_(io_),
@@ -165,6 +167,9 @@ void Engine::DecideNow(Waiting waiting) {
     return;
   }
   const bool changed = !decided->records.empty();
+  for (const v1::Operation operation : decided->repeated) {
+    metrics_.Add(kRefusalsRepeated, {policies::OperationWord(operation)});
+  }
   if (absl::Status status = Enqueue(std::move(decided->records)); !status.ok()) {
     waiting.callback(absl::UnavailableError("the coordinator is stopping"));
     Fail(kExitUnavailable, std::move(status));

@@ -23,18 +23,21 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/metrics.h"
 #include "base/rng.h"
 #include "coordinator/core/commands.h"
 #include "coordinator/core/decide.h"
 #include "coordinator/core/reconcile.h"
 #include "coordinator/core/state.h"
 #include "coordinator/core/tasks.h"
+#include "coordinator/core/transfers.h"
 #include "coordinator/engine/statement_keys.h"
 #include "ledger/log.h"
 
@@ -42,6 +45,12 @@ namespace carnet::coordinator {
 
 // Commands that wait for their turn; further ones are refused with RESOURCE_EXHAUSTED.
 inline constexpr std::size_t kCommandsWaitingMax = 4096;
+
+inline constexpr MetricSpec kRefusalsRepeated{
+    MetricKind::kCounter,
+    "carnet_refusals_repeated_total",
+    "Refusals that were on record already and were not put there again, by operation.",
+    {"operation"}};
 
 // What the caller of a command hears, once everything is durable.
 struct Answer {
@@ -86,9 +95,11 @@ struct Poll {
   std::vector<v1::ShardClaim> claims;
   double progress = 0;
   std::size_t rotations_known = 0;
+  bool wants_task = true;  // false: a heartbeat that could not take one
 };
 struct PollAnswer {
-  std::optional<OpenTask> task;  // durable; nothing: nothing new to do
+  // Durable, and decided again with the facts of now; nothing: nothing new to do.
+  std::optional<OpenTask> task;
   std::vector<std::uint64_t>
       rotations;  // indexes of the key-rotated beyond those it knows; durable
   bool cancel_current = false;
@@ -107,10 +118,10 @@ class Engine {
   // `fatal` is called once, on any thread, when the process must end: exit code and a sentence.
   using Fatal = std::function<void(int exit_code, absl::Status why)>;
 
-  // log, keys, clock, rng, effects and storage outlive the engine. `state` is the fold of `log`;
-  // `keys` holds the statement key that it names.
+  // log, keys, clock, rng, effects, storage and metrics outlive the engine. `state` is the fold of
+  // `log`; `keys` holds the statement key that it names.
   Engine(EngineOptions options, State state, ledger::Log& log, const StatementKeys& keys,
-         Clock& clock, Rng& rng, BoundedExecutor& storage, Fatal fatal);
+         Clock& clock, Rng& rng, BoundedExecutor& storage, Metrics& metrics, Fatal fatal);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -137,6 +148,8 @@ class Engine {
 
   // The callback comes when there is a task other than the current one, the current one no longer
   // counts, or after poll_max. A second poll of the same worker answers the first with nothing.
+  // A task holds the key of what it is about: it is decided again before it is given
+  // (RecheckTask), and one that is refused is not given before a fact changed, or time may have.
   void PollTask(Poll poll, absl::AnyInvocable<void(absl::StatusOr<PollAnswer>)> callback);
   // Something outside the records changed that tasks depend on (an upload is whole).
   void Nudge();
@@ -204,7 +217,15 @@ class Engine {
     absl::Duration expires;
     std::string current_task;
     bool draining = false;
+    bool wants_task = true;
     std::size_t rotations_known = 0;
+    std::uint64_t number = 0;  // of the poll
+    bool deciding = false;     // whether it may have the task that is there for it
+  };
+  // A task that was refused to a worker, under these facts.
+  struct RefusedTask {
+    std::uint64_t facts_version = 0;
+    absl::Duration until;  // monotonic; evidence and bundles end with time
   };
   struct Gated {
     std::uint64_t size;
@@ -230,8 +251,17 @@ class Engine {
   // The question of that effect is answered, or cannot be asked now.
   void OnAnswered(const std::string& key);
   void AnswerWaiters();
-  std::optional<OpenTask> NextTaskOf(const std::string& worker_id, const std::string& current_task,
-                                     bool draining, bool* cancel_current) const;
+  // True: it was answered, and waits no more. `offer`: a task that may be given to it, once
+  // decided.
+  bool AnswerWaiter(const std::string& worker_id, Waiter& waiter, absl::Duration now,
+                    std::optional<OpenTask>* offer);
+  // Without a task.
+  PollAnswer AnswerFor(const Waiter& waiter) const;
+  std::optional<OpenTask> NextTaskOf(const std::string& worker_id, const Waiter& waiter,
+                                     bool* cancel_current) const;
+  // Decides about the task and gives it, once what was decided is durable.
+  void DecideTask(const std::string& worker_id, const OpenTask& task);
+  void OnTaskDecided(const TransferName& name, std::uint64_t poll, const absl::Status& decided);
   void HoldForClock();
   void ApplyHolds();
   void ArmTimer(absl::Time wake);
@@ -244,6 +274,7 @@ class Engine {
   Clock& clock_;
   Rng& rng_;
   BoundedExecutor& storage_;
+  Metrics& metrics_;
   const Fatal fatal_;
   Effects* effects_ = nullptr;
 
@@ -266,8 +297,10 @@ class Engine {
   std::deque<Gated> gate_;                    // ascending size
   std::map<std::string, Presence> presence_;  // by worker id
   std::map<std::string, Waiter> waiters_;     // by worker id
-  std::map<std::string, Bytes> uploaded_;     // staging id -> sealed digest
-  std::map<Holder, std::string> holds_;       // reasons
+  std::uint64_t polls_ = 0;
+  std::map<std::pair<std::string, std::string>, RefusedTask> refused_;  // by worker and task
+  std::map<std::string, Bytes> uploaded_;  // staging id -> sealed digest
+  std::map<Holder, std::string> holds_;    // reasons
   Running running_;
   LiveWorkers live_before_;
   std::map<std::string, std::vector<std::shared_ptr<Asking>>> asking_;  // by key of AskBridge

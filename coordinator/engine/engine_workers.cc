@@ -56,17 +56,22 @@ void Engine::PollTask(Poll poll, absl::AnyInvocable<void(absl::StatusOr<PollAnsw
     if (const auto previous = waiters_.find(poll.worker_id); previous != waiters_.end()) {
       previous->second.callback(PollAnswer{std::nullopt, {}, false, durable_size_});
     }
-    waiters_[poll.worker_id] =
-        Waiter{std::move(callback), now + options_.poll_max, std::move(poll.current_task),
-               poll.draining, poll.rotations_known};
+    Waiter waiter;
+    waiter.callback = std::move(callback);
+    waiter.expires = now + options_.poll_max;
+    waiter.current_task = std::move(poll.current_task);
+    waiter.draining = poll.draining;
+    waiter.wants_task = poll.wants_task;
+    waiter.rotations_known = poll.rotations_known;
+    waiter.number = ++polls_;
+    waiters_[poll.worker_id] = std::move(waiter);
     AnswerWaiters();
   });
 }
 
-std::optional<OpenTask> Engine::NextTaskOf(const std::string& worker_id,
-                                           const std::string& current_task, bool draining,
+std::optional<OpenTask> Engine::NextTaskOf(const std::string& worker_id, const Waiter& waiter,
                                            bool* cancel_current) const {
-  *cancel_current = !current_task.empty();
+  *cancel_current = !waiter.current_task.empty();
   std::optional<OpenTask> next;
   for (OpenTask& task : TasksFor(state_, worker_id, Now())) {
     // A record that is not durable yet opens nothing; a shard that has not come whole cannot be
@@ -76,9 +81,14 @@ std::optional<OpenTask> Engine::NextTaskOf(const std::string& worker_id,
         (task.name.kind == v1::TASK_KIND_SEND_SHARD && uploaded_.count(task.name.id) != 0)) {
       continue;
     }
-    if (TaskId(task.name) == current_task) {
+    const std::string task_id = TaskId(task.name);
+    const auto refused = refused_.find({worker_id, task_id});
+    if (task_id == waiter.current_task) {
       *cancel_current = false;
-    } else if (!next.has_value() && current_task.empty() && !draining) {
+    } else if (!next.has_value() && waiter.current_task.empty() && !waiter.draining &&
+               waiter.wants_task && open_for_appends_ && !stopping_ && !failed_ &&
+               (refused == refused_.end() ||
+                refused->second.facts_version != state_.facts_version)) {
       next = std::move(task);
     }
   }
@@ -87,29 +97,96 @@ std::optional<OpenTask> Engine::NextTaskOf(const std::string& worker_id,
 
 void Engine::AnswerWaiters() {
   const absl::Duration now = clock_.MonotonicNow();
+  std::erase_if(refused_, [&](const auto& refused) { return refused.second.until <= now; });
+  std::vector<std::pair<std::string, OpenTask>> offers;
   for (auto it = waiters_.begin(); it != waiters_.end();) {
-    PollAnswer answer;
-    answer.size = durable_size_;
-    for (std::size_t i = it->second.rotations_known; i < state_.rotations.size(); ++i) {
-      if (state_.rotations[i].index < durable_size_) {
-        answer.rotations.push_back(state_.rotations[i].index);
-      }
-    }
-    const Worker* worker = state_.FindWorker(it->first);
-    if (worker == nullptr || worker->revoked) {
-      it->second.callback(absl::PermissionDeniedError("revoked"));
+    std::optional<OpenTask> offer;
+    if (AnswerWaiter(it->first, it->second, now, &offer)) {
       it = waiters_.erase(it);
       continue;
     }
-    answer.task =
-        NextTaskOf(it->first, it->second.current_task, it->second.draining, &answer.cancel_current);
-    if (answer.task.has_value() || answer.cancel_current || now >= it->second.expires) {
-      it->second.callback(std::move(answer));
-      it = waiters_.erase(it);
-    } else {
-      ++it;
+    if (offer.has_value()) {
+      offers.emplace_back(it->first, *std::move(offer));
+    }
+    ++it;
+  }
+  // A decision may be durable at once, and then its waiter is gone: not while they are walked.
+  for (const auto& [worker_id, task] : offers) {
+    DecideTask(worker_id, task);
+  }
+}
+
+PollAnswer Engine::AnswerFor(const Waiter& waiter) const {
+  PollAnswer answer;
+  answer.size = durable_size_;
+  for (std::size_t i = waiter.rotations_known; i < state_.rotations.size(); ++i) {
+    if (state_.rotations[i].index < durable_size_) {
+      answer.rotations.push_back(state_.rotations[i].index);
     }
   }
+  return answer;
+}
+
+bool Engine::AnswerWaiter(const std::string& worker_id, Waiter& waiter, absl::Duration now,
+                          std::optional<OpenTask>* offer) {
+  const Worker* worker = state_.FindWorker(worker_id);
+  if (worker == nullptr || worker->revoked) {
+    waiter.callback(absl::PermissionDeniedError("revoked"));
+    return true;
+  }
+  if (waiter.deciding) {
+    return false;
+  }
+  PollAnswer answer = AnswerFor(waiter);
+  *offer = NextTaskOf(worker_id, waiter, &answer.cancel_current);
+  waiter.deciding = offer->has_value();
+  if (waiter.deciding || (!answer.cancel_current && now < waiter.expires)) {
+    return false;
+  }
+  waiter.callback(std::move(answer));
+  return true;
+}
+
+void Engine::DecideTask(const std::string& worker_id, const OpenTask& task) {
+  const auto waiter = waiters_.find(worker_id);
+  if (waiter == waiters_.end()) {
+    return;
+  }
+  const bool upload = task.name.kind == v1::TASK_KIND_SEND_SHARD;
+  const TransferName name{worker_id, TaskId(task.name),
+                          (upload ? task.upload : task.download).ticket_id(), upload};
+  DecideNow(Waiting{RecheckTask{name.worker_id, name.task_id, name.ticket_id, name.upload}, "",
+                    [this, name, poll = waiter->second.number](absl::StatusOr<Answer> answer) {
+                      OnTaskDecided(name, poll, answer.ok() ? answer->status : answer.status());
+                    }});
+}
+
+void Engine::OnTaskDecided(const TransferName& name, std::uint64_t poll,
+                           const absl::Status& decided) {
+  if (!decided.ok()) {
+    // As often as running transfers are looked at.
+    refused_[{name.worker_id, name.task_id}] = {state_.facts_version,
+                                                clock_.MonotonicNow() + options_.heartbeat / 2};
+  }
+  const auto it = waiters_.find(name.worker_id);
+  if (it == waiters_.end() || it->second.number != poll) {
+    return;
+  }
+  Waiter& waiter = it->second;
+  waiter.deciding = false;
+  PollAnswer answer = AnswerFor(waiter);
+  answer.task = NextTaskOf(name.worker_id, waiter, &answer.cancel_current);
+  // What changed while the decision became durable is decided anew.
+  std::uint64_t counter = 0;
+  const bool given = decided.ok() && answer.task.has_value() &&
+                     TaskId(answer.task->name) == name.task_id &&
+                     StandingOf(state_, name, Now(), {}, &counter).kind == Standing::Kind::kMayMove;
+  if (!given) {
+    Post([this] { AnswerWaiters(); });
+    return;
+  }
+  waiter.callback(std::move(answer));
+  waiters_.erase(it);
 }
 
 void Engine::Nudge() {

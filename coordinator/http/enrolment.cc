@@ -186,9 +186,9 @@ absl::StatusOr<v1::EnrollResponse> Enrolment::Answer(std::uint64_t index, const 
   crypto::CertificateOrder order{.spki = spki, .id = id, .client = true, .validity = {}};
   order.validity = {now - kNotBeforeSkew,
                     std::min(now + kCertificateLife, ToTime(enrolled->lease_until()))};
-  CARNET_ASSIGN_OR_RETURN(*response.mutable_certificate_pem(),
-                          crypto::IssueCertificate(authority_, order, services_.rng));
-  response.set_ca_certificate_pem(authority_.certificate_pem());
+  CARNET_ASSIGN_OR_RETURN(Authorities::Issued issued, services_.authorities.Issue(order));
+  response.set_certificate_pem(std::move(issued.certificate_pem));
+  response.set_ca_certificate_pem(std::move(issued.authority_pem));
   return response;
 }
 

@@ -1,5 +1,5 @@
-// carnet.v1.Enrolment over HTTPS: how a machine without a certificate becomes a worker, and how a
-// worker renews.
+// carnet.v1.Enrolment over HTTPS: how a machine without a certificate becomes a worker's or a
+// person's, and how a worker renews.
 #ifndef CARNET_COORDINATOR_HTTP_ENROLMENT_H_
 #define CARNET_COORDINATOR_HTTP_ENROLMENT_H_
 
@@ -26,9 +26,8 @@ inline constexpr absl::Duration kRenewClockSkew = absl::Minutes(5);
 // Thread-safe. Unauthenticated requests make no records: only a live token does.
 class Enrolment {
  public:
-  // All outlive the routes.
-  Enrolment(const Services& services, const crypto::CertificateAuthority& authority)
-      : services_(services), authority_(authority) {}
+  // It outlives the routes.
+  explicit Enrolment(const Services& services) : services_(services) {}
 
   // POST /carnet.v1.Enrolment/Challenge, Enroll, EnrollUser, Renew; bodies are proto3 JSON (Connect
   // unary).
@@ -53,7 +52,6 @@ class Enrolment {
   absl::StatusOr<v1::EnrollUserResponse> AnswerUser(std::uint64_t index, const Bytes& spki);
 
   const Services& services_;
-  const crypto::CertificateAuthority& authority_;
   Mutex mutex_;
   std::map<std::string, Challenge> challenges_ CARNET_GUARDED_BY(mutex_);  // by id
 };

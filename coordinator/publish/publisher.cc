@@ -73,7 +73,27 @@ absl::Status Publisher::CheckAgainst(const WitnessClient& client) {
   if (ledger::IsLogMisbehaviour(checked)) {
     KeepEvidence(note);
   }
+  if (absl::IsUnauthenticated(checked)) {
+    CARNET_RETURN_IF_ERROR(CheckForeignKey(note, client));
+  }
   return checked;
+}
+
+absl::Status Publisher::CheckForeignKey(const std::string& note, const WitnessClient& client) {
+  const absl::StatusOr<ledger::verifier::TreeHead> head =
+      ledger::verifier::ReadUnverifiedHead(note);
+  if (!head.ok() || head->origin != log_.key().name || head->size <= log_.Size() ||
+      !ledger::verifier::VerifyCosignature({*head, note}, client.key()).ok()) {
+    return absl::OkStatus();
+  }
+  const std::filesystem::path file =
+      options_.evidence_dir / absl::StrCat("witnessed-", head->size, ".head");
+  const absl::Status kept = WriteFileAtomic(file, AsBytes(note));
+  Log(LogLevel::kError, "publish.witnessed_head", {{"file", file.string()}, {"kept", kept}});
+  return log_.CloseAs(ledger::LogMisbehaviourError(
+      absl::StrCat("log: a witness cosigned a head of ", head->size,
+                   " records by a key that is not on record; it holds ", log_.Size(),
+                   ": the state was rolled back")));
 }
 
 void Publisher::KeepEvidence(const std::string& other_head) const {

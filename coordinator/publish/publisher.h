@@ -81,9 +81,13 @@ class Publisher {
   bool Try();
   void Ask(std::size_t witness, const std::shared_ptr<Attempt>& attempt);
   // Whether this log holds the newest head that the witness knows. Error IsLogMisbehaviour: it does
-  // not; the two heads are evidence, and are kept. Those of WitnessClient::NewestHead.
+  // not; the two heads are evidence, and are kept. So is a larger head of this log by a key that is
+  // not on record, if this witness cosigned it: the rotation to that key was lost with the records.
+  // Those of WitnessClient::NewestHead.
   absl::Status CheckAgainst(const WitnessClient& client);
   void KeepEvidence(const std::string& other_head) const;
+  // As CheckAgainst, for a head that no key on record signed. OK: it proves nothing.
+  absl::Status CheckForeignKey(const std::string& note, const WitnessClient& client);
   // Whether the head with these lines meets the policy, and then publishes it.
   bool PublishIfMet(const ledger::SignedHead& head, const std::string& lines);
   void MarkPublished(std::uint64_t size, absl::Duration attempt_began) CARNET_EXCLUDES(mutex_);

@@ -52,6 +52,7 @@ class WitnessClient {
       : peer_(std::move(peer)), call_(std::move(call)) {}
 
   const std::string& name() const { return peer_.name; }
+  const ledger::verifier::VerifierKey& key() const { return peer_.key; }
 
   // The witness's signature line for `head`, verified. Starts from the size that the witness last
   // knew, and again from the one that it names.

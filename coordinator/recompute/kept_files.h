@@ -31,8 +31,10 @@ struct CopiedFiles {
 };
 
 // Copies from `blobs` into `out`, made with mode 0700: every sealed delta with its header, and the
-// base model of each round whose round before is not kept as well (the others follow from it).
-// Files that are there already stay. Errors: those of base/files.h.
+// base model of each round whose round before is not kept for the same person as well (the others
+// follow from it). A blob takes its name only when it is whole and durable; those that are there
+// already, and are what they are named after, stay. Errors: DATA_LOSS a file among `blobs` is not
+// what it is named after. Those of base/files.h.
 absl::StatusOr<CopiedFiles> CopyKeptFiles(const std::vector<RetainedRound>& rounds,
                                           const std::filesystem::path& blobs,
                                           const std::filesystem::path& out);

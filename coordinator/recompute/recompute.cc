@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/ids.h"
 #include "base/status.h"
 #include "coordinator/aggregation/combine.h"
 #include "crypto/hash.h"
@@ -126,8 +127,8 @@ Recomputer::~Recomputer() {
   fs::remove_all(folder_, ignored);
 }
 
-fs::path Recomputer::OutputOf(const std::string& job_id, bool odd, const char* what) const {
-  return folder_ / absl::StrCat(job_id, odd ? "-1-" : "-0-", what);
+fs::path Recomputer::OutputOf(const Chain& chain, bool odd, const char* what) const {
+  return folder_ / absl::StrCat(chain.number, odd ? "-1-" : "-0-", what);
 }
 
 absl::StatusOr<fs::path> Recomputer::Find(const Aggregation& aggregation, const char* kind,
@@ -137,7 +138,7 @@ absl::StatusOr<fs::path> Recomputer::Find(const Aggregation& aggregation, const 
     const AggregationResult& last = chain->second.result;
     if ((kind == std::string("model") ? last.model_sha256 : last.optimizer_state_sha256) ==
         sha256) {
-      return OutputOf(aggregation.job_id, !chain->second.odd, kind);
+      return OutputOf(chain->second, !chain->second.odd, kind);
     }
   }
   const fs::path file = options_.blobs / kind / HexEncode(sha256);
@@ -149,6 +150,9 @@ absl::StatusOr<fs::path> Recomputer::Find(const Aggregation& aggregation, const 
 }
 
 absl::StatusOr<AggregationResult> Recomputer::Compute(const Aggregation& aggregation) {
+  if (!IsId("j", aggregation.job_id)) {
+    return absl::InvalidArgumentError("the job's id is none");
+  }
   CARNET_ASSIGN_OR_RETURN(const crypto::X25519KeyPair round_key,
                           exchange::OpenRetainedKey(*aggregation.key, person_));
   const absl::StatusOr<fs::path> base = Find(aggregation, "model", aggregation.base_model_sha256);
@@ -165,9 +169,10 @@ absl::StatusOr<AggregationResult> Recomputer::Compute(const Aggregation& aggrega
                                                                       : model::Codec::kFp32;
   options.optimizer = OptimizerOf(*aggregation.spec);
   options.threads = options_.threads;
-  Chain& chain = chains_[aggregation.job_id];
-  options.model_out = OutputOf(aggregation.job_id, chain.odd, "model");
-  options.velocity_out = OutputOf(aggregation.job_id, chain.odd, "optimizer");
+  const std::size_t number = chains_.size();
+  Chain& chain = chains_.emplace(aggregation.job_id, Chain{number, {}, false}).first->second;
+  options.model_out = OutputOf(chain, chain.odd, "model");
+  options.velocity_out = OutputOf(chain, chain.odd, "optimizer");
   std::vector<aggregation::Contribution> contributions;
   for (const AggregatedDelta& delta : aggregation.deltas) {
     CARNET_ASSIGN_OR_RETURN(aggregation::SealedDelta sealed,

@@ -32,13 +32,15 @@ class Recomputer {
   Recomputer(const Recomputer&) = delete;
   Recomputer& operator=(const Recomputer&) = delete;
 
-  // As audit::Recompute says. The base model is what the round before gave, where that was computed
-  // again, else a file; both must be what the record names. Blocks.
+  // As audit::Recompute says; INVALID_ARGUMENT too where the job's id is none. The base model is
+  // what the round before gave, where that was computed again, else a file; both must be what the
+  // record names. Blocks.
   absl::StatusOr<audit::AggregationResult> Compute(const audit::Aggregation& aggregation);
 
  private:
   // What the last round of a job gave.
   struct Chain {
+    std::size_t number = 0;  // in the names of its files: no part of a log becomes a path
     audit::AggregationResult result;
     bool odd = false;  // which of the two names the next round writes
   };
@@ -46,7 +48,7 @@ class Recomputer {
   Recomputer(RecomputerOptions options, crypto::X25519KeyPair person, std::filesystem::path folder)
       : options_(std::move(options)), person_(std::move(person)), folder_(std::move(folder)) {}
 
-  std::filesystem::path OutputOf(const std::string& job_id, bool odd, const char* what) const;
+  std::filesystem::path OutputOf(const Chain& chain, bool odd, const char* what) const;
   // The file of `kind` with that digest: of the chain, or among the blobs. Error NOT_FOUND.
   absl::StatusOr<std::filesystem::path> Find(const audit::Aggregation& aggregation,
                                              const char* kind, const Bytes& sha256) const;

@@ -68,7 +68,7 @@ grpc::ServerUnaryReactor* AdminService::InviteWorker(grpc::CallbackServerContext
         exchange::JoinToken token;
         token.addresses = facts_.addresses;
         token.https_addresses = facts_.https_addresses;
-        token.ca_spki_sha256 = facts_.ca_spki_sha256;
+        token.ca_spki_sha256 = services_.authorities.NewestSpkiSha256();
         token.log_vkey = facts_.log_vkey;
         token.genesis_leaf = facts_.genesis_leaf;
         token.region = invited.region();

@@ -20,7 +20,6 @@ inline constexpr std::size_t kRefusalsListedMax = 1000;
 struct JoinFacts {
   std::vector<std::string> addresses;        // gRPC
   std::vector<std::string> https_addresses;  // enrolment
-  Digest ca_spki_sha256{};
   std::string log_vkey;
   Digest genesis_leaf{};
   std::string trust_domain;

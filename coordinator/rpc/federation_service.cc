@@ -9,12 +9,14 @@
 #include "coordinator/rpc/upload_reactor.h"
 #include "coordinator/rpc/verify_contribution.h"
 #include "ledger/errors.h"
+#include "ledger/later_head.h"
 #include "ledger/record.h"
 
 namespace carnet::coordinator {
 namespace {
 
 constexpr int kClaimsMax = 4096;
+constexpr int kHandoversMax = 4;
 constexpr std::size_t kHeadBytesMax = std::size_t{16} * 1024;
 
 // The answer to a poll, proofs included. Blocks on the log.
@@ -45,13 +47,15 @@ absl::Status FillAnswer(const Services& services, const WorkerPeer& worker, Poli
   return absl::OkStatus();
 }
 
-// A worker shows the newest head that it verified. Only this log's own signature proves that it
-// forgot something.
+// A worker shows the newest head that it verified. Only this log's own signature, or that of a key
+// that it handed over to, proves that it forgot something.
 absl::Status CheckWhatItSaw(const Services& services, const v1::NextTaskRequest& request) {
   if (request.seen_head().empty()) {
     return absl::OkStatus();
   }
-  const absl::Status status = services.log.CheckOwnHead(request.seen_head());
+  const absl::Status status =
+      ledger::CheckShownHead(services.log, request.seen_head(),
+                             {request.seen_handovers().begin(), request.seen_handovers().end()});
   if (ledger::IsLogMisbehaviour(status)) {
     services.engine.ReportMisbehaviour(status);
   }
@@ -89,19 +93,26 @@ grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContex
                                                       v1::NextTaskResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<WorkerPeer> worker = services_.peers.Worker(*context);
-  if (!worker.ok()) {
-    reactor->Finish(ToGrpcStatus(worker.status()));
-  } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax) {
-    reactor->Finish(
-        ToGrpcStatus(absl::InvalidArgumentError("at most 4096 claims and a head of 16 KiB")));
+  const absl::StatusOr<LiveUse> use =
+      worker.ok() ? instances_.Poll(*context, worker->worker_id) : worker.status();
+  if (!use.ok()) {
+    reactor->Finish(ToGrpcStatus(use.status()));
+  } else if (request->claims_size() > kClaimsMax || request->seen_head().size() > kHeadBytesMax ||
+             request->seen_handovers_size() > kHandoversMax) {
+    reactor->Finish(ToGrpcStatus(absl::InvalidArgumentError(
+        "at most 4096 claims, a head of 16 KiB and 4 handovers of the log's key")));
+  } else if (*use == LiveUse::kTwo) {
+    instances_.CutOff(worker->worker_id, [reactor](const absl::Status& status) {
+      reactor->Finish(ToGrpcStatus(status));
+    });
   } else {
     const absl::Status admitted =
-        services_.storage.TrySubmit([this, peer = *worker, request, response, reactor] {
+        services_.storage.TrySubmit([this, peer = *worker, use = *use, request, response, reactor] {
           const absl::Status saw = CheckWhatItSaw(services_, *request);
           if (!saw.ok()) {
             reactor->Finish(ToGrpcStatus(saw));
           } else {
-            Poll(peer, *request, response, reactor);
+            Poll(peer, use, *request, response, reactor);
           }
         });
     if (!admitted.ok()) {
@@ -111,8 +122,9 @@ grpc::ServerUnaryReactor* FederationService::NextTask(grpc::CallbackServerContex
   return reactor;
 }
 
-void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest& request,
-                             v1::NextTaskResponse* response, grpc::ServerUnaryReactor* reactor) {
+void FederationService::Poll(const WorkerPeer& worker, LiveUse use,
+                             const v1::NextTaskRequest& request, v1::NextTaskResponse* response,
+                             grpc::ServerUnaryReactor* reactor) {
   coordinator::Poll poll;
   poll.worker_id = worker.worker_id;
   poll.current_task = request.current_task();
@@ -125,9 +137,13 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
     reactor->Finish(ToGrpcStatus(news.status()));
     return;
   }
-  if (*news) {
-    // Nobody waits for what there is to say already; the engine takes the heartbeat.
-    services_.engine.PollTask(std::move(poll), [](absl::StatusOr<PollAnswer>) {});
+  if (*news || use == LiveUse::kSuperseded) {
+    // Nobody waits for what there is to say already; the engine takes the heartbeat. Of a process
+    // that another one superseded there is none: if it lives, its next poll shows it.
+    if (use == LiveUse::kNewest) {
+      poll.wants_task = false;
+      services_.engine.PollTask(std::move(poll), [](absl::StatusOr<PollAnswer>) {});
+    }
     PollAnswer answer;
     answer.rotations = trail_.Rotations(request.rotations_known(), services_.log.Size());
     reactor->Finish(ToGrpcStatus(FillAnswer(services_, worker, trail_, request, answer, response)));
@@ -137,7 +153,7 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
   services_.engine.PollTask(std::move(poll), [this, worker, &request, response,
                                               reactor](absl::StatusOr<PollAnswer> answer) {
     if (!answer.ok()) {
-      reactor->Finish(ToGrpcStatus(answer.status()));
+      reactor->Finish(ToGrpcStatus(instances_.WithReason(worker.worker_id, answer.status())));
       return;
     }
     if (answer->task.has_value() && answer->task->name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
@@ -153,12 +169,12 @@ void FederationService::Poll(const WorkerPeer& worker, const v1::NextTaskRequest
 
 grpc::ServerWriteReactor<v1::DownloadChunk>* FederationService::Download(
     grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
-  return new TaskDownload(services_, transfers_, *context, *request);
+  return new TaskDownload(services_, transfers_, instances_, *context, *request);
 }
 
 grpc::ServerBidiReactor<v1::UploadRequest, v1::UploadResponse>* FederationService::Upload(
     grpc::CallbackServerContext* context) {
-  return new UploadReactor(services_, uploads_, transfers_, *context);
+  return new UploadReactor(services_, uploads_, transfers_, instances_, *context);
 }
 
 grpc::ServerUnaryReactor* FederationService::SubmitContribution(

@@ -4,6 +4,7 @@
 #define CARNET_COORDINATOR_RPC_FEDERATION_SERVICE_H_
 
 #include "carnet/v1/federation.grpc.pb.h"
+#include "coordinator/rpc/instance_gate.h"
 #include "coordinator/rpc/policy_trail.h"
 #include "coordinator/rpc/services.h"
 #include "coordinator/rpc/transfers.h"
@@ -14,8 +15,9 @@ namespace carnet::coordinator {
 class FederationService final : public v1::Federation::CallbackService {
  public:
   // All outlive the service.
-  FederationService(const Services& services, Uploads& uploads, Transfers& transfers)
-      : services_(services), uploads_(uploads), transfers_(transfers) {}
+  FederationService(const Services& services, Uploads& uploads, Transfers& transfers,
+                    InstanceGate& instances)
+      : services_(services), uploads_(uploads), transfers_(transfers), instances_(instances) {}
 
   grpc::ServerUnaryReactor* NextTask(grpc::CallbackServerContext* context,
                                      const v1::NextTaskRequest* request,
@@ -41,7 +43,7 @@ class FederationService final : public v1::Federation::CallbackService {
                                            v1::GetConsistencyResponse* response) override;
 
  private:
-  void Poll(const WorkerPeer& worker, const v1::NextTaskRequest& request,
+  void Poll(const WorkerPeer& worker, LiveUse use, const v1::NextTaskRequest& request,
             v1::NextTaskResponse* response, grpc::ServerUnaryReactor* reactor);
   void Verify(const WorkerPeer& worker, const v1::SubmitRecordRequest& request,
               v1::SubmitRecordResponse* response, grpc::ServerUnaryReactor* reactor);
@@ -49,6 +51,7 @@ class FederationService final : public v1::Federation::CallbackService {
   const Services& services_;
   Uploads& uploads_;
   Transfers& transfers_;
+  InstanceGate& instances_;
   PolicyTrail trail_;
 };
 

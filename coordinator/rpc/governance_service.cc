@@ -1,11 +1,13 @@
 #include "coordinator/rpc/governance_service.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/impact.h"
 #include "coordinator/core/people.h"
+#include "coordinator/core/policy_life.h"
 #include "coordinator/rpc/governance_status.h"
 #include "crypto/hash.h"
 #include "crypto/secret_bytes.h"
@@ -93,7 +95,7 @@ absl::Status GovernanceService::FillToken(std::uint64_t index, const crypto::Sec
   exchange::JoinToken token;
   token.addresses = facts_.addresses;
   token.https_addresses = facts_.https_addresses;
-  token.ca_spki_sha256 = facts_.ca_spki_sha256;
+  token.ca_spki_sha256 = services_.authorities.NewestSpkiSha256();
   token.log_vkey = facts_.log_vkey;
   token.genesis_leaf = facts_.genesis_leaf;
   token.region = exchange::kUserTokenRegion;
@@ -185,36 +187,68 @@ grpc::ServerUnaryReactor* GovernanceService::ListUsers(grpc::CallbackServerConte
   });
 }
 
-void GovernanceService::Examine(const State& state, absl::Time now,
-                                coordinator::ProposePolicy command,
+absl::StatusOr<GovernanceService::Turn> GovernanceService::TakeTurn(
+    const std::string& user_id) const {
+  const MutexLock lock(turns_->mutex);
+  if (!turns_->users.insert(user_id).second) {
+    return absl::ResourceExhaustedError(
+        "policy: another proposal of yours is being examined: try again when it was answered");
+  }
+  return Turn(nullptr, [turns = turns_, user_id](void*) {
+    const MutexLock again(turns->mutex);
+    turns->users.erase(user_id);
+  });
+}
+
+absl::Status GovernanceService::Examine(coordinator::ProposePolicy* command) {
+  CARNET_ASSIGN_OR_RETURN(const policies::TestReport tests, policies::RunTests(*command->bundle));
+  if (tests.outcomes.empty() || tests.failed > 0) {
+    return absl::FailedPreconditionError(tests.outcomes.empty()
+                                             ? "policy: a bundle without tests cannot be proposed"
+                                             : "policy: its tests fail: carnet policy test");
+  }
+  std::optional<State> copy;
+  absl::Time at;
+  CARNET_RETURN_IF_ERROR(
+      services_.engine.ReadBlocking([&copy, &at](const State& state, absl::Time now) {
+        copy = state;
+        at = now;
+      }));
+  CARNET_ASSIGN_OR_RETURN(std::string report,
+                          ImpactReport(*std::move(copy), command->bundle, tests, at));
+  command->examined.set_report_sha256(ToString(crypto::Sha256(AsBytes(report))));
+  command->examined.set_report_json(std::move(report));
+  return absl::OkStatus();
+}
+
+void GovernanceService::Propose(coordinator::ProposePolicy command, Turn turn,
                                 grpc::ServerUnaryReactor* reactor,
                                 v1::GovernanceReceipt* response) {
-  auto shared = std::make_shared<coordinator::ProposePolicy>(std::move(command));
-  const absl::Status admitted =
-      services_.verify.TrySubmit([this, shared, reactor, response, now, copy = state]() mutable {
-        absl::StatusOr<policies::TestReport> tests = policies::RunTests(*shared->bundle);
-        absl::Status status = tests.status();
-        if (status.ok() && (tests->outcomes.empty() || tests->failed > 0)) {
-          status = absl::FailedPreconditionError(
-              tests->outcomes.empty() ? "policy: a bundle without tests cannot be proposed"
-                                      : "policy: its tests fail: carnet policy test");
-        }
-        absl::StatusOr<std::string> report =
-            status.ok() ? ImpactReport(std::move(copy), shared->bundle, *tests, now)
-                        : absl::StatusOr<std::string>(status);
-        if (!report.ok()) {
-          reactor->Finish(ToGrpcStatus(report.status()));
-          return;
-        }
-        shared->examined.set_report_sha256(ToString(crypto::Sha256(AsBytes(*report))));
-        shared->examined.set_report_json(*std::move(report));
-        const std::string request_id = shared->proposed.common().request_id();
-        SubmitAndFinish(services_, std::move(*shared), request_id, reactor,
-                        ReceiptInto(services_, response));
-      });
-  if (!admitted.ok()) {
-    reactor->Finish(ToGrpcStatus(admitted));
-  }
+  services_.engine.Read([this, reactor, response, turn = std::move(turn),
+                         command = std::move(command)](const State& state, absl::Time now) mutable {
+    const std::string request_id = command.proposed.common().request_id();
+    if (state.requests.count(request_id) != 0) {  // its answer was lost on the way
+      SubmitAndFinish(services_, std::move(command), request_id, reactor,
+                      ReceiptInto(services_, response));
+      return;
+    }
+    absl::Status status = CheckProposal(state, command, now);
+    if (status.ok()) {
+      status =
+          services_.verify.TrySubmit([this, reactor, response, request_id, turn = std::move(turn),
+                                      command = std::move(command)]() mutable {
+            if (const absl::Status examined = Examine(&command); !examined.ok()) {
+              reactor->Finish(ToGrpcStatus(examined));
+              return;
+            }
+            SubmitAndFinish(services_, std::move(command), request_id, reactor,
+                            ReceiptInto(services_, response));
+          });
+    }
+    if (!status.ok()) {
+      reactor->Finish(ToGrpcStatus(status));
+    }
+  });
 }
 
 grpc::ServerUnaryReactor* GovernanceService::ProposePolicy(grpc::CallbackServerContext* context,
@@ -224,18 +258,19 @@ grpc::ServerUnaryReactor* GovernanceService::ProposePolicy(grpc::CallbackServerC
   const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
   absl::Status status = user.status();
   if (status.ok()) {
-    status =
-        services_.storage.TrySubmit([this, request, response, reactor, user_id = user->user_id] {
-          auto command = OpenProposalOf(user_id, request->record());
-          if (!command.ok()) {
-            reactor->Finish(ToGrpcStatus(command.status()));
-            return;
-          }
-          services_.engine.Read([this, reactor, response, command = *std::move(command)](
-                                    const State& state, absl::Time now) mutable {
-            Examine(state, now, std::move(command), reactor, response);
+    absl::StatusOr<Turn> turn = TakeTurn(user->user_id);
+    status = turn.status();
+    if (status.ok()) {
+      status = services_.storage.TrySubmit(
+          [this, request, response, reactor, user_id = user->user_id, turn = *std::move(turn)] {
+            auto command = OpenProposalOf(user_id, request->record());
+            if (!command.ok()) {
+              reactor->Finish(ToGrpcStatus(command.status()));
+              return;
+            }
+            Propose(*std::move(command), turn, reactor, response);
           });
-        });
+    }
   }
   if (!status.ok()) {
     reactor->Finish(ToGrpcStatus(status));

@@ -4,8 +4,12 @@
 #define CARNET_COORDINATOR_RPC_GOVERNANCE_SERVICE_H_
 
 #include <memory>
+#include <set>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
 #include "carnet/v1/governance.grpc.pb.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/services.h"
@@ -60,14 +64,28 @@ class GovernanceService final : public v1::Governance::CallbackService {
 
   // For every enrolled user.
   grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context, ReadState read);
-  // Tests, impact, then the command; on the verify executor.
-  void Examine(const State& state, absl::Time now, coordinator::ProposePolicy command,
-               grpc::ServerUnaryReactor* reactor, v1::GovernanceReceipt* response);
+  // A person's one proposal under way; it ends with the last copy.
+  using Turn = std::shared_ptr<void>;
+  // Error RESOURCE_EXHAUSTED: another one of this person is.
+  absl::StatusOr<Turn> TakeTurn(const std::string& user_id) const;
+  // Whether it would be refused is found out first; then it is examined, one at a time of all
+  // persons, and decided.
+  void Propose(coordinator::ProposePolicy command, Turn turn, grpc::ServerUnaryReactor* reactor,
+               v1::GovernanceReceipt* response);
+  // Its tests and its impact on the state as it is now; on the verify executor, which takes the
+  // state's copy in turn.
+  absl::Status Examine(coordinator::ProposePolicy* command);
   absl::Status FillToken(std::uint64_t index, const crypto::SecretBytes& secret,
                          v1::InviteUserResponse* response) const;
 
   const Services& services_;
   const JoinFacts facts_;
+  // Whose proposals are under way. What an engine that stopped still holds may outlive the service.
+  struct Turns {
+    Mutex mutex;
+    std::set<std::string> users CARNET_GUARDED_BY(mutex);
+  };
+  const std::shared_ptr<Turns> turns_ = std::make_shared<Turns>();
 };
 
 }  // namespace carnet::coordinator

@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,14 +12,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "coordinator/rpc/authorities.h"
 
 namespace carnet::coordinator {
 
 struct GrpcServerOptions {
-  std::string listen;                    // ADDRESS:PORT; port 0 takes a free one
-  absl::string_view certificate_chain;   // PEM, read during Start
-  absl::string_view private_key;         // PEM, read during Start
-  absl::string_view client_ca;           // every client shows a certificate of this authority
+  std::string listen;             // ADDRESS:PORT; port 0 takes a free one
+  absl::string_view private_key;  // PEM, outlives the server
+  // Asked at each new connection, on any thread; every client shows a certificate of one of its
+  // roots. Outlives the server. Null: what it said before.
+  std::function<std::shared_ptr<const Authorities::Tls>()> tls;
   std::vector<grpc::Service*> services;  // outlive the server
 };
 
@@ -38,6 +41,7 @@ class GrpcServer {
 
  private:
   GrpcServer() = default;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;  // outlive the server
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

@@ -1,6 +1,7 @@
 #include "coordinator/rpc/jobs_manifest.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/status.h"
 #include "ledger/record.h"
@@ -11,7 +12,9 @@ namespace {
 // Collects indexes while the log goes by.
 class LineageScan {
  public:
-  explicit LineageScan(const ManifestFacts& facts) : facts_(facts) {}
+  // `published`: size of the published head, which the manifest will be under.
+  LineageScan(const ManifestFacts& facts, std::uint64_t published)
+      : facts_(facts), published_(published) {}
 
   absl::Status Visit(std::uint64_t index, const v1::SignedRecord& signed_record) {
     CARNET_ASSIGN_OR_RETURN(const ledger::Record record, ledger::OpenVerifiedRecord(signed_record));
@@ -20,6 +23,12 @@ class LineageScan {
         record.As<v1::KeyRotated>() != nullptr || record.As<v1::Erasure>() != nullptr ||
         record.As<v1::ErasureDone>() != nullptr || record.As<v1::ShardWithdrawn>() != nullptr) {
       indexes_.push_back(index);
+    } else if (record.As<v1::PolicyActivated>() != nullptr) {
+      later_policies_.push_back(index);
+    } else if (const auto* user = record.As<v1::UserEnrolled>(); user != nullptr) {
+      later_users_[user->user_id()] = index;
+    } else if (const auto* release = record.As<v1::Release>(); release != nullptr) {
+      Released(index, *release);
     } else if (const auto* key = record.As<v1::KeyCreated>(); key != nullptr) {
       if (key->job_id() == facts_.job_id && key->round() <= facts_.round) {
         keys_.insert(key->key_id());
@@ -36,6 +45,21 @@ class LineageScan {
   std::vector<std::uint64_t> Take() && { return std::move(indexes_); }
 
  private:
+  // A release of this model, with what came after the aggregate and is needed to check it.
+  void Released(std::uint64_t index, const v1::Release& release) {
+    // One that no published head covers yet is left to a later manifest.
+    if (index >= published_ || release.job_id() != facts_.job_id ||
+        release.model_sha256() != AsText(facts_.model_sha256)) {
+      return;
+    }
+    indexes_.push_back(index);
+    indexes_.insert(indexes_.end(), later_policies_.begin(), later_policies_.end());
+    later_policies_.clear();
+    if (const auto user = later_users_.find(release.released_to()); user != later_users_.end()) {
+      indexes_.push_back(user->second);
+    }
+  }
+
   static bool IsFederations(const ledger::Record& record) {
     return record.As<v1::Genesis>() != nullptr || record.As<v1::UserEnrolled>() != nullptr ||
            record.As<v1::SupplierRegistered>() != nullptr ||
@@ -58,7 +82,10 @@ class LineageScan {
   }
 
   const ManifestFacts& facts_;
+  const std::uint64_t published_;
   std::set<std::string> keys_;
+  std::vector<std::uint64_t> later_policies_;         // after the aggregate, not needed so far
+  std::map<std::string, std::uint64_t> later_users_;  // enrolled after the aggregate, by id
   std::vector<std::uint64_t> indexes_;
 };
 
@@ -91,7 +118,8 @@ absl::StatusOr<ManifestFacts> ManifestFactsOf(const Job& job, std::uint32_t roun
 
 absl::StatusOr<ledger::ManifestOrder> MakeManifestOrder(const ledger::LogView& log,
                                                         const ManifestFacts& facts) {
-  LineageScan scan(facts);
+  CARNET_ASSIGN_OR_RETURN(const ledger::SignedHead head, log.PublishedHead());
+  LineageScan scan(facts, head.head.size);
   CARNET_RETURN_IF_ERROR(
       log.ForEachRecord(0, [&scan](std::uint64_t index, const v1::SignedRecord& record) {
         return scan.Visit(index, record);

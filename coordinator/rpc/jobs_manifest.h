@@ -29,8 +29,9 @@ absl::StatusOr<ManifestFacts> ManifestFactsOf(const Job& job, std::uint32_t roun
                                               std::uint64_t durable_size);
 
 // The lineage: the federation's own records (people, suppliers, regions, workers, data, evidence)
-// up to the aggregate, the job's records, and the life of every key of its rounds. Reads the log
-// from the beginning; blocks. Errors: those of ledger/view.h.
+// up to the aggregate, the job's records, and the life of every key of its rounds; and to whom the
+// model was released, with the enrolments and policies that this takes. Reads the log from the
+// beginning; blocks. Errors: those of ledger/view.h.
 absl::StatusOr<ledger::ManifestOrder> MakeManifestOrder(const ledger::LogView& log,
                                                         const ManifestFacts& facts);
 

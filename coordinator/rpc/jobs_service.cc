@@ -4,12 +4,12 @@
 
 #include "base/status.h"
 #include "coordinator/core/job_spec.h"
-#include "coordinator/rpc/download_reactor.h"
 #include "coordinator/rpc/jobs_check.h"
 #include "coordinator/rpc/jobs_manifest.h"
 #include "coordinator/rpc/jobs_status.h"
 #include "coordinator/rpc/jobs_stream.h"
 #include "coordinator/rpc/jobs_upload.h"
+#include "coordinator/rpc/model_download.h"
 #include "coordinator/rpc/people_gate.h"
 #include "ledger/manifest.h"
 #include "ledger/record.h"
@@ -37,22 +37,10 @@ absl::StatusOr<coordinator::SubmitJob> OpenSubmission(const Services& services,
   return command;
 }
 
-// The job, as long as the person has a live release of that round's model.
-absl::StatusOr<const Job*> ReleasedJob(const State& state, const std::string& user_id,
-                                       const std::string& job_id, std::uint32_t round,
-                                       absl::Time now) {
-  CARNET_ASSIGN_OR_RETURN(const Job* const job, ExportableJob(state, user_id, job_id));
-  CARNET_ASSIGN_OR_RETURN(const RoundResult* const result, ResultOfRound(*job, round));
-  if (LiveRelease(state, user_id, result->model_sha256, now) == nullptr) {
-    return absl::PermissionDeniedError("another model is the newest by now: name its round");
-  }
-  return job;
-}
-
 }  // namespace
 
-JobsService::JobsService(const Services& services)
-    : services_(services), watchers_(std::make_shared<JobWatchers>()) {
+JobsService::JobsService(const Services& services, Transfers& transfers)
+    : services_(services), transfers_(transfers), watchers_(std::make_shared<JobWatchers>()) {
   services_.engine.AddCommitListener(
       [watchers = watchers_](const State&, std::uint64_t) { watchers->OnCommit(); });
 }
@@ -201,47 +189,9 @@ grpc::ServerUnaryReactor* JobsService::ReleaseModel(grpc::CallbackServerContext*
   return reactor;
 }
 
-void JobsService::OpenModel(const std::string& user_id, const v1::DownloadModelRequest& request,
-                            FileStreamReactor<v1::ModelChunk>* reactor) {
-  const auto open = [this, reactor](const BlobId& blob) {
-    const absl::StatusOr<std::uint64_t> size = services_.blobs.SizeOf(blob);
-    absl::StatusOr<exchange::SendFile> file =
-        absl::NotFoundError("this round's model file is not kept (the job's `keep` says which)");
-    if (size.ok()) {
-      file = exchange::SendFile::Open(services_.blobs.PathOf(blob), *size);
-    }
-    file.ok() ? reactor->Begin(*std::move(file), 0) : reactor->Fail(ToGrpcStatus(file.status()));
-  };
-  services_.engine.Read([this, reactor, open, user_id, &request](const State& state,
-                                                                 absl::Time now) {
-    const absl::StatusOr<const Job*> job =
-        ReleasedJob(state, user_id, request.job_id(), request.round(), now);
-    const absl::StatusOr<Bytes> sha256 =
-        job.ok() ? ModelOfRound(**job, request.round()) : absl::StatusOr<Bytes>(job.status());
-    const absl::Status status = sha256.ok() ? services_.bulk.TrySubmit([open, sha256 = *sha256] {
-      open(BlobId{BlobKind::kModel, sha256});
-    })
-                                            : sha256.status();
-    if (!status.ok()) {
-      reactor->Fail(ToGrpcStatus(status));
-    }
-  });
-}
-
 grpc::ServerWriteReactor<v1::ModelChunk>* JobsService::DownloadModel(
     grpc::CallbackServerContext* context, const v1::DownloadModelRequest* request) {
-  auto* reactor = new FileStreamReactor<v1::ModelChunk>(services_.bulk);
-  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
-  if (!user.ok()) {
-    reactor->Fail(ToGrpcStatus(user.status()));
-    return reactor;
-  }
-  PassRelease(services_, user->user_id, request->job_id(), request->round(),
-              [this, reactor, request, user_id = user->user_id](grpc::Status status) {
-                status.ok() ? OpenModel(user_id, *request, reactor)
-                            : reactor->Fail(std::move(status));
-              });
-  return reactor;
+  return new ModelDownload(services_, transfers_, *context, *request);
 }
 
 void JobsService::SendManifest(const std::string& user_id, const v1::GetManifestRequest& request,

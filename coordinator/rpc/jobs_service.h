@@ -7,17 +7,17 @@
 #include <memory>
 
 #include "carnet/v1/jobs.grpc.pb.h"
-#include "coordinator/rpc/download_reactor.h"
 #include "coordinator/rpc/jobs_stream.h"
 #include "coordinator/rpc/jobs_watch.h"
 #include "coordinator/rpc/services.h"
+#include "coordinator/rpc/transfers.h"
 
 namespace carnet::coordinator {
 
 class JobsService final : public v1::Jobs::CallbackService {
  public:
-  // Outlives the service. Registers itself with the engine's commits.
-  explicit JobsService(const Services& services);
+  // Both outlive the service. Registers itself with the engine's commits.
+  JobsService(const Services& services, Transfers& transfers);
 
   grpc::ServerUnaryReactor* CheckJob(grpc::CallbackServerContext* context,
                                      const v1::CheckJobRequest* request,
@@ -54,12 +54,11 @@ class JobsService final : public v1::Jobs::CallbackService {
   using ReadForUser = absl::AnyInvocable<absl::Status(const State&, const std::string& user_id)>;
   grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context, ReadForUser read);
   // Under a live release of what is asked for.
-  void OpenModel(const std::string& user_id, const v1::DownloadModelRequest& request,
-                 FileStreamReactor<v1::ModelChunk>* reactor);
   void SendManifest(const std::string& user_id, const v1::GetManifestRequest& request,
                     BytesStreamReactor<v1::ManifestChunk>* reactor);
 
   const Services& services_;
+  Transfers& transfers_;
   const std::shared_ptr<JobWatchers> watchers_;
   std::atomic<int> model_uploads_ = 0;
 };

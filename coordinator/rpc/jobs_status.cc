@@ -95,9 +95,4 @@ absl::StatusOr<const Job*> VisibleJob(const State& state, const std::string& use
   return job;
 }
 
-absl::StatusOr<Bytes> ModelOfRound(const Job& job, std::uint32_t round) {
-  CARNET_ASSIGN_OR_RETURN(const RoundResult* const result, ResultOfRound(job, round));
-  return result->model_sha256;
-}
-
 }  // namespace carnet::coordinator

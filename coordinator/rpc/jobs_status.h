@@ -28,10 +28,6 @@ bool SeesJob(const State& state, const std::string& user_id, const Job& job);
 absl::StatusOr<const Job*> VisibleJob(const State& state, const std::string& user_id,
                                       const std::string& job_id);
 
-// The digest of a round's model; round 0: the newest one. Errors: NOT_FOUND there is no such round
-// yet.
-absl::StatusOr<Bytes> ModelOfRound(const Job& job, std::uint32_t round);
-
 }  // namespace carnet::coordinator
 
 #endif  // CARNET_COORDINATOR_RPC_JOBS_STATUS_H_

@@ -1,6 +1,7 @@
 #include "coordinator/rpc/key_admin.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,7 +24,8 @@ constexpr std::uint32_t kOverlapDays = 14;  // where the request names none
 // A key whose file is durable and that no record names yet.
 struct NewKey {
   v1::KeyRotated rotated;
-  crypto::Ed25519KeyPair pair;
+  std::optional<crypto::Ed25519KeyPair> pair;             // of the statement or log kind
+  std::optional<crypto::CertificateAuthority> authority;  // of the ca kind
 };
 
 // What the new key signs, so that nobody can put another's key on record, and the log's old one,
@@ -36,19 +38,37 @@ std::string Handover(const v1::KeyRotated& rotated, const std::string& origin) {
 
 absl::Status SignHandover(const Services& services, const std::string& origin, NewKey* made) {
   const std::string text = Handover(made->rotated, origin);
-  made->rotated.set_new_key_signature(ToString(made->pair.Sign(AsBytes(text))));
+  made->rotated.set_new_key_signature(ToString(made->pair->Sign(AsBytes(text))));
   if (made->rotated.kind() != kLogKind) {
     return absl::OkStatus();
   }
-  made->rotated.set_log_vkey(ledger::NoteKey{origin, made->pair.public_key()}.Vkey());
+  made->rotated.set_log_vkey(ledger::NoteKey{origin, made->pair->public_key()}.Vkey());
   CARNET_ASSIGN_OR_RETURN(*made->rotated.mutable_old_key_signature(),
                           services.log.SignHandover(text));
   return absl::OkStatus();
 }
 
+// Makes the pair and its file. The file's name is in `rotated` by then.
+absl::Status MakePair(const Services& services, const std::string& origin, NewKey* made) {
+  made->pair = crypto::Ed25519KeyPair::Generate(services.rng);
+  made->rotated.set_new_public_key(ToString(made->pair->public_key()));
+  CARNET_RETURN_IF_ERROR(SignHandover(services, origin, made));
+  return services.keys.Create(made->rotated.key_id(), crypto::KeyKind::kEd25519,
+                              made->pair->seed());
+}
+
+// The same for an authority: its certificate, signed by itself, is the word of its key.
+absl::Status MakeAuthority(const Services& services, NewKey* made) {
+  CARNET_ASSIGN_OR_RETURN(made->authority, services.authorities.MakeNext());
+  made->rotated.set_new_public_key(ToString(made->authority->key().spki()));
+  made->rotated.set_ca_certificate_pem(made->authority->certificate_pem());
+  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes pem, made->authority->key().ToPem());
+  return services.keys.Create(made->rotated.key_id(), crypto::KeyKind::kP256, pem);
+}
+
 absl::StatusOr<NewKey> MakeKey(const Services& services, const v1::RotateKeyRequest& request) {
   const std::string& kind = request.kind();
-  NewKey made{.rotated = {}, .pair = crypto::Ed25519KeyPair::Generate(services.rng)};
+  NewKey made;
   std::string origin;
   absl::Status status;
   CARNET_RETURN_IF_ERROR(services.engine.ReadBlocking([&](const State& state, absl::Time now) {
@@ -59,7 +79,7 @@ absl::StatusOr<NewKey> MakeKey(const Services& services, const v1::RotateKeyRequ
       return;
     }
     made.rotated.set_old_public_key(*in_force);
-    if (kind == kLogKind) {
+    if (kind != kStatementKind) {
       const std::uint32_t days =
           request.overlap_days() == 0 ? kOverlapDays : request.overlap_days();
       *made.rotated.mutable_overlap_until() =
@@ -67,18 +87,28 @@ absl::StatusOr<NewKey> MakeKey(const Services& services, const v1::RotateKeyRequ
     }
   }));
   CARNET_RETURN_IF_ERROR(status);
-  if (kind != kLogKind && request.overlap_days() != 0) {
+  if (kind == kStatementKind && request.overlap_days() != 0) {
     return absl::InvalidArgumentError("keys: the statement key changes at once, without overlap");
   }
   const Bytes random = RandomBytes(services.rng, kIdRandomBytes);
   made.rotated.set_kind(kind);
   made.rotated.set_key_id(
       MakeId("k", std::span<const std::uint8_t, kIdRandomBytes>(random.data(), kIdRandomBytes)));
-  made.rotated.set_new_public_key(ToString(made.pair.public_key()));
-  CARNET_RETURN_IF_ERROR(SignHandover(services, origin, &made));
-  CARNET_RETURN_IF_ERROR(
-      services.keys.Create(made.rotated.key_id(), crypto::KeyKind::kEd25519, made.pair.seed()));
+  CARNET_RETURN_IF_ERROR(kind == kCaKind ? MakeAuthority(services, &made)
+                                         : MakePair(services, origin, &made));
   return made;
+}
+
+// Held before its record can be decided: what follows that record is signed by this key.
+void Offer(const Services& services, NewKey made) {
+  const std::string& kind = made.rotated.kind();
+  if (kind == kCaKind) {
+    services.authorities.Offer(made.rotated.key_id(), *std::move(made.authority));
+  } else if (kind == kLogKind) {
+    services.log.OfferKey(*std::move(made.pair));
+  } else {
+    services.statement_keys.Add(*std::move(made.pair));
+  }
 }
 
 // The answer to a rotation; a key that the record does not name (the request was answered before,
@@ -104,6 +134,7 @@ absl::Status FillRotation(const Services& services, const v1::KeyRotated& made,
       services.log.WithdrawKey(*key);
     }
     services.statement_keys.Forget(made.new_public_key());
+    services.authorities.Withdraw(made.key_id());
     // Where this fails, the sweep at the next start takes it.
     services.keys.Destroy(made.key_id()).IgnoreError();
   }
@@ -142,14 +173,9 @@ void RotateKeyFor(const Services& services, const std::string& user_id,
       reactor->Finish(ToGrpcStatus(made.status()));
       return;
     }
-    // Held before its record can be decided: what follows that record is signed by this key.
-    if (request->kind() == kLogKind) {
-      services.log.OfferKey(std::move(made->pair));
-    } else {
-      services.statement_keys.Add(std::move(made->pair));
-    }
     const v1::KeyRotated rotated = made->rotated;
-    services.engine.Submit(RotateKey{user_id, std::move(made->rotated)}, request->request_id(),
+    Offer(services, *std::move(made));
+    services.engine.Submit(RotateKey{user_id, rotated}, request->request_id(),
                            [&services, rotated, response, reactor](absl::StatusOr<Answer> answer) {
                              FinishOn(services.storage, reactor,
                                       [&services, rotated, answer = std::move(answer), response] {

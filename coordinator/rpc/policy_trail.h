@@ -4,6 +4,8 @@
 #define CARNET_COORDINATOR_RPC_POLICY_TRAIL_H_
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,9 @@ namespace carnet::coordinator {
 // In one answer to a worker's poll. A larger single record goes alone.
 inline constexpr std::size_t kTrailRecordsMax = 256;
 inline constexpr std::size_t kTrailBytesMax = std::size_t{3} << 20;
+// A worker keeps the text of that many of the newest proposals (worker/core/policy_chain.h); the
+// one that is proposed last among them.
+inline constexpr std::size_t kTrailProposalTextsKept = 16;
 // Records of the log that one call looks at: a long log is read in several polls.
 inline constexpr std::uint64_t kTrailLookMax = 16384;
 
@@ -34,29 +39,32 @@ class PolicyTrail {
   std::vector<std::uint64_t> Rotations(std::size_t known, std::uint64_t size) const
       CARNET_EXCLUDES(mutex_);
 
-  // Fills policy, policy_continues and bundle_json of `response`, whose proofs are under `head`.
+  // Fills policy, policy_continues and bundle_json of `response`, whose proofs are under `head`. An
+  // answer ends with the first activation whose bundle was proposed before it, or long enough
+  // before that the worker let go of its text; that text comes along.
   absl::Status Fill(const ledger::LogView& log, const v1::NextTaskRequest& request,
                     const ledger::SignedHead& head, v1::NextTaskResponse* response)
       CARNET_EXCLUDES(mutex_);
 
  private:
-  // The newest record that put a bundle into force.
-  struct Activation {
-    std::uint64_t index = 0;  // 0: none since genesis
-    std::uint64_t proposed_index = 0;
-    std::string bundle_sha256;
-  };
-
   // Looks at kTrailLookMax records more, up to `size`. False: there are more of them.
   absl::StatusOr<bool> CatchUp(const ledger::LogView& log, std::uint64_t size)
       CARNET_REQUIRES(mutex_);
   absl::Status Look(std::uint64_t index, const v1::SignedRecord& record) CARNET_REQUIRES(mutex_);
+  // proposal: whose text goes along with the last of them; left alone if none does.
+  std::vector<std::uint64_t> Next(std::uint64_t followed, std::uint64_t size,
+                                  std::optional<std::uint64_t>* proposal) const
+      CARNET_REQUIRES(mutex_);
+  // Of the bundle proposed at `index`; empty: none is.
+  static absl::StatusOr<std::string> TextOf(const ledger::LogView& log, std::uint64_t index);
 
   mutable Mutex mutex_;
   std::uint64_t read_ CARNET_GUARDED_BY(mutex_) = 1;  // genesis is known
   std::vector<std::uint64_t> indexes_ CARNET_GUARDED_BY(mutex_);
   std::vector<std::uint64_t> rotations_ CARNET_GUARDED_BY(mutex_);
-  Activation in_force_ CARNET_GUARDED_BY(mutex_);
+  std::vector<std::uint64_t> proposals_ CARNET_GUARDED_BY(mutex_);
+  // Of the records that put a bundle into force: where it was proposed.
+  std::map<std::uint64_t, std::uint64_t> activations_ CARNET_GUARDED_BY(mutex_);
 };
 
 }  // namespace carnet::coordinator

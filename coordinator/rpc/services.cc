@@ -79,7 +79,17 @@ absl::StatusOr<UserPeer> PeerDirectory::User(const grpc::ServerContextBase& cont
   return UserOf(info);
 }
 
+// A connection may be older than the end of the authority that its peer was verified by.
+absl::Status PeerDirectory::CheckIssuer(const crypto::CertificateInfo& info) const {
+  return authorities_ != nullptr && authorities_->Counts(info)
+             ? absl::OkStatus()
+             : absl::UnauthenticatedError(
+                   "this certificate is of an authority that has given way to another: ask for a "
+                   "new invitation");
+}
+
 absl::StatusOr<WorkerPeer> PeerDirectory::WorkerOf(const crypto::CertificateInfo& info) const {
+  CARNET_RETURN_IF_ERROR(CheckIssuer(info));
   const MutexLock lock(mutex_);
   const auto peer = workers_.find(ToString(info.spki_sha256));
   if (peer == workers_.end() || !info.spiffe_id ||
@@ -93,6 +103,7 @@ absl::StatusOr<WorkerPeer> PeerDirectory::WorkerOf(const crypto::CertificateInfo
 }
 
 absl::StatusOr<UserPeer> PeerDirectory::UserOf(const crypto::CertificateInfo& info) const {
+  CARNET_RETURN_IF_ERROR(CheckIssuer(info));
   const MutexLock lock(mutex_);
   const auto user = info.spiffe_id ? users_.find(info.spiffe_id->user()) : users_.end();
   if (user == users_.end() || info.spiffe_id->kind() != crypto::SpiffeKind::kUser) {

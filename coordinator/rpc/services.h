@@ -20,6 +20,7 @@
 #include "base/rng.h"
 #include "coordinator/blobs/blobs.h"
 #include "coordinator/engine/engine.h"
+#include "coordinator/rpc/authorities.h"
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
 #include "crypto/key_files.h"
@@ -43,8 +44,11 @@ class PeerDirectory {
  public:
   // For Engine::AddCommitListener, and once at start.
   void Update(const State& state) CARNET_EXCLUDES(mutex_);
+  // Whose certificates count, before the first question; it outlives this. Without it none does.
+  void SetAuthorities(const Authorities* authorities) { authorities_ = authorities; }
 
-  // UNAUTHENTICATED: no certificate, or one of nobody on record. PERMISSION_DENIED "revoked".
+  // UNAUTHENTICATED: no certificate, one of nobody on record, or of an authority that does not
+  // count any more. PERMISSION_DENIED "revoked".
   absl::StatusOr<WorkerPeer> Worker(const grpc::ServerContextBase& context) const
       CARNET_EXCLUDES(mutex_);
   absl::StatusOr<UserPeer> User(const grpc::ServerContextBase& context) const
@@ -56,6 +60,9 @@ class PeerDirectory {
       CARNET_EXCLUDES(mutex_);
 
  private:
+  absl::Status CheckIssuer(const crypto::CertificateInfo& info) const;
+
+  const Authorities* authorities_ = nullptr;
   mutable Mutex mutex_;
   std::uint64_t facts_version_ CARNET_GUARDED_BY(mutex_) = 0;
   std::size_t users_count_ CARNET_GUARDED_BY(mutex_) = 0;
@@ -85,6 +92,7 @@ struct Services {
   Blobs& blobs;
   const crypto::KeyFiles& keys;
   StatementKeys& statement_keys;
+  Authorities& authorities;
   PeerDirectory& peers;
   BoundedExecutor& storage;  // short reads and writes
   BoundedExecutor& bulk;     // chunks of transfers

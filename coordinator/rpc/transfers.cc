@@ -1,11 +1,13 @@
 #include "coordinator/rpc/transfers.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "coordinator/core/release.h"
 
 namespace carnet::coordinator {
 
@@ -47,29 +49,64 @@ void Transfers::LookAt(Place& place, const State& state, absl::Time now,
   }
   if (standing.kind == Standing::Kind::kOver) {
     place.stopped_ = place.ending_ = true;
-    place.transfer_.Cut(absl::FailedPreconditionError("this task is not open for this worker"),
-                        false);
+    place.transfer_.Cut(
+        absl::FailedPreconditionError(IsReleaseTicket(place.name_.ticket_id)
+                                          ? "the release has ended: ask for the model again"
+                                          : "this task is not open for this worker"),
+        false);
     return;
   }
-  // Everything under the ticket stops, and one record says how far it had come.
-  CutTransfer command{place.name_.worker_id, place.name_.task_id, place.name_.ticket_id,
-                      place.name_.upload, 0};
+  StopTicket(place, standing.reason, state, now, urgent);
+}
+
+void Transfers::StopTicket(Place& place, std::string reason, const State& state, absl::Time now,
+                           std::vector<Engine::Urgent>* urgent) {
+  const std::string& ticket_id = place.name_.ticket_id;
+  bool under_way = false;  // the record of its cut
+  const Place* named = &place;
   for (Place* const other : places_) {
-    if (other->name_.ticket_id == command.ticket_id && other->name_.upload == command.upload &&
-        !other->ending_) {
-      other->stopped_ = true;
-      command.bytes_crossed = std::max(command.bytes_crossed, other->transfer_.Stop());
+    if (other->name_.ticket_id != ticket_id || other->ending_) {
+      continue;
     }
+    under_way = under_way || other->stopped_;
+    // Both halves of a staging move under one ticket: what the receiver got is what crossed.
+    std::uint64_t counter = 0;
+    const Standing standing = StandingOf(state, other->name_, now, {}, &counter);
+    if (named->name_.upload && !other->name_.upload && standing.kind == Standing::Kind::kCut) {
+      named = other;
+      reason = standing.reason;
+    }
+  }
+  // Streams of one artifact overlap; those of several add up.
+  std::map<std::string, std::uint64_t> crossed;
+  for (Place* const other : places_) {
+    if (other->name_.ticket_id == ticket_id && !other->ending_) {
+      other->stopped_ = true;
+      const std::uint64_t bytes = other->transfer_.Stop();
+      if (other->name_.upload == named->name_.upload) {
+        std::uint64_t& most = crossed[other->transfer_.Artifact()];
+        most = std::max(most, bytes);
+      }
+    }
+  }
+  if (under_way) {
+    return;  // one record for all of them: it ends this stream too
+  }
+  CutTransfer command{named->name_.worker_id, named->name_.task_id, ticket_id, named->name_.upload,
+                      0};
+  for (const auto& [artifact, bytes] : crossed) {
+    command.bytes_crossed += bytes;
   }
   Log(LogLevel::kWarning, "transfer.cut",
       {{"task", command.task_id},
        {"worker", command.worker_id},
-       {"reason", standing.reason},
+       {"ticket", command.ticket_id},
+       {"reason", reason},
        {"bytes_crossed", command.bytes_crossed}});
-  urgent->push_back(
-      {std::move(command),
-       [this, ticket_id = place.name_.ticket_id, reason = standing.reason](
-           const absl::StatusOr<Answer>& answer) { OnDecided(ticket_id, reason, answer); }});
+  urgent->push_back({std::move(command), [this, ticket_id = std::string(ticket_id),
+                                          reason](const absl::StatusOr<Answer>& answer) {
+                       OnDecided(ticket_id, reason, answer);
+                     }});
 }
 
 void Transfers::OnDecided(const std::string& ticket_id, const std::string& reason,

@@ -28,6 +28,9 @@ inline constexpr MetricSpec kTransfersCut{MetricKind::kCounter,
 // call the registry.
 class Transfer {
  public:
+  // Which artifact moves: streams of the same one, resumed or twice, are one transfer. The same
+  // from Begin on. Empty: the one that its ticket is for.
+  virtual std::string Artifact() const = 0;
   // No further byte is taken or given; returns how many had crossed, of the whole artifact. A Cut
   // follows.
   virtual std::uint64_t Stop() = 0;
@@ -83,6 +86,9 @@ class Transfers {
  private:
   void LookAt(Place& place, const State& state, absl::Time now, std::vector<Engine::Urgent>* urgent)
       CARNET_REQUIRES(mutex_);
+  // Stops everything under the ticket of `place`, which is cut.
+  void StopTicket(Place& place, std::string reason, const State& state, absl::Time now,
+                  std::vector<Engine::Urgent>* urgent) CARNET_REQUIRES(mutex_);
   void OnDecided(const std::string& ticket_id, const std::string& reason,
                  const absl::StatusOr<Answer>& answer) CARNET_EXCLUDES(mutex_);
   void Leave(Place* place) CARNET_EXCLUDES(mutex_);

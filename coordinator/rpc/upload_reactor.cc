@@ -11,14 +11,16 @@
 namespace carnet::coordinator {
 
 UploadReactor::UploadReactor(const Services& services, Uploads& uploads, Transfers& transfers,
-                             grpc::CallbackServerContext& context)
+                             InstanceGate& instances, grpc::CallbackServerContext& context)
     : services_(services),
       uploads_(uploads),
       transfers_(transfers),
       context_(context),
       worker_(services.peers.Worker(context)) {
-  if (!worker_.ok()) {
-    End(worker_.status());
+  const absl::Status caller =
+      worker_.ok() ? instances.Stream(context, worker_->worker_id) : worker_.status();
+  if (!caller.ok()) {
+    End(caller);
     return;
   }
   ReadNext();

@@ -10,6 +10,7 @@
 
 #include "carnet/v1/federation.pb.h"
 #include "coordinator/core/tasks.h"
+#include "coordinator/rpc/instance_gate.h"
 #include "coordinator/rpc/services.h"
 #include "coordinator/rpc/stream_turn.h"
 #include "coordinator/rpc/transfers.h"
@@ -25,7 +26,7 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
  public:
   // `context` lives as long as the call.
   UploadReactor(const Services& services, Uploads& uploads, Transfers& transfers,
-                grpc::CallbackServerContext& context);
+                InstanceGate& instances, grpc::CallbackServerContext& context);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -51,6 +52,7 @@ class UploadReactor final : public grpc::ServerBidiReactor<v1::UploadRequest, v1
   void RunOnBulk(absl::AnyInvocable<void()> work);
   void Count(std::uint64_t bytes);
 
+  std::string Artifact() const override { return HexEncode(header_.sha256); }
   std::uint64_t Stop() override;
   void Cut(const absl::Status& why, bool drop) override;
   void Abort() override { context_.TryCancel(); }

@@ -1,5 +1,6 @@
 #include "coordinator/rpc/uploads.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,6 +40,7 @@ absl::StatusOr<exchange::Acknowledgement> Upload::Finish(const exchange::Acknowl
   const std::filesystem::path path = spool_->path();
   spool_.reset();
   CARNET_RETURN_IF_ERROR(owner_->blobs_.Add(path, blob_));
+  owner_->OnWhole(key_);
   CARNET_RETURN_IF_ERROR(exchange::DropSpool(owner_->directory_, header_.sha256));
   return last;
 }
@@ -52,7 +54,80 @@ absl::Status Upload::Drop() {
 absl::StatusOr<std::unique_ptr<Uploads>> Uploads::Open(const std::filesystem::path& directory,
                                                        std::size_t active_max, Blobs& blobs) {
   CARNET_RETURN_IF_ERROR(MakeDirs(directory));
-  return std::unique_ptr<Uploads>(new Uploads(directory, active_max, blobs));
+  std::unique_ptr<Uploads> uploads(new Uploads(directory, active_max, blobs));
+  CARNET_ASSIGN_OR_RETURN(const std::vector<Digest> spools, exchange::ListSpools(directory));
+  CARNET_RETURN_IF_ERROR(uploads->FindWhole());
+  const MutexLock lock(uploads->mutex_);
+  for (const Digest& spool : spools) {
+    uploads->leftovers_.insert(HexEncode(spool));
+  }
+  return uploads;
+}
+
+// Sealed files whose headers say what they were uploaded for.
+absl::Status Uploads::FindWhole() {
+  CARNET_ASSIGN_OR_RETURN(const std::set<BlobId> present, blobs_.List());
+  const MutexLock lock(mutex_);
+  for (const BlobId& id : present) {
+    const absl::StatusOr<std::string> bytes =
+        id.kind == BlobKind::kDelta || id.kind == BlobKind::kSealed ? blobs_.ReadHeader(id)
+                                                                    : absl::NotFoundError("");
+    const absl::StatusOr<exchange::Header> header =
+        bytes.ok() ? exchange::ParseHeader(AsBytes(*bytes)) : bytes.status();
+    if (header.ok() && (header->fields.kind() == exchange::kKindDelta ||
+                        header->fields.kind() == exchange::kKindShard)) {
+      known_[HexEncode(header->sha256)] = {NameOf(header->fields), header->fields.sender(), id,
+                                           true};
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Uploads::Admit(const std::string& key, Known known,
+                            std::vector<std::string>* replaced) {
+  const MutexLock lock(mutex_);
+  if (active_.size() >= active_max_) {
+    return absl::ResourceExhaustedError("too many uploads: try again later");
+  }
+  if (active_.count(key) != 0) {
+    return absl::AbortedError("another stream sends this upload");
+  }
+  std::size_t whole = 0;
+  for (const auto& [other, begun] : known_) {
+    if (other == key || begun.name != known.name || begun.sender != known.sender) {
+      continue;
+    }
+    if (active_.count(other) != 0) {
+      return absl::AbortedError("another stream of this sender sends for the same");
+    }
+    if (begun.whole) {
+      ++whole;
+    } else {
+      replaced->push_back(other);
+    }
+  }
+  const auto begun = known_.find(key);
+  if (begun == known_.end() && whole >= kUploadsWholeMax) {
+    return absl::ResourceExhaustedError("too many whole uploads of this sender for one task");
+  }
+  if (begun == known_.end() && known_.size() >= kUploadsKnownMax) {
+    return absl::ResourceExhaustedError("too many uploads are known: try again later");
+  }
+  for (const std::string& other : *replaced) {
+    known_.erase(other);
+  }
+  leftovers_.erase(key);
+  known.whole = begun != known_.end() && begun->second.whole;
+  known_[key] = std::move(known);
+  active_.insert(key);
+  return absl::OkStatus();
+}
+
+void Uploads::OnWhole(const std::string& key) {
+  const MutexLock lock(mutex_);
+  if (const auto known = known_.find(key); known != known_.end()) {
+    known->second.whole = true;
+  }
 }
 
 absl::StatusOr<std::unique_ptr<Upload>> Uploads::Start(exchange::Header header,
@@ -61,26 +136,21 @@ absl::StatusOr<std::unique_ptr<Upload>> Uploads::Start(exchange::Header header,
                                                        absl::Duration now) {
   std::unique_ptr<Upload> upload(new Upload());
   upload->key_ = HexEncode(header.sha256);
-  {
-    const MutexLock lock(mutex_);
-    if (active_.size() >= active_max_) {
-      return absl::ResourceExhaustedError("too many uploads: try again later");
-    }
-    if (!active_.insert(upload->key_).second) {
-      return absl::AbortedError("another stream sends this upload");
-    }
-    names_[upload->key_] = NameOf(header.fields);
-  }
-  upload->owner_ = this;  // From here on the destructor gives the place back.
-  upload->sealed_sha256_ = sealed_sha256;
   upload->blob_ =
       BlobId{header.fields.kind() == exchange::kKindDelta ? BlobKind::kDelta : BlobKind::kSealed,
              Bytes(sealed_sha256.begin(), sealed_sha256.end())};
+  std::vector<std::string> replaced;
+  CARNET_RETURN_IF_ERROR(Admit(
+      upload->key_, {NameOf(header.fields), header.fields.sender(), upload->blob_}, &replaced));
+  upload->owner_ = this;  // From here on the destructor gives the place back.
+  DropSpools(replaced);
+  upload->sealed_sha256_ = sealed_sha256;
   upload->header_ = std::move(header);
   if (const absl::StatusOr<std::uint64_t> size = blobs_.SizeOf(upload->blob_);
       size.ok() && *size == sealed_bytes) {
     const absl::StatusOr<std::string> stored = blobs_.ReadHeader(upload->blob_);
     if (stored.ok() && *stored == upload->header_.bytes) {
+      OnWhole(upload->key_);
       upload->first_ = {sealed_bytes, true};
       return upload;
     }
@@ -104,24 +174,44 @@ std::string Uploads::NameOf(const v1::ArtifactHeader& header) {
 }
 
 void Uploads::DropUnwanted(const std::set<std::string>& wanted) {
-  const absl::StatusOr<std::vector<Digest>> spools = exchange::ListSpools(directory_);
-  if (!spools.ok()) {
-    Log(LogLevel::kWarning, "spools.not_listed", {{"why", spools.status()}});
-    return;
-  }
-  for (const Digest& id : *spools) {
-    const std::string key = HexEncode(id);
-    {
-      const MutexLock lock(mutex_);
-      const auto name = names_.find(key);
-      // A spool of an earlier run has no name before its sender comes back; the start drops what
-      // nobody can want.
-      if (active_.count(key) != 0 || name == names_.end() || wanted.count(name->second) != 0) {
+  std::vector<std::string> unwanted;
+  {
+    const MutexLock lock(mutex_);
+    for (auto it = known_.begin(); it != known_.end();) {
+      if (active_.count(it->first) != 0 || wanted.count(it->second.name) != 0) {
+        ++it;
         continue;
       }
-      names_.erase(name);
+      if (it->second.whole) {
+        blobs_.UnmarkPending(it->second.blob);
+      } else {
+        unwanted.push_back(it->first);
+      }
+      it = known_.erase(it);
     }
-    if (const absl::Status status = exchange::DropSpool(directory_, id); !status.ok()) {
+    // Whose they are is known when their senders come back. They can only be of what was wanted at
+    // the start.
+    if (!wanted_first_.has_value()) {
+      wanted_first_ = wanted;
+    }
+    const bool may_come =
+        std::any_of(wanted_first_->begin(), wanted_first_->end(),
+                    [&](const std::string& name) { return wanted.count(name) != 0; });
+    if (!may_come) {
+      unwanted.insert(unwanted.end(), leftovers_.begin(), leftovers_.end());
+      leftovers_.clear();
+    }
+  }
+  DropSpools(unwanted);
+}
+
+void Uploads::DropSpools(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    const absl::StatusOr<Bytes> id = HexDecode(key);
+    CARNET_CHECK(id.ok() && id->size() == kDigestBytes);
+    Digest digest;
+    std::copy(id->begin(), id->end(), digest.begin());
+    if (const absl::Status status = exchange::DropSpool(directory_, digest); !status.ok()) {
       Log(LogLevel::kWarning, "spool.not_dropped", {{"why", status}});
     }
   }

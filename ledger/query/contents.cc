@@ -1,20 +1,35 @@
 #include "ledger/query/contents.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/timestamp.h"
 #include "carnet/v1/records.pb.h"
 
 namespace carnet::ledger::query {
+namespace {
+
+void AddEvidence(std::uint64_t index, ModelAnswer& answer) {
+  const auto at = std::lower_bound(answer.evidence.begin(), answer.evidence.end(), index);
+  if (at == answer.evidence.end() || *at != index) {
+    answer.evidence.insert(at, index);
+  }
+}
+
+}  // namespace
 
 void Contents::Visit(std::uint64_t index, const verifier::VerifiedRecord& record) {
   const Terms terms = reader_.Read(record);
   if (const auto* worker = record.As<v1::WorkerEnrolled>(); worker != nullptr) {
     enrolled_[worker->worker_id()] = index;
+  } else if (const auto* user = record.As<v1::UserEnrolled>(); user != nullptr) {
+    enrolled_[user->user_id()] = index;
   } else if (const auto* job = record.As<v1::JobSubmitted>(); job != nullptr) {
     JobWalk& walk = jobs_[job->job_id()];
     walk.name = job->spec().job();
     walk.submitted = index;
+    walk.model = job->model_sha256();
     // A base model that was trained here brings along what is in it.
     if (const auto base = models_.find(job->model_sha256()); base != models_.end()) {
       walk.found = base->second;
@@ -31,6 +46,10 @@ void Contents::Visit(std::uint64_t index, const verifier::VerifiedRecord& record
     Aggregated(index, *aggregate);
   } else if (const auto* completed = record.As<v1::JobCompleted>(); completed != nullptr) {
     Completed(index, *completed);
+  } else if (const auto* release = record.As<v1::Release>(); release != nullptr) {
+    Release(index, *release);
+  } else if (const auto* cut = record.As<v1::TransferCut>(); cut != nullptr) {
+    Cut(index, *cut);
   } else if (const auto* withdrawn = record.As<v1::ShardWithdrawn>(); withdrawn != nullptr) {
     Withdrawn(index, *withdrawn);
   }
@@ -43,7 +62,7 @@ void Contents::Withdrawn(std::uint64_t index, const v1::ShardWithdrawn& withdraw
   for (ModelAnswer& answer : answers_) {
     if (answer.shards.count(name) != 0) {
       answer.withdrawn[name] = index;
-      answer.evidence.push_back(index);
+      AddEvidence(index, answer);
     }
   }
 }
@@ -67,25 +86,31 @@ void Contents::Aggregated(std::uint64_t index, const v1::Aggregate& aggregate) {
   if (!walk.found.contributions.empty()) {
     walk.found.evidence.insert({walk.submitted, index});
   }
+  walk.round = aggregate.round();
+  walk.model = aggregate.model_sha256();
   models_[aggregate.model_sha256()] = walk.found;
 }
 
-void Contents::Completed(std::uint64_t index, const v1::JobCompleted& completed) {
-  JobWalk& walk = jobs_[completed.job_id()];
-  if (walk.found.contributions.empty()) {
-    return;
+ModelAnswer& Contents::AnswerAbout(const std::string& job_id, const std::string& model,
+                                   std::uint32_t round, const Found& found) {
+  const Digest digest = ToDigest(AsBytes(model)).value_or(Digest{});
+  for (ModelAnswer& answer : answers_) {
+    if (answer.job_id == job_id && answer.model_sha256 == digest) {
+      return answer;
+    }
   }
-  ModelAnswer answer;
-  answer.job_id = completed.job_id();
+  const JobWalk& walk = jobs_[job_id];
+  ModelAnswer& answer = answers_.emplace_back();
+  answer.job_id = job_id;
   answer.job_name = walk.name;
-  answer.model_sha256 = ToDigest(AsBytes(completed.model_sha256())).value_or(Digest{});
-  answer.completed = index;
-  answer.contributions.assign(walk.found.contributions.begin(), walk.found.contributions.end());
-  answer.inherited_from = walk.found.jobs;
-  answer.inherited_from.erase(completed.job_id());
-  std::set<std::uint64_t> evidence = walk.found.evidence;
-  evidence.insert({0, walk.submitted, index});
-  answer.shards = walk.found.shards;
+  answer.round = round;
+  answer.model_sha256 = digest;
+  answer.contributions.assign(found.contributions.begin(), found.contributions.end());
+  answer.inherited_from = found.jobs;
+  answer.inherited_from.erase(job_id);
+  std::set<std::uint64_t> evidence = found.evidence;
+  evidence.insert({0, walk.submitted});
+  answer.shards = found.shards;
   for (const std::string& name : answer.shards) {
     if (const auto withdrawn = withdrawn_.find(name); withdrawn != withdrawn_.end()) {
       answer.withdrawn.insert(*withdrawn);
@@ -93,7 +118,53 @@ void Contents::Completed(std::uint64_t index, const v1::JobCompleted& completed)
     }
   }
   answer.evidence.assign(evidence.begin(), evidence.end());
-  answers_.push_back(std::move(answer));
+  return answer;
+}
+
+void Contents::Completed(std::uint64_t index, const v1::JobCompleted& completed) {
+  const JobWalk& walk = jobs_[completed.job_id()];
+  if (walk.found.contributions.empty()) {
+    return;
+  }
+  ModelAnswer& answer =
+      AnswerAbout(completed.job_id(), completed.model_sha256(), walk.round, walk.found);
+  answer.completed = index;
+  AddEvidence(index, answer);
+}
+
+// Of any round, while the job goes on or after its end.
+void Contents::Release(std::uint64_t index, const v1::Release& release) {
+  const auto model = models_.find(release.model_sha256());
+  if (model == models_.end() || model->second.contributions.empty()) {
+    return;
+  }
+  ModelAnswer& answer =
+      AnswerAbout(release.job_id(), release.model_sha256(), release.round(), model->second);
+  answer.releases.push_back(
+      {.index = index,
+       .to = release.released_to(),
+       .jurisdiction = release.jurisdiction(),
+       .recipient = release.recipient(),
+       .at = ToTime(release.common().at()),
+       .revision = release.basis().revision(),
+       .bundle_sha256 = ToDigest(AsBytes(release.basis().bundle_sha256())).value_or(Digest{}),
+       .cut = {}});
+  AddEvidence(index, answer);
+  if (const auto person = enrolled_.find(release.released_to()); person != enrolled_.end()) {
+    AddEvidence(person->second, answer);
+  }
+}
+
+// The ticket of a model that is on its way to a person is named after the record of its release.
+void Contents::Cut(std::uint64_t index, const v1::TransferCut& cut) {
+  for (ModelAnswer& answer : answers_) {
+    for (Released& released : answer.releases) {
+      if (cut.ticket_id() == absl::StrCat("release-", released.index)) {
+        released.cut = index;
+        AddEvidence(index, answer);
+      }
+    }
+  }
 }
 
 }  // namespace carnet::ledger::query

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,18 +19,35 @@
 
 namespace carnet::ledger::query {
 
-// A completed job's model in which a contribution counts that was asked for.
+// A model went, or could go for a day, to somebody.
+struct Released {
+  std::uint64_t index = 0;  // of release
+  std::string to;           // user id
+  std::string jurisdiction;
+  std::string recipient;  // the organisation that the person works for
+  absl::Time at;
+  std::uint64_t revision = 0;  // of the policies that allowed it
+  Digest bundle_sha256{};
+  // Of transfer-cut: the bytes that were moving then stopped.
+  std::optional<std::uint64_t> cut;
+};
+
+// A completed job's model, or one that was released before that, in which a contribution counts
+// that was asked for.
 struct ModelAnswer {
   std::string job_id;
   std::string job_name;
+  std::uint32_t round = 0;  // that made it; 0: none, it is the base model
   Digest model_sha256{};
-  std::uint64_t completed = 0;                     // index of job-completed
+  std::optional<std::uint64_t> completed;          // index of job-completed, whose model it is
   std::vector<std::uint64_t> contributions;        // those asked for, ascending
   std::set<std::string> inherited_from;            // jobs, where its base model brought them along
   std::set<std::string> shards;                    // that those contributions were trained on
   std::map<std::string, std::uint64_t> withdrawn;  // of these, with the index of shard-withdrawn
+  std::vector<Released> releases;                  // in their order; empty: it went to nobody
   // Records that show the answer, ascending: genesis, the submissions, who contributed, each round
-  // with such a contribution from its opening to its aggregate, every later aggregate, the end.
+  // with such a contribution from its opening to its aggregate, every later aggregate, the end, the
+  // releases, and who they went to.
   std::vector<std::uint64_t> evidence;
 };
 
@@ -54,15 +72,22 @@ class Contents {
     std::uint64_t submitted = 0;
     std::uint64_t opened = 0;  // of the round under way
     std::uint64_t closed = 0;
-    Found found;  // in its newest model
+    std::uint32_t round = 0;  // that made its newest model
+    std::string model;        // its digest
+    Found found;              // in it
   };
   void Aggregated(std::uint64_t index, const v1::Aggregate& aggregate);
   void Completed(std::uint64_t index, const v1::JobCompleted& completed);
+  void Release(std::uint64_t index, const v1::Release& release);
+  void Cut(std::uint64_t index, const v1::TransferCut& cut);
+  // The answer about a model of the job, made if there is none yet.
+  ModelAnswer& AnswerAbout(const std::string& job_id, const std::string& model, std::uint32_t round,
+                           const Found& found);
   void Withdrawn(std::uint64_t index, const v1::ShardWithdrawn& withdrawn);
 
   const Question question_;
   TermsReader reader_;
-  std::map<std::string, std::uint64_t> enrolled_;  // worker id to index
+  std::map<std::string, std::uint64_t> enrolled_;  // id of a worker or a person to index
   // Contributions, with their worker and shards.
   std::map<std::uint64_t, std::pair<std::string, std::set<std::string>>> asked_for_;
   std::map<std::string, std::uint64_t> withdrawn_;  // shard to index

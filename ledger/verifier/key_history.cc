@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "carnet/v1/records.pb.h"
-#include "crypto/certificates.h"
+#include "crypto/authority.h"
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
 #include "ledger/verifier/errors.h"
@@ -82,6 +82,12 @@ absl::StatusOr<KeyHistory> KeyHistory::Create(const VerifiedRecord& genesis) {
   if (!ca.ok()) {
     return BadEvidence("record 0: the digest of its certificate authority is not 32 bytes");
   }
+  if (!first->ca_certificate_pem().empty()) {
+    const auto certificate = crypto::ParseCertificatePem(first->ca_certificate_pem());
+    if (!certificate.ok() || certificate->spki_sha256 != *ca) {
+      return BadEvidence("record 0: the certificate of its authority is another one's");
+    }
+  }
   history.authorities_.push_back({.certificate_pem = first->ca_certificate_pem(),
                                   .spki_sha256 = *ca,
                                   .until = absl::InfiniteFuture()});
@@ -112,11 +118,12 @@ absl::Status KeyHistory::Add(std::uint64_t index, const VerifiedRecord& record) 
     }
     CARNET_ASSIGN_OR_RETURN(log_, NextLogKey(log_, *rotated));
   } else if (rotated->kind() == "ca") {
-    const auto certificate = crypto::ParseCertificatePem(rotated->ca_certificate_pem());
+    // Signed by its own key: that is the new key's word, in the place of new_key_signature.
+    const auto certificate = crypto::VerifyAuthority(rotated->ca_certificate_pem());
     const Digest old = crypto::Sha256(AsBytes(rotated->old_public_key()));
-    if (!certificate.ok() || !certificate->is_authority ||
-        AsText(certificate->spki) != rotated->new_public_key() || authorities_.empty() ||
-        authorities_.back().spki_sha256 != old) {
+    if (!certificate.ok() || AsText(certificate->spki) != rotated->new_public_key() ||
+        authorities_.empty() || authorities_.back().spki_sha256 != old ||
+        certificate->spki_sha256 == old || !rotated->has_overlap_until()) {
       return Bad("another old authority, or not the new one's certificate");
     }
     authorities_.back().until = ToTime(rotated->overlap_until());

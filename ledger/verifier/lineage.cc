@@ -244,8 +244,11 @@ MaybeFinding Walk::CheckContribution(std::uint64_t index, const v1::Contribution
   if (!trainer.empty() && trainer != used) {
     return Wrong(index, absl::StrCat("trainer ", trainer), absl::StrCat("trainer ", used));
   }
-  // CheckSigners saw that the worker is enrolled.
-  const Enrolled& worker = members_.workers.at(contribution.worker_id());
+  const auto enrolled = members_.workers.find(contribution.worker_id());
+  if (enrolled == members_.workers.end()) {
+    return Wrong(index, "a contribution of a worker that is enrolled", contribution.worker_id());
+  }
+  const Enrolled& worker = enrolled->second;
   if (contribution.region() != worker.region || contribution.supplier() != worker.supplier) {
     return Wrong(
         index, absl::StrCat("region ", worker.region, ", supplier ", worker.supplier),

@@ -11,6 +11,7 @@
 #include "crypto/hash.h"
 #include "ledger/verifier/errors.h"
 #include "ledger/verifier/lineage.h"
+#include "ledger/verifier/releases.h"
 #include "ledger/verifier/shared_proof.h"
 
 namespace carnet::ledger::verifier {
@@ -261,6 +262,10 @@ void ManifestCheck::Run(const Digest& model_file_sha256, ByteView manifest_file)
       !Decide("signers", CheckSigners(records_, *keys, members)) || !CheckSeen() ||
       !Decide("lineage", CheckLineage({records_, manifest_.leaves}, *genesis_, members,
                                       manifest_.job_id, manifest_.model_sha256, report_))) {
+    return;
+  }
+  std::optional<Finding> released = CheckReleases(records_, *genesis_, members, report_);
+  if ((released || !report_.releases.empty()) && !Decide("releases", std::move(released))) {
     return;
   }
   report_.verdict = Verdict::kGood;

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "carnet/v1/ledger.pb.h"
 #include "ledger/verifier/erasures.h"
@@ -82,6 +83,17 @@ struct WithdrawnShard {
   std::uint64_t index = 0;  // of shard-withdrawn
 };
 
+// The model went, or could go for a day, to somebody.
+struct ModelRelease {
+  std::uint64_t index = 0;
+  std::string to;  // user id
+  std::string jurisdiction;
+  std::string recipient;  // the organisation that the person works for
+  absl::Time at;
+  std::uint64_t revision = 0;  // of the policies that allowed it
+  Digest bundle_sha256{};
+};
+
 // One revision of the policies, and the rounds that were decided under it.
 struct PolicyUse {
   Digest bundle_sha256{};
@@ -108,6 +120,7 @@ struct ManifestReport {
   // Where
   std::vector<Participant> participants;  // by worker id
   std::vector<WithdrawnShard> withdrawn;  // by index
+  std::vector<ModelRelease> releases;     // that the manifest holds, by index
   // Under which policy
   Digest bundle_sha256{};  // of genesis
   std::uint64_t bundle_revision = 0;

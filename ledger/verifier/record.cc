@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/message_json.h"
 #include "base/status.h"
 #include "carnet/v1/records.pb.h"
@@ -230,6 +231,34 @@ absl::StatusOr<std::vector<Digest>> ReadSubjects(const nlohmann::json& list) {
   return digests;
 }
 
+// The same of a list as nearly all are written: of each subject its digest, then its name. False:
+// another form, or nothing that would pass.
+bool ReadUsualSubjects(absl::string_view list, std::vector<Digest>* digests) {
+  constexpr std::size_t kHexDigits = 2 * kDigestBytes;
+  if (!absl::ConsumePrefix(&list, "[")) {
+    return false;
+  }
+  do {
+    if (!absl::ConsumePrefix(&list, R"({"digest":{"sha256":")") ||
+        digests->size() == kSubjectsMax) {
+      return false;
+    }
+    const absl::StatusOr<Digest> digest = DigestFromHex(list.substr(0, kHexDigits));
+    if (!digest.ok()) {
+      return false;
+    }
+    digests->push_back(*digest);
+    list.remove_prefix(kHexDigits);
+    std::string name;
+    if (!absl::ConsumePrefix(&list, "\"}") ||
+        (absl::ConsumePrefix(&list, R"(,"name":)") && !TakeJsonString(&list, &name)) ||
+        !absl::ConsumePrefix(&list, "}")) {
+      return false;
+    }
+  } while (absl::ConsumePrefix(&list, ","));
+  return list == "]";
+}
+
 absl::StatusOr<std::shared_ptr<const Message>> ReadPredicate(const Descriptor* type,
                                                              const nlohmann::json& json) {
   std::shared_ptr<Message> message(
@@ -288,15 +317,14 @@ bool ReadUsualStatement(absl::string_view statement, VerifiedRecord& record) {
     return false;
   }
   const absl::StatusOr<std::string> again = MessageToSortedJson(*message);
-  const absl::StatusOr<nlohmann::json> list =
-      ParseJson(rest.substr(subject + kSubject.size()), kStatementBytesMax);
-  absl::StatusOr<std::vector<Digest>> subjects = list.ok() ? ReadSubjects(*list) : list.status();
-  if (!again.ok() || *again != predicate || !subjects.ok()) {
+  std::vector<Digest> subjects;
+  if (!again.ok() || *again != predicate ||
+      !ReadUsualSubjects(rest.substr(subject + kSubject.size()), &subjects)) {
     return false;
   }
   record.type = *type;
   record.predicate = std::move(message);
-  record.subjects = *std::move(subjects);
+  record.subjects = std::move(subjects);
   return true;
 }
 

@@ -50,7 +50,7 @@ absl::StatusOr<std::vector<std::string>> SplitBundle(ByteView bundle, std::size_
     if (length == 0 || length > part_max || length > bundle.size()) {
       return BadEvidence("an entry bundle is malformed");
     }
-    parts.push_back(ToString(bundle.first(length)));
+    parts.emplace_back(AsText(bundle.first(length)));
     bundle = bundle.subspan(length);
   }
   if (parts.size() < at_least) {
@@ -143,6 +143,9 @@ class LogCheck {
   // Adds to the policy what its logs' keys handed over to, by records of this log. Its size is what
   // the note says, so this only makes a head believable: everything is checked under it afterwards.
   absl::Status FollowHandovers(absl::string_view note);
+  // That each key which FollowHandovers took was handed over to by a record that was checked: what
+  // a source says twice need not be the same.
+  absl::Status CheckFollowed() const;
   absl::Status ReadOldHeads(const std::vector<std::string>& old_heads);
   // The resource, or the full one in its place.
   absl::StatusOr<Bytes> ReadResource(absl::string_view prefix, std::uint64_t index,
@@ -176,6 +179,7 @@ class LogCheck {
   const ForEach& for_each_;
   LogVerdict& verdict_;
   std::optional<KeyHistory> keys_;
+  std::vector<VerifierKey> followed_;  // that the policy does not name
   std::uint64_t size_ = 0;
   RootBuilder root_;
   std::vector<Level> levels_;        // 1 and above
@@ -220,10 +224,25 @@ absl::Status LogCheck::FollowHandovers(absl::string_view note) {
       CARNET_ASSIGN_OR_RETURN(const v1::SignedRecord record, RecordOf(entries[i], statements[i]));
       CARNET_ASSIGN_OR_RETURN(const VerifiedRecord verified, VerifyRecord(record));
       for (VerifierKey& log : policy_.logs) {
-        if (absl::StatusOr<VerifierKey> followed = FollowLogKey(log, verified); followed.ok()) {
+        absl::StatusOr<VerifierKey> followed = FollowLogKey(log, verified);
+        if (followed.ok() && followed->successors.size() > log.successors.size()) {
           log = *std::move(followed);
+          followed_.push_back(log.successors.back());
         }
       }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LogCheck::CheckFollowed() const {
+  for (const VerifierKey& followed : followed_) {
+    const bool handed_over =
+        keys_.has_value() && keys_->log().name == followed.name &&
+        std::any_of(keys_->log().successors.begin(), keys_->log().successors.end(),
+                    [&](const VerifierKey& key) { return key.public_key == followed.public_key; });
+    if (!handed_over) {
+      return BadEvidence("the head is signed by a key that no record of the log hands over to");
     }
   }
   return absl::OkStatus();
@@ -407,9 +426,10 @@ absl::Status LogCheck::Run(const std::vector<std::string>& old_heads) {
       CARNET_RETURN_IF_ERROR(CheckTile(level, here.tile, here.hashes));
     }
   }
-  return root_.Root() == verdict_.report.head.root
-             ? absl::OkStatus()
-             : BadEvidence("the entries do not give the root that the head says");
+  if (root_.Root() != verdict_.report.head.root) {
+    return BadEvidence("the entries do not give the root that the head says");
+  }
+  return CheckFollowed();
 }
 
 }  // namespace

@@ -141,9 +141,12 @@ absl::StatusOr<Figure> Measure(const Arguments& arguments) {
   Sink sink;
   coordinator::GrpcServerOptions options;
   options.listen = "127.0.0.1:0";
-  options.certificate_chain = server_identity.certificate;
   options.private_key = server_identity.key;
-  options.client_ca = authority.certificate_pem();
+  const auto tls = std::make_shared<coordinator::Authorities::Tls>();
+  tls->version = 1;
+  tls->chain = server_identity.certificate;
+  tls->roots = authority.certificate_pem();
+  options.tls = [tls] { return tls; };
   options.services = {&sink};
   CARNET_ASSIGN_OR_RETURN(const auto server, coordinator::GrpcServer::Start(options));
   grpc::ChannelArguments channel;

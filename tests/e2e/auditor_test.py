@@ -65,6 +65,11 @@ class Auditor(FederationTest):
         self.assertEqual((code, said["verdict"], said["form"]), (0, "good", "full"))
         self.assertEqual(said["what"]["model_sha256"], self.status["model_sha256"])
         self.assertEqual(said["what"]["rounds"], 3)
+        # The release that the manifest was handed out under is in it.
+        (release,) = self.federation.records_of("release", self.job)
+        self.assertEqual([(r["index"], r["to"]) for r in said["releases"]],
+                         [(release["index"], release["predicate"]["released_to"])])
+        self.assertEqual(said["checks"][-1], {"check": "releases", "passed": True})
         ids = self.federation.worker_ids()
         places = {place["worker_id"]: place for place in said["where"]}
         self.assertEqual(set(places), {ids[slot] for slot in WORKERS})
@@ -83,6 +88,7 @@ class Auditor(FederationTest):
         self.assertEqual((code, said["verdict"], said["form"], said["leaves"]), (0, "good", "compact", 12))
         self.assertEqual([(p["worker_id"], p["shards"], p["contributions"]) for p in said["where"]],
                          [(p["worker_id"], p["shards"], p["contributions"]) for p in full["where"]])
+        self.assertEqual((said["releases"], len(said["releases"])), (full["releases"], 1))
         self.assertTrue(any(caveat.startswith("compact form: 12 contributions") for caveat in said["caveats"]))
 
     def test_a_changed_model_and_another_policy_are_refused(self):
@@ -119,6 +125,14 @@ class Auditor(FederationTest):
         ae = [r["index"] for r in self.federation.records_of("contribution", self.job) if r["predicate"]["region"] == "ae"]
         self.assertEqual(lines[0]["contributions"], ae)
         self.assertLessEqual({0, *ae, lines[0]["completed"]}, set(lines[0]["evidence"]))
+        # Whom it went to: the release and the enrolment of the person are among the records that show it.
+        (release,) = self.federation.records_of("release", self.job)
+        (released,) = lines[0]["releases"]
+        self.assertEqual((released["index"], released["to"], released["jurisdiction"], released["recipient"], released["revision"]),
+                         (release["index"], release["predicate"]["released_to"], "DE", "acme", 1))
+        person = [r["index"] for r in self.federation.records_of("user-enrolled")
+                  if r["predicate"]["user_id"] == released["to"]]
+        self.assertLessEqual({release["index"], *person}, set(lines[0]["evidence"]))
         _, lines = self.ask("ledger", "lineage", *base, "--released-with", "region:home")
         self.assertEqual(len(lines), 1)  # it evaluates, and trains nothing
         _, lines = self.ask("ledger", "lineage", *base, "--released-with", "region:ae", "--after", "2999-01-01")

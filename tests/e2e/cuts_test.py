@@ -1,22 +1,42 @@
 #!/usr/bin/python3
 """What is moving stops when what allowed it no longer does: a bundle that forbids the flow is activated, a shard is
-withdrawn, a worker is revoked. Each cuts the stream within one heartbeat and says on record how much had crossed.
+withdrawn, a worker is revoked; and what goes to a person as well. Each cuts the stream within one heartbeat and says on
+record how much had crossed. And a worker that has the sealed model already gets no key to it any more.
 
 Each worker reaches home through a proxy that counts and can be slow, so that the change comes in the middle.
 """
 
 import datetime
 import json
+import re
 import ssl
 import unittest
 import urllib.request
 
-from federation import SITES, FederationTest, say, wait_for
+from federation import BINARY, SITES, FederationTest, Process, say, wait_for
 
 HEARTBEAT_SECONDS = 4
 HIDDEN = 32768  # of the network: about 9.8 MB
 RATE = 700_000  # bytes a second through a slow proxy: the model takes 14 s
 UNDER_WAY_BYTES = 1 << 20
+STEPS_WITHOUT_END = 1_000_000  # the most that a job may ask for
+
+# No model goes to falcon, at AE, without an assessment.
+PAPERS = """
+policy: papers
+kind: guardrail
+title: Models go to falcon with an assessment only
+approvals: {propose: [compliance], need: 1, from: [legal]}
+effective: {from: 2026-01-01}
+review: {by: 2027-06-30}
+mode: enforce
+rules:
+  - id: falcon
+    effect: require
+    when: {artifact.kind: {is: model}, recipient.org: {is: falcon}}
+    require:
+      - {id: assessed, check: {evidence: {has: tia}}, fix: "Have legal assess the law of the place."}
+"""
 
 
 def moment(record):
@@ -24,7 +44,7 @@ def moment(record):
 
 
 class Cuts(FederationTest):
-    options = {"heartbeat": f"{HEARTBEAT_SECONDS}s"}
+    options = {"heartbeat": f"{HEARTBEAT_SECONDS}s", "policies": {"papers.yaml": PAPERS}}
 
     @classmethod
     def setUpClass(cls):
@@ -35,8 +55,16 @@ class Cuts(FederationTest):
         for site in SITES:
             federation.start_worker(f"{site}-1", token=federation.through_proxy(f"{site}-1"))
         federation.wait_live([f"{site}-1" for site in SITES])
+        cls.paper = cls.assess_falcon()
         cls.ids = federation.worker_ids()
         cls.job = {"rounds": 1, "minimum": 1, "target": 4, "trainer": "mlp", "model": "mlp.safetensors", "evaluate": 0}
+
+    @classmethod
+    def assess_falcon(cls):
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        return cls.federation.json("evidence", "add", "--kind", "tia", "--recipient", "falcon", "--to", "AE", "--document",
+                                   cls.federation.federation_file, "--from", today, "--until",
+                                   today + datetime.timedelta(days=30))["evidence_id"]
 
     def proxy(self, slot):
         return self.federation.proxies[slot][0]
@@ -54,9 +82,25 @@ class Cuts(FederationTest):
                 if r["predicate"]["worker_id"] == self.ids[slot]]
         return cuts[0] if cuts else None
 
-    def last_task_ended(self, slot):
+    def metrics(self):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with urllib.request.urlopen(f"https://127.0.0.1:{self.federation.https}/metrics", context=context, timeout=10) as page:
+            return page.read().decode()
+
+    def repeated_refusals(self, operation):
+        counted = re.search(rf'^carnet_refusals_repeated_total{{operation="{operation}"}} (\d+)$', self.metrics(), re.M)
+        return int(counted[1]) if counted else 0
+
+    def events(self, slot, name):
         lines = [json.loads(line) for line in self.federation.workers[slot].text().splitlines() if line.startswith("{")]
-        ended = [line for line in lines if line["event"] == "task-ended"]
+        return [line for line in lines if line["event"] == name]
+
+    def started(self, slot, job):
+        return len([line for line in self.events(slot, "task-started") if f"/{job}/" in line["task"]])
+
+    def last_task_ended(self, slot):
+        ended = self.events(slot, "task-ended")
         return ended[-1] if ended else None
 
     def forbid(self, rule):
@@ -99,6 +143,43 @@ class Cuts(FederationTest):
     def assert_spool_gone(self, folder):
         wait_for(lambda: not self.spooled(folder), f"what came to be dropped: {folder}", 3 * HEARTBEAT_SECONDS)
 
+    def test_0_a_model_on_its_way_to_a_person_is_cut(self):
+        """Through a proxy as slow as a worker's. Nothing is kept of what came, and nothing comes any more."""
+        federation = self.federation
+        job, _ = federation.train(**{**self.job, "data": "digits/ae"})
+        federation.run("user", "invite", "--roles", "operator", "--jurisdiction", "CH", "--organisation", "alpina", "--out",
+                       federation.token("dora"), "--state", federation.home)
+        federation.run("user", "enroll", "--join", federation.through_proxy("dora"), "--out", federation.folder / "dora")
+        self.slow("dora", "down")
+        out = federation.folder / "out-dora"
+        context = {"CARNET_CONTEXT": str(federation.folder / "dora/context.yaml")}
+        export = Process([BINARY, "job", "export", job, "--out", out], federation.folder / "export.log", context)
+        federation.processes.append(export)
+        wait_for(lambda: self.proxy("dora").totals()["down"] >= UNDER_WAY_BYTES, "the download to be under way")
+        self.forbid(("nothing-to-alpina", "recipient.org", "alpina"))
+        (cut,) = wait_for(lambda: federation.records_of("transfer-cut", job), "the download to be cut", 3 * HEARTBEAT_SECONDS)
+        self.proxy("dora").pace("down", None)
+        self.assertEqual(export.wait(), 1, export.text())
+        self.assertIn("cut: refused", export.text())
+        self.assertFalse(list(out.glob("*")) + list(out.glob(".*.partial")))
+        (release,) = federation.records_of("release", job)
+        predicate = cut["predicate"]
+        crossed = int(predicate["bytes_crossed"])
+        cause = federation.records_of("policy-activated")[-1]
+        delay = (moment(cut) - moment(cause)).total_seconds()
+        say(f"dora: cut after {crossed} of {self.model_bytes} B, {delay:.3f} s after policy-activated")
+        self.assertEqual((predicate["ticket_id"], predicate["reason"], predicate["direction"], predicate.get("worker_id", "")),
+                         (f"release-{release['index']}", "refused", "download", ""))
+        self.assertLessEqual(delay, HEARTBEAT_SECONDS)
+        self.assertGreater(crossed, 0)
+        self.assertLess(crossed, self.model_bytes)
+        self.assertLess(self.proxy("dora").totals()["down"], self.model_bytes)
+        again = federation.call("job", "export", job, "--out", out, env=context)
+        self.assertEqual(again.returncode, 1, again.stdout + again.stderr)
+        self.assertIn("release model (model to Switzerland (CH)): forbidden", again.stdout + again.stderr)
+        self.assertIn("nothing-to-alpina", json.dumps(federation.records_of("refusal", job)[-1]["predicate"]))
+        self.assertIn("cut after", federation.run("job", "watch", job, "--state", federation.home))
+
     def test_1_a_bundle_that_forbids_the_flow_cuts_an_upload_and_the_round_goes_on(self):
         federation = self.federation
         self.slow("br-1", "up")
@@ -133,7 +214,7 @@ class Cuts(FederationTest):
         self.assertEqual(said["jobs_waiting"], [job])
         self.assertEqual([(m["job_id"], m["round"], m["released"]) for m in said["models"] if m["job_id"] == job],
                          [(job, 1, False)])
-        self.assertEqual(len(said["models"]), 2)  # and of the first test
+        self.assertEqual(len(said["models"]), 2)  # and of the test before
         status = wait_for(lambda: (s := federation.status(job))["state"] == "waiting" and s, "the job to say that it waits")
         self.assertEqual(status["waiting_for"], "shard-withdrawn digits/sg")
         self.assertEqual(len(federation.records_of("aggregate", job)), 1)
@@ -158,7 +239,28 @@ class Cuts(FederationTest):
         self.assert_spool_gone("fr-1")
         federation.run("job", "stop", job, "--state", federation.home)
 
-    def test_4_a_revoked_worker_is_cut_off_in_the_middle_of_its_upload(self):
+    def test_4_who_has_the_whole_model_gets_no_key_once_its_paper_is_gone(self):
+        federation = self.federation
+        job = federation.submit(federation.write_job(**{**self.job, "data": "digits/ae", "steps": STEPS_WITHOUT_END}))
+        wait_for(lambda: max(self.spooled("ae-1"), default=0) >= self.model_bytes, "the model to have come whole")
+        federation.workers["ae-1"].kill()
+        federation.run("evidence", "withdraw", self.paper, "--state", federation.home)
+        down = self.proxy("ae-1").totals()["down"]
+        federation.start_worker("ae-1")
+        wait_for(lambda: self.repeated_refusals("use_key") > 0, "the task to have been refused, and refused again")
+        self.assertEqual(self.started("ae-1", job), 1)  # before it was killed
+        self.assertLess(self.proxy("ae-1").totals()["down"] - down, self.model_bytes)
+        refusals = federation.records_of("refusal", job)
+        self.assertEqual([r["predicate"]["worker_id"] for r in refusals], [self.ids["ae-1"]], refusals)
+        refused = {d["flow"]["operation"] for d in refusals[0]["predicate"]["decisions"]}
+        self.assertEqual(refused, {"OPERATION_SEND_MODEL", "OPERATION_USE_KEY"})
+        self.assertEqual(federation.records_of("transfer-cut", job), [])
+        # The same task is there for it again once the paper is.
+        type(self).paper = self.assess_falcon()
+        wait_for(lambda: self.started("ae-1", job) == 2, "the task to be given")
+        federation.run("job", "stop", job, "--state", federation.home)
+
+    def test_5_a_revoked_worker_is_cut_off_in_the_middle_of_its_upload(self):
         federation = self.federation
         self.slow("ae-1", "up")
         job = federation.submit(federation.write_job(**{**self.job, "data": "digits/ae"}))
@@ -170,13 +272,10 @@ class Cuts(FederationTest):
         self.assertGreater(federation.workers["ae-1"].process.returncode, 0)  # it says why; it did not crash
         federation.run("job", "stop", job, "--state", federation.home)
 
-    def test_5_all_of_it_is_good_evidence_and_counted(self):
+    def test_6_all_of_it_is_good_evidence_and_counted(self):
         federation = self.federation
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with urllib.request.urlopen(f"https://127.0.0.1:{federation.https}/metrics", context=context, timeout=10) as page:
-            text = page.read().decode()
-        for reason, times in (("refused", 2), ("shard-withdrawn", 1), ("worker-revoked", 1)):
+        text = self.metrics()
+        for reason, times in (("refused", 3), ("shard-withdrawn", 1), ("worker-revoked", 1)):
             self.assertIn(f'carnet_transfers_cut_total{{reason="{reason}"}} {times}', text)
         federation.coordinator.stop()
         federation.run("ledger", "trust", "--state", federation.home, "--out", federation.folder / "trust")

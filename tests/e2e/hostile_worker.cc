@@ -38,6 +38,7 @@
 #include "exchange/artifact.h"
 #include "exchange/data_digest.h"
 #include "exchange/expected.h"
+#include "exchange/instance.h"
 #include "exchange/sealing.h"
 #include "exchange/spool.h"
 #include "ledger/record.h"
@@ -184,7 +185,8 @@ absl::Status HostileWorker::Join() {
   CARNET_ASSIGN_OR_RETURN(
       client_, worker::MakeGrpcClient(
                    {enrolled_->facts.addresses, enrolled_->facts.trust_domain,
-                    enrolled_->answer.ca_certificate_pem(), enrolled_->answer.certificate_pem()},
+                    enrolled_->answer.ca_certificate_pem(), enrolled_->answer.certificate_pem(),
+                    RandomBytes(rng_, exchange::kInstanceBytes)},
                    key_pem));
   return absl::OkStatus();
 }

@@ -9,7 +9,14 @@ import unittest
 
 from federation import FederationTest, say, wait_for
 
+MISSING = 3
 MISBEHAVIOUR = 4
+
+
+def signatures(head):
+    if not head.exists():
+        return 0
+    return len([line for line in head.read_text().splitlines() if line.startswith("\u2014 ")])
 
 
 class Rollback(FederationTest):
@@ -52,6 +59,45 @@ class Rollback(FederationTest):
         self.assertEqual(coordinator.process.returncode, MISBEHAVIOUR, coordinator.text()[-2000:])
         self.assertEqual(self.dump(), self.contents)
 
+    def test_0_a_worker_or_the_head_file_catches_it_across_a_rotation_of_the_logs_key(self):
+        federation = self.federation
+        slots = ("fr-1", "sg-1")
+        heads = [federation.folder / slot / "head" for slot in slots]
+        federation.coordinator.stop()
+        old, newest = federation.folder / "before-rotation", federation.folder / "after-rotation"
+        shutil.copytree(federation.home, old)
+        federation.start_coordinator()
+        federation.wait_live(slots)
+        federation.run("key", "rotate", "log", "--overlap-days", "1", "--state", federation.home)
+        wait_for(lambda: all(signatures(head) == 2 for head in heads), "the workers to follow the log")
+        for slot in slots:
+            federation.workers[slot].stop()
+        federation.coordinator.stop()
+        shutil.copytree(federation.home, newest)
+        self.before = len(federation.records())
+        # As after the overlap: the new key, which the old state knows nothing of, signs alone.
+        for head in heads:
+            text, lines = head.read_text().split("\n\n")
+            head.write_text(f"{text}\n\n{lines.splitlines()[-1]}\n")
+        shutil.rmtree(federation.home)
+        shutil.copytree(old, federation.home)
+        self.remember()
+        for slot in slots:
+            federation.start_worker(slot)
+        self.assert_caught(federation.start_coordinator(expect_ready=False))
+        shutil.copy(heads[0], federation.home / "head")
+        self.assert_caught(federation.start_coordinator(expect_ready=False))
+        # What takes its place goes on from such a head, with the worker's word on who signed it.
+        succeed = ("ledger", "succeed", "--state", federation.home, "--lost-after", heads[0], "--out",
+                   federation.folder / "successor", "--join-dir", federation.folder / "successor-join")
+        self.assertEqual(federation.call(*succeed).returncode, 1)
+        followed = federation.call(*succeed, "--handovers", federation.folder / "fr-1" / "log-keys")
+        self.assertEqual(followed.returncode, 0, followed.stdout + followed.stderr)
+        shutil.rmtree(federation.home)
+        shutil.copytree(newest, federation.home)
+        federation.start_coordinator()
+        federation.wait_live(slots)
+
     def test_1_the_first_worker_catches_it_when_the_head_file_went_back_too(self):
         self.age()
         coordinator = self.federation.start_coordinator(expect_ready=False)
@@ -76,8 +122,15 @@ class Rollback(FederationTest):
         for leftover in ("ledger.db-wal", "ledger.db-shm"):
             (federation.home / leftover).unlink(missing_ok=True)
         self.remember()
+        fsck = federation.call("ledger", "fsck", "--state", federation.home)
+        self.assertEqual(fsck.returncode, MISBEHAVIOUR, fsck.stdout + fsck.stderr)
+        doctor = federation.call("doctor", "--state", federation.home)
+        self.assertNotEqual(doctor.returncode, 0, doctor.stdout + doctor.stderr)
+        self.assertIn("the state was rolled back", doctor.stdout)
         coordinator = federation.start_coordinator(expect_ready=False)
         self.assert_caught(coordinator)
+        head.unlink()
+        self.assertEqual(federation.call("ledger", "fsck", "--state", federation.home).returncode, MISSING)
 
 
 if __name__ == "__main__":

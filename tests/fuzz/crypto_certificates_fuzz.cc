@@ -2,6 +2,7 @@
 // first byte says which parser gets the rest.
 #include "absl/time/time.h"
 #include "base/status.h"
+#include "crypto/authority.h"
 #include "crypto/certificates.h"
 #include "crypto/spiffe.h"
 
@@ -35,6 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       CARNET_CHECK(
           !carnet::crypto::VerifyCertificate(text, text, absl::FromUnixSeconds(1'800'000'000))
                .ok());
+      break;
+    case 'a':
+      CheckInfo(carnet::crypto::VerifyAuthority(text));
       break;
     case 'r': {
       const auto request = carnet::crypto::VerifyCertificateRequest(text);

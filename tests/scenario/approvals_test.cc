@@ -34,6 +34,10 @@ std::string Pilot(const std::string& ticket = "T-1") {
                       "    approvals: {need: 2, from: [dpo, legal]}\n");
 }
 
+std::string SlotOf(const World& world, const std::string& worker_id) {
+  return world.state().workers.at(worker_id).terms.slot();
+}
+
 absl::Status ApproveJob(World& world, PolicyOffice& office, const std::string& job,
                         const std::string& who, const crypto::Ed25519KeyPair& key,
                         const std::string& role) {
@@ -87,6 +91,65 @@ TEST_CASE("Approvals: a held job opens its round when the last person that it wa
   REQUIRE(ApproveJob(world, office, job, bea.id, bea.Key(), "legal").ok());
   CHECK(world.Settle().waiting.count(job) == 0);
   CHECK(world.state().jobs.at(job).round.has_value());
+}
+
+// A job whose one round is combined; its evaluation is due.
+std::string TrainToEvaluation(World& world) {
+  const std::string job = world.Submit(1, 2, true);
+  world.Settle();
+  REQUIRE(world.state().jobs.at(job).round.has_value());
+  const v1::RoundOpened opened = world.state().jobs.at(job).round->opened;
+  for (const v1::RoundMember& member : opened.members()) {
+    REQUIRE(world.Do(world.Contribute(job, SlotOf(world, member.worker_id()))).ok());
+  }
+  world.Settle();
+  REQUIRE(world.state().jobs.at(job).rounds_done == 1);
+  return job;
+}
+
+TEST_CASE("Approvals: a held evaluation waits like a held round, and goes on when they signed") {
+  World world(307, {absl::StrCat("policy: golden\n", kHead,
+                                 "  - id: home\n    effect: require\n"
+                                 "    when: {op: {is: train}, to.jurisdiction: {is: DE}}\n"
+                                 "    require: [{id: dpo, phase: approval, from: [dpo], need: "
+                                 "1}]\n")});
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"dpo"});
+  const std::string job = TrainToEvaluation(world);
+  REQUIRE(world.Settle().waiting.at(job) ==
+          "hold: approval by 1 person of dpo, given 0 (golden/home.dpo)");
+  CHECK(world.state().jobs.at(job).evaluation_due);
+  CHECK(world.state().jobs.at(job).phase == JobPhase::kRunning);
+  CHECK(world.Find("evaluation-abandoned").empty());
+  // The refusal is on record, once.
+  const std::size_t refusals = world.Find("refusal").size();
+  CHECK(world.At<v1::Refusal>(world.Find("refusal").back()).worker_id() ==
+        world.worker("home-1").id);
+  world.Advance(absl::Hours(1));
+  world.Settle();
+  CHECK(world.Find("refusal").size() == refusals);
+  SECTION("approved") {
+    REQUIRE(ApproveJob(world, office, job, ann.id, ann.Key(), "dpo").ok());
+    CHECK(world.Settle().waiting.count(job) == 0);
+    CHECK(world.state().jobs.at(job).evaluation.has_value());
+  }
+  SECTION("stopped") {
+    REQUIRE(world.Do(StopJob{kOperator, job}).ok());
+    CHECK(world.Settle().waiting.count(job) == 0);
+    CHECK(world.state().jobs.at(job).phase == JobPhase::kStopped);
+  }
+}
+
+TEST_CASE("Approvals: an evaluation that a rule denies is abandoned, whoever would sign") {
+  World world(308, {absl::StrCat("policy: golden\n", kHead,
+                                 "  - id: home\n    effect: deny\n"
+                                 "    when: {op: {is: train}, to.jurisdiction: {is: DE}}\n")});
+  const std::string job = TrainToEvaluation(world);
+  world.Settle();
+  REQUIRE(world.Find("evaluation-abandoned").size() == 1);
+  CHECK(world.At<v1::EvaluationAbandoned>(world.Find("evaluation-abandoned")[0]).reason() ==
+        "refused");
+  CHECK(world.state().jobs.at(job).phase == JobPhase::kCompleted);
 }
 
 TEST_CASE("Approvals: the submitter, and whoever does not hold the role, do not release a job") {

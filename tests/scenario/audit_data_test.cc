@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
+#include "base/timestamp.h"
 #include "coordinator/core/tasks.h"
 #include "scenario/audit_world.h"
 
@@ -236,6 +237,74 @@ TEST_CASE("Audit: a round that uses a withdrawn shard is found") {
   const audit::Finding* finding = FindingOf(report, "withdrawal");
   REQUIRE(finding != nullptr);
   CHECK(finding->index == world.Find("round-opened").front());
+}
+
+TEST_CASE("Audit: figures of a model that saw a withdrawn shard are found") {
+  World world = WorldWithEvidence(137);
+  const std::string job = world.Submit(3, 2, true);
+  world.Settle();
+  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
+    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
+  }
+  world.Settle();
+  SECTION("in its lineage") {
+    REQUIRE(world.Do(WithdrawShard{kOperator, "digits", "fr", "mislabelled"}).ok());
+  }
+  SECTION("in the golden set") {
+    REQUIRE(world.Do(WithdrawShard{kOperator, "golden", "home", "mislabelled"}).ok());
+  }
+  world.Forge(Evaluate(world, job).evaluation, world.worker("home-1").key);
+  ExpectFound(world, "withdrawal");
+}
+
+TEST_CASE("Audit: a round that closes on a model that saw a withdrawn shard is found") {
+  World world = WorldWithEvidence(138);
+  World other = WorldWithEvidence(138);  // the same, without the withdrawal
+  std::string job;
+  for (World* each : {&world, &other}) {
+    job = InSecondRound(*each);
+    for (const char* slot : {"ae-1", "sg-1"}) {
+      REQUIRE(each->Do(each->Contribute(job, slot)).ok());
+    }
+  }
+  REQUIRE(other.Do(CloseRound{job}).ok());
+  v1::RoundClosed closed = other.At<v1::RoundClosed>(other.Find("round-closed").back());
+  REQUIRE(world.Do(WithdrawShard{kOperator, "digits", "fr", "mislabelled"}).ok());
+  world.FillCommon(closed.mutable_common());
+  const auto model = ToDigest(world.state().jobs.at(job).model_sha256);
+  REQUIRE(model.ok());
+  world.Forge(closed, world.statement_key(), {{"base model", *model}});
+  ExpectFound(world, "withdrawal");
+}
+
+TEST_CASE("Audit: a shard that arrives when it may not any more is found") {
+  World world = WorldWithEvidence(139);
+  REQUIRE(world.Do(StageData{kOperator, "digits", "fr", "home-1", world.live}).ok());
+  const std::string id = world.state().stagings.begin()->first;
+  v1::ShardStaged arrival;
+  arrival.set_dataset("digits");
+  arrival.set_shard("fr");
+  arrival.set_worker_id(world.worker("home-1").id);
+  arrival.set_sha256(ToString(world.state().shards.at("digits/fr").sha256));
+  arrival.set_staging_id(id);
+  std::string check = "staging";
+  SECTION("its shard was withdrawn") {
+    REQUIRE(world.Do(WithdrawShard{kOperator, "digits", "fr", "mislabelled"}).ok());
+    check = "withdrawal";
+  }
+  SECTION("it had expired") {
+    world.Advance(absl::Hours(24));
+    REQUIRE(world.now() >= ToTime(world.state().stagings.at(id).ordered.expires()));
+  }
+  SECTION("it has arrived before") {
+    REQUIRE(
+        world
+            .Do(ConfirmStaged{arrival.worker_id(), id, ToBytes(arrival.sha256()), Bytes(32, 7), 10})
+            .ok());
+  }
+  world.FillCommon(arrival.mutable_common());
+  world.Forge(arrival, world.statement_key());
+  ExpectFound(world, check);
 }
 
 }  // namespace

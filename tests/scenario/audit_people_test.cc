@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "crypto/hash.h"
+#include "policies/change.h"
 #include "policies/evaluate.h"
 #include "scenario/audit_world.h"
 #include "scenario/policy_office.h"
@@ -111,6 +112,13 @@ TEST_CASE("Audit: an examination that says too little of a change is found") {
     SUCCEED();
     change = [](v1::PolicyExamined& examined) { examined.mutable_needs(0)->set_need(1); };
   }
+  SECTION("a report of another bundle") {
+    SUCCEED();
+    change = [](v1::PolicyExamined& examined) {
+      examined.set_report_json(R"({"bundle":"aa","parent":"bb"})");
+      examined.set_report_sha256(ToString(crypto::Sha256(AsBytes(examined.report_json()))));
+    };
+  }
   world.SetDoctor([change](ledger::Predicate& predicate) {
     if (auto* examined = predicate.As<v1::PolicyExamined>(); examined != nullptr) {
       change(*examined);
@@ -123,6 +131,73 @@ TEST_CASE("Audit: an examination that says too little of a change is found") {
   const audit::Finding* finding = FindingOf(report, "examination");
   REQUIRE(finding != nullptr);
   CHECK(finding->index == world.Find("policy-examined").back());
+}
+
+TEST_CASE("Audit: a guardrail whose approvers nobody is, said to only tighten, is found") {
+  World world(209);
+  PolicyOffice office(world);
+  json locked = office.Json();
+  locked["policies"].push_back(
+      {{"policy", "zz-locked"},
+       {"kind", "guardrail"},
+       {"title", "Nothing moves"},
+       {"approvals", {{"propose", {"compliance"}}, {"need", "1"}, {"from", {"ghost"}}}},
+       {"effective", {{"from", "2026-01-01"}}},
+       {"rules", {{{"id", "never"}, {"effect", "deny"}, {"when", {{"op", {{"is", "train"}}}}}}}}});
+  const auto bundle = office.Next(locked);
+  const ProposePolicy command = office.Proposal(kOperator, world.user_key(), bundle);
+  world.Forge(command.proposed, world.user_key());
+  v1::PolicyExamined examined = command.examined;
+  world.FillCommon(examined.mutable_common());
+  examined.set_bundle_sha256(ToString(bundle->sha256()));
+  examined.set_tighten_only(true);
+  for (const policies::ApprovalRule& rule :
+       policies::NeededApprovals(*world.state().bundle, *bundle)) {
+    v1::ApprovalNeed& need = *examined.add_needs();
+    need.set_policy(rule.policy);
+    need.set_need(rule.need);
+    need.mutable_from()->Add(rule.from.begin(), rule.from.end());
+  }
+  ExpectForged(world, examined, world.statement_key(), "examination");
+}
+
+TEST_CASE(
+    "Audit: a proposal that nobody withdrew, and that could still come into force, is found") {
+  World world(210);
+  PolicyOffice office(world);
+  office.Hire(3, {"legal"});
+  office.Hire(4, {"dpo"});
+  const auto bundle = office.Next(Looser(office));
+  REQUIRE(office.Propose(bundle).ok());
+  v1::PolicyWithdrawn record;
+  world.FillCommon(record.mutable_common());
+  record.set_bundle_sha256(ToString(bundle->sha256()));
+  ExpectForged(world, record, world.statement_key(), "withdrawal");
+}
+
+TEST_CASE("Audit: an act of somebody who was revoked, and an approval used again, are found") {
+  World world(211);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"admin", "legal"});
+  const Person bea = office.Hire(4, {"member"});
+  SECTION("an admin who was revoked") {
+    REQUIRE(world.Do(RevokeUser{kOperator, ann.id, "left"}).ok());
+    v1::UserRoleChanged record;
+    world.FillCommon(record.mutable_common());
+    record.set_user_id(bea.id);
+    record.set_public_key(ToString(bea.Key().public_key()));
+    record.add_granted("operator");
+    record.set_changed_by(ann.id);
+    ExpectForged(world, record, world.statement_key(), "role");
+  }
+  SECTION("a role granted, taken and granted again") {
+    v1::UserRoleChanged again =
+        world.At<v1::UserRoleChanged>(world.Find("user-role-changed").back());
+    REQUIRE(again.user_id() == ann.id);
+    REQUIRE(world.Do(RevokeRole{kOperator, ann.id, "legal"}).ok());
+    world.FillCommon(again.mutable_common());
+    ExpectForged(world, again, world.statement_key(), "role-approval");
+  }
 }
 
 TEST_CASE("Audit: an invented bundle, and one of a lower revision, are found") {
@@ -162,7 +237,7 @@ TEST_CASE("Audit: an approval in a person's name, by the author or by a stranger
   REQUIRE(office.Propose(bundle).ok());
   v1::Approval approval =
       office.Draft(ann.id, kApprovalOfBundle, "legal", AsText(bundle->sha256()));
-  approval.set_report_sha256(ToString(crypto::Sha256(AsBytes("{}"))));
+  approval.set_report_sha256(PolicyOffice::ReportDigest(*bundle));
   SECTION("signed by the coordinator") {
     ExpectForged(world, approval, world.statement_key(), "signer");
   }

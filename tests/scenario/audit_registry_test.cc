@@ -77,6 +77,15 @@ TEST_CASE("Audit: a shard that gets other labels, by its name or by another, is 
     shard.set_sha256(ToString(world.state().shards.at("digits/fr").sha256));
     CHECK(shard.sha256().size() == 32);
   }
+  SECTION("another name in the same record") {
+    shard.set_shard("one");
+    shard.set_sha256(ToString(world.Random(32)));
+    v1::ShardRegistration& other = *record.add_shards();
+    other = record.shards(0);
+    other.set_shard("two");
+    other.mutable_labels()->set_subjects_in(0, "FR");
+    CHECK(record.shards_size() == 2);
+  }
   ExpectForged(world, record, "shard");
 }
 

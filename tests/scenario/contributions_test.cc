@@ -128,5 +128,88 @@ TEST_CASE("Contributions: after the deadline nothing is taken") {
   CHECK(world.Find("contribution").empty());
 }
 
+// ---- what a worker can put on record is bounded ----
+
+v1::ShardClaim ClaimOf(const World& world, const Bytes& sha256) {
+  REQUIRE(world.state().shards.count("digits/fr") == 1);
+  v1::ShardClaim claim;
+  claim.set_dataset("digits");
+  claim.set_shard("fr");
+  claim.set_sha256(ToString(sha256));
+  return claim;
+}
+
+TEST_CASE("Claims: a worker that changes its word for ever is not believed at the end") {
+  World world(71);
+  const std::string id = world.worker("fr-1").id;
+  const Bytes good = world.state().shards.at("digits/fr").sha256;
+  const std::size_t before = world.Find("shard-staged").size();
+  for (int i = 0; i < 40; ++i) {
+    const Bytes other(32, static_cast<std::uint8_t>(i + 1));
+    REQUIRE(world.Do(ClaimShards{id, {ClaimOf(world, i % 2 == 0 ? other : good)}}).ok());
+  }
+  CHECK(world.Find("shard-staged").size() - before == 16);
+  CHECK(world.state().shards.at("digits/fr").holders.at(id) != good);
+  CHECK(ClassOf(world.state().shards.at("digits/fr"), id) == LabelClass{});
+  // Another worker has a word of its own.
+  const std::string other = world.worker("home-1").id;
+  REQUIRE(world.Do(ClaimShards{other, {ClaimOf(world, good)}}).ok());
+  CHECK(world.Find("shard-staged").size() - before == 17);
+}
+
+// digits/fr on its way to home-1; its id.
+std::string Staging(World& world) {
+  REQUIRE(world.Do(StageData{kOperator, "digits", "fr", "home-1", world.live}).ok());
+  return world.state().stagings.begin()->first;
+}
+
+TEST_CASE("Stagings: an arrival is on record once, and only of what may still arrive") {
+  World world(72);
+  const std::string id = Staging(world);
+  const Bytes sha256 = world.state().shards.at("digits/fr").sha256;
+  const ConfirmStaged confirm{world.worker("home-1").id, id, sha256, Bytes(32, 7), 10};
+  SECTION("again: the same record") {
+    const auto first = world.Do(confirm);
+    REQUIRE(first.ok());
+    const std::uint64_t size = world.state().size;
+    const auto again = world.Do(confirm);
+    REQUIRE(again.ok());
+    CHECK(again->answer_index == first->answer_index);
+    CHECK(world.state().size == size);
+    CHECK(world.Refold().stagings.at(id).staged_index == *first->answer_index);
+  }
+  SECTION("its shard is withdrawn") {
+    REQUIRE(world.Do(WithdrawShard{kOperator, "digits", "fr", "licence-ended"}).ok());
+    CHECK(world.Do(confirm).status().code() == absl::StatusCode::kFailedPrecondition);
+  }
+  SECTION("it has expired") {
+    world.Advance(absl::Hours(24));
+    CHECK(world.Do(confirm).status().code() == absl::StatusCode::kFailedPrecondition);
+  }
+}
+
+TEST_CASE("Stagings: nobody but its two parties gives one up, each its own half") {
+  World world(73);
+  const std::string id = Staging(world);
+  const auto fails = [&](const char* slot, const char* half) {
+    return world
+        .Do(FailTask{world.worker(slot).id, std::string(half) + "/" + id, v1::TASK_FAILURE_DISK})
+        .status()
+        .code();
+  };
+  CHECK(fails("sg-1", "send-shard") == absl::StatusCode::kFailedPrecondition);
+  CHECK(fails("sg-1", "receive-shard") == absl::StatusCode::kFailedPrecondition);
+  CHECK(fails("fr-1", "receive-shard") == absl::StatusCode::kFailedPrecondition);
+  CHECK(fails("home-1", "send-shard") == absl::StatusCode::kFailedPrecondition);
+  CHECK(world.Find("staging-abandoned").empty());
+  SECTION("its sender") {
+    CHECK(fails("fr-1", "send-shard") == absl::StatusCode::kOk);
+  }
+  SECTION("its receiver") {
+    CHECK(fails("home-1", "receive-shard") == absl::StatusCode::kOk);
+  }
+  CHECK(world.Find("staging-abandoned").size() == 1);
+}
+
 }  // namespace
 }  // namespace carnet::coordinator

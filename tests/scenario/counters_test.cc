@@ -7,6 +7,7 @@
 #include "base/timestamp.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/tasks.h"
+#include "scenario/policy_office.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -104,6 +105,33 @@ TEST_CASE("Counters: a crossing is reserved when allowed, counted at its first b
   CHECK(world.Refold().crossed == world.state().crossed);
 }
 
+TEST_CASE("Counters: a counter that was opened counts before a rule reads it") {
+  World world(38, {Kenya()});
+  world.AddShard("ke", "KE", 60, "sg-1");
+  std::size_t counted = 0;
+  SECTION("it was opened") {
+    OpenKenya(world, 40);
+    counted = 1;
+  }
+  SECTION("nobody opened it") {
+    REQUIRE(world.state().openings.empty());
+  }
+  world.Submit(2, 1);
+  world.Settle();
+  const std::string sg = world.worker("sg-1").id;
+  const auto tasks = TasksFor(world.state(), sg, world.now());
+  REQUIRE(tasks.size() == 1);
+  REQUIRE(
+      world.Do(RecheckTask{sg, TaskId(tasks.front().name), tasks.front().upload.ticket_id(), true})
+          .ok());
+  REQUIRE(world.Find("people-counted").size() == counted);
+  if (counted > 0) {
+    // A limit that comes into force now finds them in it.
+    CHECK(world.state().crossed.size() == 1);
+    CHECK(CountPeople(world.state(), KenyaCounter(), {}, world.now()) == 100U);
+  }
+}
+
 TEST_CASE("Counters: what was reserved and never crossed is free again when its ticket ends") {
   World world(33, {Kenya(), KenyaLimit(100)});
   world.AddShard("ke", "KE", 60, "sg-1");
@@ -188,6 +216,29 @@ TEST_CASE("Duties: one is due once, is recorded as late when its day has come, a
   const Duty& duty = world.state().duties.at(due.obligation_id());
   CHECK(duty.met.has_value());
   CHECK(duty.late.has_value());
+}
+
+TEST_CASE("Duties: one that a delta brings with it when its round closes is due") {
+  World world(39);
+  const std::string job = world.Submit(1, 1);
+  world.Settle();
+  REQUIRE(world.Do(world.Contribute(job, "fr-1")).ok());
+  PolicyOffice office(world);
+  nlohmann::json json = office.Json();
+  PolicyOffice::Policy(json, "house")["rules"].push_back(nlohmann::json::parse(
+      R"({"id": "files", "effect": "require", "when": {"op": {"is": "send_delta"}}, "require":
+          [{"id": "report", "phase": "post", "duty": "File it.", "of": "legal",
+            "within": "30d"}]})"));
+  REQUIRE(office.Propose(office.Next(json)).ok());
+  world.Settle();
+  REQUIRE(world.state().bundle->revision() == 2);
+  REQUIRE(world.Find("obligation-due").empty());
+  REQUIRE(world.Do(CloseRound{job}).ok());
+  REQUIRE(world.Find("obligation-due").size() == 1);
+  const v1::ObligationDue due = world.At<v1::ObligationDue>(world.Find("obligation-due")[0]);
+  CHECK(due.rule() == "house/files.report");
+  CHECK(due.job_id() == job);
+  CHECK(due.recipient() == "acme");
 }
 
 TEST_CASE(

@@ -371,6 +371,47 @@ TEST_CASE("Withdrawal: a job whose golden set lost a shard waits") {
   CHECK(world.Settle().waiting.at(job) == "shard-withdrawn golden/home");
 }
 
+TEST_CASE("Withdrawal: an evaluation under way ends, and its figures are not taken") {
+  World world = WorldWithPapers(67);
+  const std::string job = AfterOneRound(world, 3, true);
+  REQUIRE(world.state().jobs.at(job).evaluation.has_value());
+  const EvaluationTask task = *world.state().jobs.at(job).evaluation;
+  SubmitEvaluation late;
+  late.worker_id = task.opened.member().worker_id();
+  late.signed_by_worker = late.seen_in_log = true;
+  late.evaluation.set_job_id(job);
+  late.evaluation.set_round(task.opened.round());
+  late.evaluation.set_worker_id(late.worker_id);
+  late.evaluation.set_evaluation_opened_index(task.opened_index);
+  late.evaluation.set_model_sha256(task.opened.model_sha256());
+  std::string waits_for;
+  SECTION("its model saw the shard") {
+    REQUIRE(Withdraw(world, "digits", "fr").ok());
+    waits_for = "shard-withdrawn digits/fr";
+  }
+  SECTION("its golden set lost one") {
+    REQUIRE(Withdraw(world, "golden", "home").ok());
+    waits_for = "shard-withdrawn golden/home";
+  }
+  CHECK(world.Do(late).status() == absl::FailedPreconditionError("the job waits: " + waits_for));
+  CHECK(world.Settle().waiting.at(job) == waits_for);
+  REQUIRE(world.Find("evaluation-abandoned").size() == 1);
+  CHECK(world.At<v1::EvaluationAbandoned>(world.Find("evaluation-abandoned")[0]).reason() ==
+        reasons::kShardWithdrawn);
+  CHECK(world.Find("evaluation").empty());
+}
+
+TEST_CASE("Withdrawal: a round whose base model saw the shard does not close") {
+  World world = WorldWithPapers(68);
+  const std::string job = AfterOneRound(world);
+  REQUIRE(world.Do(world.Contribute(job, "ae-1")).ok());
+  REQUIRE(world.Do(world.Contribute(job, "sg-1")).ok());
+  REQUIRE(Withdraw(world, "digits", "fr").ok());
+  CHECK(world.Do(CloseRound{job}).status().code() == absl::StatusCode::kFailedPrecondition);
+  world.Settle();
+  CHECK(world.Find("round-closed").size() == 1);
+}
+
 TEST_CASE("Withdrawal: a withdrawn shard is not staged, and a staging under way ends") {
   World world(66);
   REQUIRE(world.Do(StageData{kOperator, "digits", "fr", "home-1", world.live}).ok());

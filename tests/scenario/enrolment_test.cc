@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "coordinator/core/live_uses.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -57,6 +58,27 @@ TEST_CASE("Enrolment: a slot has one live worker") {
   CHECK(world.Do(Request(token, "fr-1")).status().code() == absl::StatusCode::kAlreadyExists);
   REQUIRE(world.Do(RevokeWorker{kOperator, "fr-1", "operator"}).ok());
   CHECK(world.Do(Request(token, "fr-1")).ok());
+}
+
+TEST_CASE("Enrolment: keys that two processes used let nobody in, a new invitation does") {
+  World world(36);
+  const std::string old_id = world.worker("fr-1").id;
+  const auto revoked = world.Do(RevokeWorker{"", old_id, kTwoLiveUses});
+  REQUIRE(revoked.ok());
+  CHECK(world.At<v1::WorkerRevoked>(*revoked->answer_index).reason() == "two-live-uses");
+  // It is decided once, whoever asks again.
+  CHECK(world.Do(RevokeWorker{"", old_id, kTwoLiveUses}).status().code() ==
+        absl::StatusCode::kNotFound);
+  CHECK(world.Do(ClaimShards{old_id, {}}).status().code() == absl::StatusCode::kPermissionDenied);
+  const Bytes token(32, 9);
+  REQUIRE(
+      world.Do(InviteWorker{kOperator, token, "fr", "fr-1", world.now() + absl::Hours(1)}).ok());
+  const auto enrolled = world.Do(Request(token, "fr-1"));
+  REQUIRE(enrolled.ok());
+  const std::string new_id = world.At<v1::WorkerEnrolled>(*enrolled->answer_index).worker_id();
+  CHECK(new_id != old_id);
+  CHECK(world.state().workers.at(old_id).revoked);
+  CHECK_FALSE(world.state().workers.at(new_id).revoked);
 }
 
 TEST_CASE("Enrolment: roles decide who may invite, revoke, vouch and stage") {

@@ -189,6 +189,19 @@ TEST_CASE("Approvals: a person counts once, not after his role or his approval e
   CHECK_FALSE(approve(user, Key(3)).ok());
 }
 
+TEST_CASE("People: an approval brings no request id that is on record") {
+  World world(49);
+  const std::string user = Enrol(world, 3, {"legal"});
+  const std::string known(16, 'k');
+  REQUIRE(world.Do(RevokeRole{kOperator, user, "legal"}, known).ok());
+  v1::Approval approval = Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3));
+  approval.mutable_common()->set_request_id(known);
+  const GrantRole grant = Grant(approval, user, world.user_key());
+  CHECK(world.Do(grant, std::string(16, 'n')).status().code() == absl::StatusCode::kAlreadyExists);
+  approval.mutable_common()->set_request_id(std::string(16, 'm'));
+  CHECK(world.Do(Grant(approval, user, world.user_key()), std::string(16, 'n')).ok());
+}
+
 TEST_CASE("Approvals: the same signed statement is taken once") {
   World world(47, {kPilot});
   const v1::Approval approval =

@@ -142,6 +142,78 @@ TEST_CASE("Policy life: only a role that the policy names for it may propose") {
         absl::StatusCode::kPermissionDenied);
 }
 
+TEST_CASE("Policy life: whoever would be refused is refused before anything is examined") {
+  World world(74);
+  PolicyOffice office(world);
+  office.Hire(3, {"legal"});
+  office.Hire(4, {"dpo"});
+  const Person member = office.Hire(5, {"member"});
+  const auto bundle = office.Next(Looser(office));
+  const auto check = [&](const ProposePolicy& command) {
+    return CheckProposal(world.state(), command, world.now()).code();
+  };
+  CHECK(check(office.Proposal(kOperator, world.user_key(), bundle)) == absl::StatusCode::kOk);
+  CHECK(check(office.Proposal(member.id, member.Key(), bundle)) ==
+        absl::StatusCode::kPermissionDenied);
+  CHECK(check(office.Proposal(kOperator, member.Key(), bundle)) ==
+        absl::StatusCode::kPermissionDenied);
+  CHECK(check(office.Proposal(kOperator, world.user_key(), office.Next(office.Json()))) ==
+        absl::StatusCode::kInvalidArgument);
+  REQUIRE(office.Propose(bundle).ok());
+  CHECK(check(office.Proposal(kOperator, world.user_key(), bundle)) ==
+        absl::StatusCode::kAlreadyExists);
+}
+
+TEST_CASE("Policy life: a number of persons counts as the loader reads it") {
+  const std::string need = GENERATE("1.0", "2.00");
+  CAPTURE(need);
+  World world(75);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"legal"});
+  const Person bea = office.Hire(4, {"dpo"});
+  json written = Looser(office);
+  PolicyOffice::Policy(written, "gdpr-chapter-v")["approvals"]["need"] = need;
+  const auto first = office.Next(written);
+  REQUIRE(office.Propose(first).ok());
+  REQUIRE(office.Approve(ann, "legal", *first).ok());
+  REQUIRE(office.Approve(bea, "dpo", *first).ok());
+  world.Settle();
+  REQUIRE(InForce(world) == first->sha256());
+  // And by its own rule, the next one.
+  json next = office.Json();
+  PolicyOffice::Policy(next, "gdpr-chapter-v")["rules"].push_back(
+      {{"id", "pilot-2"}, {"effect", "allow"}, {"when", {{"to.jurisdiction", {{"is", "SG"}}}}}});
+  const auto second = office.Next(next);
+  REQUIRE(office.Propose(second).ok());
+  REQUIRE(office.Approve(ann, "legal", *second).ok());
+  world.Settle();
+  CHECK((InForce(world) == second->sha256()) == (need == "1.0"));
+}
+
+TEST_CASE("Policy life: nobody adds a guardrail whose approvers nobody is") {
+  World world(76);
+  PolicyOffice office(world);
+  json locked = office.Json();
+  locked["policies"].push_back(
+      {{"policy", "zz-locked"},
+       {"kind", "guardrail"},
+       {"title", "Nothing moves"},
+       {"approvals", {{"propose", "ghost"}, {"need", "1"}, {"from", "ghost"}}},
+       {"effective", {{"from", "2026-01-01"}}},
+       {"rules", {{{"id", "never"}, {"effect", "deny"}, {"when", {{"op", {{"is", "train"}}}}}}}}});
+  // The author must be able to write it at all.
+  PolicyOffice::Policy(locked, "zz-locked")["approvals"]["propose"] = json::array({"compliance"});
+  const absl::Status refused = office.Propose(office.Next(locked));
+  CHECK(refused.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(std::string(refused.message()).find("could never meet the approvals of zz-locked") !=
+        std::string::npos);
+  PolicyOffice::Policy(locked, "zz-locked")["approvals"]["from"] = json::array({"compliance"});
+  const auto held = office.Next(locked);
+  REQUIRE(office.Propose(held).ok());
+  world.Settle();
+  CHECK(InForce(world) == held->sha256());
+}
+
 TEST_CASE("Policy life: a lower or repeated revision, or one of another parent, is refused") {
   World world(67);
   PolicyOffice office(world);

@@ -93,6 +93,15 @@ class PolicyOffice {
     return *issued;
   }
 
+  // What stands for the report on its impact: it names the bundle and its parent.
+  static std::string Report(const policies::Bundle& bundle) {
+    return *CanonicalJson(
+        {{"bundle", HexEncode(bundle.sha256())}, {"parent", HexEncode(*bundle.head().parent)}});
+  }
+  static std::string ReportDigest(const policies::Bundle& bundle) {
+    return ToString(crypto::Sha256(AsBytes(Report(bundle))));
+  }
+
   ProposePolicy Proposal(const std::string& author, const crypto::Ed25519KeyPair& key,
                          std::shared_ptr<const policies::Bundle> bundle,
                          const std::string& intent = kIntentChange) {
@@ -107,8 +116,8 @@ class PolicyOffice {
     command.proposed.set_parent_sha256(ToString(*bundle->head().parent));
     command.proposed.set_intent(intent);
     command.record = ledger::SignRecord(*ledger::MakeStatement(command.proposed), key);
-    command.examined.set_report_json("{}");
-    command.examined.set_report_sha256(ToString(crypto::Sha256(AsBytes("{}"))));
+    command.examined.set_report_json(Report(*bundle));
+    command.examined.set_report_sha256(ReportDigest(*bundle));
     command.bundle = std::move(bundle);
     return command;
   }
@@ -125,7 +134,7 @@ class PolicyOffice {
   absl::Status Approve(const std::string& who, const crypto::Ed25519KeyPair& key,
                        const std::string& role, const policies::Bundle& bundle) {
     v1::Approval approval = Draft(who, kApprovalOfBundle, role, AsText(bundle.sha256()));
-    approval.set_report_sha256(ToString(crypto::Sha256(AsBytes("{}"))));
+    approval.set_report_sha256(ReportDigest(bundle));
     return world_.Do(RecordApproval{who, Sign(approval, key), approval}).status();
   }
 

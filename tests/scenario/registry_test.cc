@@ -265,6 +265,20 @@ TEST_CASE("Registry: the same bytes under another name have no other labels") {
   CHECK(world.Do(RegisterDataset{kOperator, "other", {copy}}).ok());
 }
 
+TEST_CASE("Registry: the same bytes twice in one command have one labelling") {
+  World world(508);
+  v1::ShardRegistration one = ShardOf("one", "SG", "fr");
+  one.set_sha256(ToString(world.Random(32)));
+  v1::ShardRegistration two = one;
+  two.set_shard("two");
+  two.mutable_labels()->set_subjects_in(0, "FR");
+  const auto both = world.Do(RegisterDataset{kOperator, "other", {one, two}});
+  CHECK(CodeOf(both) == absl::StatusCode::kFailedPrecondition);
+  CHECK_THAT(std::string(both.status().message()), Catch::Contains("two is the same data as one"));
+  two.mutable_labels()->set_subjects_in(0, "SG");
+  CHECK(world.Do(RegisterDataset{kOperator, "other", {one, two}}).ok());
+}
+
 TEST_CASE("Registry: a fold from nothing knows the same entries") {
   World world(508);
   REQUIRE(world.Do(RegisterSupplier{kOperator, "nyati", Company("KE", "KE")}).ok());

@@ -150,6 +150,16 @@ TEST_CASE(
   const auto after = world.Do(recheck);
   REQUIRE(after.ok());
   CHECK(after->answer.code() == absl::StatusCode::kPermissionDenied);
+  REQUIRE(after->records.size() == 1);
+  CHECK(after->repeated.empty());
+  // Asked again: the same record, and it is counted.
+  const auto again = world.Do(recheck);
+  REQUIRE(again.ok());
+  CHECK(again->answer == after->answer);
+  CHECK(again->answer_index == after->answer_index);
+  CHECK(again->records.empty());
+  CHECK(again->repeated ==
+        std::vector<v1::Operation>{v1::OPERATION_SEND_MODEL, v1::OPERATION_USE_KEY});
   CHECK(world.Do(RecheckTask{sg, recheck.task_id, "t-wrong", false}).status().code() ==
         absl::StatusCode::kPermissionDenied);
 }

@@ -365,5 +365,68 @@ TEST_CASE("Retained: a key that is kept twice is found") {
   CHECK(FindingOf(report, "retained") != nullptr);
 }
 
+TEST_CASE("Retained: a person who is revoked after the key was kept is no fault of the log") {
+  KeptWorld kept_world = KeepingWorld(331, Wrapping());
+  World& world = kept_world.world;
+  const std::string job = CloseOne(world);
+  REQUIRE(world.Do(Wrapped(world, job, kept_world.auditor)).ok());
+  REQUIRE(world.Do(RevokeUser{kOperator, kept_world.auditor, "left"}).ok());
+  REQUIRE(world.Do(RecordAggregate{job, 1, 1, Bytes(32, 5), 1000, {}}).ok());
+  const audit::Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(FindingOf(report, "retained") == nullptr);
+  CHECK(report.verdict == Verdict::kGood);
+}
+
+TEST_CASE("Retained: a contribution of nobody who is enrolled is bad evidence, and no crash") {
+  World world = WorldWithEvidence(332);
+  const std::string job = world.Submit(2, 3);
+  world.Settle();
+  v1::Contribution strange = world.Contribute(job, "fr-1").contribution;
+  strange.set_worker_id("w-zzzzzzzzzzzzzzzz");
+  const std::uint64_t index = world.signed_log().size();
+  world.Forge(strange, world.worker("fr-1").key);
+  v1::RoundClosed closed;
+  world.FillCommon(closed.mutable_common());
+  closed.set_job_id(job);
+  closed.set_round(1);
+  closed.set_attempt(1);
+  v1::Included* included = closed.add_included();
+  included->set_worker_id(strange.worker_id());
+  included->set_index(index);
+  world.Forge(closed, world.statement_key(), {{"delta", crypto::Sha256(AsBytes("delta"))}});
+  v1::Aggregate aggregate;
+  world.FillCommon(aggregate.mutable_common());
+  aggregate.set_job_id(job);
+  aggregate.set_round(1);
+  aggregate.set_attempt(1);
+  aggregate.set_base_model_sha256(ToString(world.state().jobs.at(job).model_sha256));
+  aggregate.set_model_sha256(std::string(32, 'm'));
+  aggregate.add_included(index);
+  aggregate.add_weights(1);
+  world.Forge(aggregate, world.statement_key());
+  const audit::Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  CHECK(FindingOf(report, "contribution-member") != nullptr);
+}
+
+TEST_CASE("Retained: the id of a job that no coordinator gives is found") {
+  for (const char* id : {"/carnet-escaped", "../x", "j-short"}) {
+    World world = WorldWithEvidence(333);
+    v1::JobSubmitted forged =
+        world.At<v1::JobSubmitted>(world.state().jobs.at(world.Submit(1, 3)).submitted_index);
+    forged.set_job_id(id);
+    world.FillCommon(forged.mutable_common());
+    world.Forge(forged, world.statement_key());
+    const audit::Report report = AuditWorld(world);
+    INFO(TextOf(report));
+    CHECK(report.verdict == Verdict::kBadEvidence);
+    const audit::Finding* finding = FindingOf(report, "job");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->index == world.signed_log().size() - 1);
+  }
+}
+
 }  // namespace
 }  // namespace carnet::coordinator

@@ -113,6 +113,38 @@ TEST_CASE("Rounds: too few contributions abandon the round, and it is tried agai
   CHECK(world.state().jobs.at(job).round->opened.attempt() == 2);
 }
 
+TEST_CASE("Rounds: one that is refused when it closes waits for other facts, and for no clock") {
+  World world(40, {R"(policy: no-sums
+kind: guardrail
+title: Nothing is combined
+approvals: {propose: [dpo], need: 1, from: [dpo]}
+effective: {from: 2026-01-01}
+rules:
+  - {id: never, effect: deny, when: {op: {is: aggregate}}}
+)"});
+  const std::string job = world.Submit(1, 1);
+  world.Settle();
+  REQUIRE(world.Do(world.Contribute(job, "fr-1")).ok());
+  world.Advance(absl::Minutes(11));
+  world.Settle();
+  REQUIRE(world.Find("round-abandoned").size() == 1);
+  CHECK(world.At<v1::RoundAbandoned>(world.Find("round-abandoned").front()).reason() ==
+        reasons::kRefused);
+  world.Advance(absl::Hours(3));
+  const Agenda agenda = world.Settle();
+  CHECK(agenda.waiting.at(job) ==
+        "round 1 was refused when it closed: it waits for other facts or rules");
+  CHECK(agenda.wake > world.now());
+  CHECK(world.Find("round-opened").size() == 1);
+  v1::SupplierConfig nyati;
+  nyati.set_organised_in("KE");
+  nyati.set_principal_place("KE");
+  nyati.set_ultimate_parent("KE");
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "nyati", nyati}).ok());
+  world.Settle();
+  CHECK(world.Find("round-opened").size() == 2);
+}
+
 TEST_CASE("Rounds: a delta that cannot be read back is left out and the rest combined again") {
   World world = WithEvidence(5);
   const std::string job = world.Submit(1, 2);

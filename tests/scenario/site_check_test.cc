@@ -3,15 +3,13 @@
 #include <functional>
 
 #include "policies/exceptions.h"
+#include "scenario/french_site.h"
 #include "scenario/policy_office.h"
-#include "scenario/site_world.h"
 
 namespace carnet::coordinator {
 namespace {
 
 using nlohmann::json;
-using worker::PolicyChain;
-using worker::SiteKnowledge;
 
 // What the honest coordinator never meets: nobody's data here is about health.
 const char kNoHealth[] = R"(policy: no-health
@@ -47,81 +45,9 @@ exceptions:
     approvals: {need: 2, from: [dpo, legal]}
 )";
 
-// The task of the worker in France for a round that was opened, and its own view of the log.
-struct FrenchSite {
-  explicit FrenchSite(World& world)
-      : log(world),
-        chain(log.Begin()),
-        identity(*crypto::SpiffeId::Worker("test.acme.example", "fr", "gaul", "fr-1")) {
-    identity.keys = log.keys();
-    const std::vector<std::uint64_t> trail = log.Trail();
-    const absl::Status followed = log.Follow(&chain, trail);
-    INFO(followed.ToString());
-    REQUIRE(followed.ok());
-    knowledge.home = "DE";
-    knowledge.organisation = "acme";
-    knowledge.region = "fr";
-    knowledge.site_operator = "gaul";
-    knowledge.trainer_isolated = true;
-    const std::uint64_t opened = world.Find("round-opened").back();
-    *task.mutable_opened() = log.Prove(opened);
-    for (const char* type : {"job-submitted", "region-registered"}) {
-      for (const std::uint64_t index : world.Find(type)) {
-        *task.add_context() = log.Prove(index);
-      }
-    }
-    train.opened = *ledger::OpenRecord(log.Record(opened))->As<v1::RoundOpened>();
-    train.opened_index = opened;
-    for (const v1::RoundMember& member : train.opened.members()) {
-      if (member.worker_id() == world.worker("fr-1").id) {
-        train.member = member;
-      }
-    }
-    REQUIRE(train.member.authorisations_size() > 0);
-    now = world.now();
-  }
-
-  absl::Status Check() const {
-    worker::CheckedTask checked;
-    checked.work = train;
-    return worker::CheckSite(
-        task, checked,
-        {.identity = identity, .head = log.head(), .chain = chain, .site = knowledge, .now = now});
-  }
-  v1::Authorisation& Of(v1::Operation operation) {
-    for (v1::Authorisation& authorisation : *train.member.mutable_authorisations()) {
-      if (authorisation.flow().operation() == operation) {
-        return authorisation;
-      }
-    }
-    FAIL("no such flow");
-    return *train.member.add_authorisations();
-  }
-  void Refused(const std::string& words) const {
-    const absl::Status status = Check();
-    INFO(status.ToString());
-    CHECK(absl::IsPermissionDenied(status));
-    CHECK(std::string(status.message()).find(words) != std::string::npos);
-  }
-
-  SiteLog log;
-  PolicyChain chain;
-  worker::Identity identity;
-  SiteKnowledge knowledge;
-  v1::Task task;
-  worker::TrainTask train;
-  absl::Time now;
-};
-
-void OpenRound(World& world) {
-  world.Submit(1, 1);
-  world.Settle();
-  REQUIRE_FALSE(world.Find("round-opened").empty());
-}
-
 TEST_CASE("Site check: a task that was decided as the policies say is taken") {
   World world(401, {kNoHealth});
-  OpenRound(world);
+  StartRound(world);
   FrenchSite site(world);
   CHECK(site.Check().ok());
   // What only the coordinator knows does not speak against it.
@@ -133,7 +59,7 @@ TEST_CASE("Site check: a task that was decided as the policies say is taken") {
 
 TEST_CASE("Site check: decisions for another place or recipient, or none, are refused") {
   World world(402);
-  OpenRound(world);
+  StartRound(world);
   FrenchSite site(world);
   SECTION("trained elsewhere") {
     site.Of(v1::OPERATION_TRAIN).mutable_flow()->set_from("SG");
@@ -160,8 +86,17 @@ TEST_CASE("Site check: decisions for another place or recipient, or none, are re
     site.Refused("nothing was decided");
   }
   SECTION("the metrics were forgotten") {
-    site.Of(v1::OPERATION_SEND_METRICS).mutable_flow()->set_operation(v1::OPERATION_PLACE);
+    auto* decided = site.train.member.mutable_authorisations();
+    decided->erase(std::remove_if(decided->begin(), decided->end(),
+                                  [](const v1::Authorisation& a) {
+                                    return a.flow().operation() == v1::OPERATION_SEND_METRICS;
+                                  }),
+                   decided->end());
     site.Refused("send_metrics");
+  }
+  SECTION("the job's place was forgotten") {
+    site.Of(v1::OPERATION_PLACE).mutable_flow()->set_artifact(v1::ARTIFACT_KIND_LOG);
+    site.Refused("what this task does not move");
   }
   SECTION("its region is not shown") {
     site.task.clear_context();
@@ -182,7 +117,7 @@ TEST_CASE("Site check: decisions for another place or recipient, or none, are re
 
 TEST_CASE("Site check: what the site knows itself refuses, what it cannot know does not") {
   World world(403, {kNoHealth});
-  OpenRound(world);
+  StartRound(world);
   FrenchSite site(world);
   SECTION("a deny on the labels that the coordinator names") {
     site.Of(v1::OPERATION_SEND_DELTA).mutable_flow()->set_label_class("FR|health,personal");
@@ -195,6 +130,29 @@ TEST_CASE("Site check: what the site knows itself refuses, what it cannot know d
   SECTION("people of its own shard that the decision leaves out") {
     site.knowledge.labels["digits/fr"] = {{"AE", "FR"}, {"personal"}};
     site.Refused("labels that this site knows of digits/fr");
+  }
+  SECTION("labels that no table knows, as if they were more than its own") {
+    site.knowledge.labels["digits/fr"] = {{"FR"}, {"personal"}};
+    site.Of(v1::OPERATION_SEND_DELTA).mutable_flow()->set_label_class("FR,??|health,personal,zz");
+    site.Refused("that no policy can read");
+    site.Of(v1::OPERATION_SEND_DELTA).mutable_flow()->set_label_class("FR,health,personal");
+    site.Refused("that no policy can read");
+  }
+  SECTION("labels of its own shard in a decision that nobody judges") {
+    site.knowledge.labels["digits/fr"] = {{"FR"}, {"health", "personal"}};
+    v1::Authorisation other = site.Of(v1::OPERATION_TRAIN);
+    other.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_JOB);
+    other.mutable_flow()->set_label_class("FR|health,personal");
+    *site.train.member.add_authorisations() = other;
+    site.Refused("what this task does not move");
+  }
+  SECTION("people whom no policy covers") {
+    site.Of(v1::OPERATION_SEND_DELTA).mutable_flow()->set_label_class("KP|personal");
+    site.Refused("uncovered/KP");
+  }
+  SECTION("data of which nobody said whose it is") {
+    site.Of(v1::OPERATION_SEND_DELTA).mutable_flow()->set_label_class("unknown");
+    site.Refused("nobody said whose data it is");
   }
   SECTION("a requirement on its own machine") {
     site.knowledge.trainer_isolated = false;
@@ -211,9 +169,46 @@ TEST_CASE("Site check: what the site knows itself refuses, what it cannot know d
   }
 }
 
+TEST_CASE("Site check: each of a site's places needs the labels of its shard") {
+  World world(408);
+  StartRound(world);
+  v1::RegionRegistered region;
+  world.FillCommon(region.mutable_common());
+  region.set_region("fr");
+  region.mutable_terms()->add_jurisdictions("FR");
+  region.mutable_terms()->add_jurisdictions("NL");
+  world.Forge(region, world.statement_key());
+  FrenchSite site(world);
+  *site.task.add_context() = site.log.Prove(site.log.last());
+  site.knowledge.labels["digits/fr"] = {{"FR"}, {"personal"}};
+  v1::RoundMember& member = site.train.member;
+  const v1::RoundMember decided = member;
+  for (const v1::Authorisation& authorisation : decided.authorisations()) {
+    v1::Authorisation& twin = *member.add_authorisations();
+    twin = authorisation;
+    v1::Flow& flow = *twin.mutable_flow();
+    if (flow.from() == "FR") {
+      flow.set_from("NL");
+    }
+    if (flow.to() == "FR") {
+      flow.set_to("NL");
+    }
+  }
+  const absl::Status both = site.Check();
+  INFO(both.ToString());
+  CHECK(both.ok());
+  for (v1::Authorisation& authorisation : *member.mutable_authorisations()) {
+    if (authorisation.flow().operation() == v1::OPERATION_TRAIN &&
+        authorisation.flow().to() == "NL") {
+      authorisation.mutable_flow()->set_label_class("FR|contact");
+    }
+  }
+  site.Refused("labels that this site knows of digits/fr: train");
+}
+
 TEST_CASE("Site check: an exception that is not in the bundle or lacks approvals is refused") {
   World world(404);
-  OpenRound(world);
+  StartRound(world);
   FrenchSite site(world);
   site.Of(v1::OPERATION_SEND_DELTA).add_exceptions("ex-1");
   site.Refused("the bundle in force does not have: ex-1");
@@ -233,7 +228,7 @@ TEST_CASE("Site check: an exception counts once as many persons as it asks for s
   };
   approve(office.Hire(3, {"dpo"}), "dpo");
   approve(office.Hire(4, {"legal"}), "legal");
-  OpenRound(world);
+  StartRound(world);
   FrenchSite site(world);
   REQUIRE(site.Of(v1::OPERATION_SEND_MODEL).exceptions_size() == 1);
   const absl::Status both = site.Check();
@@ -249,7 +244,7 @@ TEST_CASE("Site check: an exception counts once as many persons as it asks for s
 
 TEST_CASE("Site check: a decision on other policies than those in force is refused") {
   World world(405);
-  OpenRound(world);
+  StartRound(world);
   FrenchSite site(world);
   v1::DecisionBasis& basis = *site.train.opened.mutable_basis();
   SECTION("an invented revision") {
@@ -272,7 +267,7 @@ TEST_CASE("Site check: a decision on other policies than those in force is refus
 
 TEST_CASE("Site check: a bundle that came into force meanwhile decides about an open round") {
   World world(406);
-  OpenRound(world);
+  StartRound(world);
   PolicyOffice office(world);
   const Person ann = office.Hire(3, {"legal"});
   const Person bea = office.Hire(4, {"compliance"});

@@ -11,6 +11,7 @@
 #include "coordinator/core/fold.h"
 #include "coordinator/core/job_spec.h"
 #include "coordinator/core/retained.h"
+#include "crypto/certificates.h"
 #include "crypto/hash.h"
 #include "ledger/note.h"
 #include "policies/loader.h"
@@ -72,6 +73,20 @@ std::shared_ptr<const policies::Bundle> DemoBundle(absl::Time now,
   REQUIRE(bundle.ok());
   return *bundle;
 }
+
+// "test CA", signed by itself; nothing is issued by it. Made with `openssl req -x509`, so that the
+// world of a seed is the same each time.
+constexpr char kAuthorityPem[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBbTCCAROgAwIBAgIUGe0svBOnToqEJJTG/YYgs/bjiNswCgYIKoZIzj0EAwIw\n"
+    "EjEQMA4GA1UEAwwHdGVzdCBDQTAgFw0yNjExMjExODMxMTJaGA8yMTI2MTAyODE4\n"
+    "MzExMlowEjEQMA4GA1UEAwwHdGVzdCBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEH\n"
+    "A0IABPeQEaxq8ZaLDFprudmbrR8+SW6CMmh88VfVl6ohtDUWogMDj//RNP1wDMFB\n"
+    "B/TUK8rjrehrROQVISkqV34kwyWjRTBDMBIGA1UdEwEB/wQIMAYBAf8CAQAwDgYD\n"
+    "VR0PAQH/BAQDAgEGMB0GA1UdDgQWBBTAxSR89mhgs2NTsAyNGz1LKu7O3zAKBggq\n"
+    "hkjOPQQDAgNIADBFAiBOSU9GztJmWnfa75vNCcqrbImEj+SGaPXOgzTlsMNzUgIh\n"
+    "APA40QocpyQlZrSCfdHp5WF7rV17sqzA4rqHMuooIjI0\n"
+    "-----END CERTIFICATE-----\n";
 
 }  // namespace
 
@@ -135,7 +150,9 @@ void World::Found(const std::vector<std::string>& policies) {
   genesis.set_log_vkey(
       ledger::NoteKey{"test.acme.example/log", statement_key_.public_key()}.Vkey());
   genesis.set_statement_public_key(ToString(statement_key_.public_key()));
-  genesis.set_ca_spki_sha256(ToString(DigestOf("ca")));
+  genesis.set_ca_certificate_pem(kAuthorityPem);
+  genesis.set_ca_spki_sha256(
+      ToString(crypto::ParseCertificatePem(genesis.ca_certificate_pem())->spki_sha256));
   genesis.set_bundle_json(bundle->CanonicalJson());
   genesis.set_bundle_sha256(ToString(bundle->sha256()));
   genesis.set_bundle_revision(1);

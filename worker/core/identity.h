@@ -56,23 +56,43 @@ struct Identity {
 // Checks the answer to Enroll, or the stored one: the head is the log's; genesis is its record 0
 // with the token's leaf hash, and names this log, trust domain and CA; worker-enrolled is signed by
 // the coordinator's key of that time (key-rotated records come along) and names this worker and its
-// three keys; the certificate is the CA's, for this
-// worker's key and SPIFFE id. `at` is when the certificate must hold; absl::InfinitePast(): not
-// looked at (a stored one may be due for renewal). Errors: UNAUTHENTICATED, saying what does not
-// hold; do not retry.
+// three keys; the token's CA is the one of genesis or one that it gave way to; the certificate is
+// of one of these, which counts at `at`, for this worker's key and SPIFFE id. `at` is when the
+// certificate must hold; absl::InfinitePast(): not looked at (a stored one may be due for renewal).
+// Errors: UNAUTHENTICATED, saying what does not hold; do not retry.
 absl::StatusOr<Identity> EstablishIdentity(const FederationFacts& facts, const OwnPublicKeys& keys,
                                            const v1::EnrollResponse& answer, absl::Time at);
 
+// `log` with the keys that the records hand it over to; others are passed over. Each handover was
+// signed by a key that counts already, which only makes a head believable: that the records are in
+// the log is for the caller to check, under a head of the result. Error UNAUTHENTICATED: a record
+// is none.
+absl::StatusOr<ledger::verifier::VerifierKey> FollowLog(
+    ledger::verifier::VerifierKey log,
+    const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations);
+
 // Follows the key-rotated records that came with a poll, in their order; those that it knows are
-// passed over. head: verified, and an extension of every head that this worker saw. Error
-// UNAUTHENTICATED: one is not proven, or no handover from the key in force.
+// passed over, proven like the others. head: verified, and an extension of every head that this
+// worker saw. Error UNAUTHENTICATED: one is not proven, or no handover from the key in force.
 absl::Status FollowRotations(const google::protobuf::RepeatedPtrField<v1::ProvenRecord>& rotations,
                              const ledger::verifier::TreeHead& head,
                              ledger::verifier::KeyHistory* keys);
 
-// The certificate part alone, for renewals.
+// The certificate part alone, for renewals. history: what this worker followed.
 absl::Status CheckCertificate(const FederationFacts& facts, const OwnPublicKeys& keys,
+                              const ledger::verifier::KeyHistory& history,
                               const v1::EnrollResponse& answer, absl::Time at);
+
+// Whether both say the same of every key: the coordinator's, the log's and the authorities.
+bool SameKeys(const ledger::verifier::KeyHistory& a, const ledger::verifier::KeyHistory& b);
+
+// What a connection is checked with.
+struct Roots {
+  std::string pem;                            // of every authority that counts, never empty
+  absl::Time until = absl::InfiniteFuture();  // when the first of them ends
+};
+// Error FAILED_PRECONDITION: the records name none with its certificate.
+absl::StatusOr<Roots> RootsAt(const ledger::verifier::KeyHistory& history, absl::Time now);
 
 }  // namespace carnet::worker
 

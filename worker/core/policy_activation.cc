@@ -9,6 +9,7 @@
 #include "crypto/hash.h"
 #include "policies/change.h"
 #include "policies/evaluate.h"
+#include "policies/exceptions.h"
 #include "worker/core/policy_chain.h"
 
 namespace carnet::worker {
@@ -121,6 +122,23 @@ absl::Status PolicyChain::CheckApprovals(const v1::PolicyActivated& record,
   return absl::OkStatus();
 }
 
+// bundle_ is what comes into force.
+void PolicyChain::NoteExceptions(const std::string& author, const policies::Bundle& before) {
+  std::map<std::string, std::string> known;
+  for (const policies::ApprovedException& exception : policies::ExceptionsOf(before)) {
+    known[ToString(exception.subject)] = ExceptionAuthor(exception.subject);
+  }
+  exception_authors_.clear();
+  for (const policies::ApprovedException& exception : policies::ExceptionsOf(*bundle_)) {
+    const std::string subject = ToString(exception.subject);
+    const auto kept = known.find(subject);
+    const std::string& writer = kept == known.end() ? author : kept->second;
+    if (!writer.empty()) {
+      exception_authors_[subject] = writer;
+    }
+  }
+}
+
 absl::Status PolicyChain::FoldActivated(std::uint64_t index, const v1::PolicyActivated& record,
                                         absl::string_view bundle_json) {
   CARNET_RETURN_IF_ERROR(CheckSuccession(record));
@@ -147,11 +165,14 @@ absl::Status PolicyChain::FoldActivated(std::uint64_t index, const v1::PolicyAct
   if (history_.size() >= kBundlesMax) {
     return absl::ResourceExhaustedError("4096 bundles were in force, which is the limit");
   }
+  const std::shared_ptr<const policies::Bundle> before = bundle_;
   bundle_ = *std::move(next);
+  NoteExceptions(proposal.author, *before);
   const absl::Time at = ToTime(record.common().at());
   history_.push_back(InForce{index, bundle_->sha256(), bundle_->revision(), at,
                              bundle_->head().valid_from, bundle_->head().valid_to});
   proposals_.erase(found);
+  withdrawn_.clear();  // what they replaced is not in force any more
   DropApprovals(at);
   return absl::OkStatus();
 }

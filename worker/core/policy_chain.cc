@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/ids.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "base/utf8.h"
 #include "crypto/hash.h"
 #include "policies/roles.h"
 
@@ -23,6 +26,22 @@ absl::Status Untrusted(absl::string_view what) {
 }
 absl::Status Refused(absl::string_view what) {
   return absl::FailedPreconditionError(what);
+}
+
+const v1::Common& CommonOf(const google::protobuf::Message& record) {
+  static const v1::Common& none = *new v1::Common();
+  const auto* field = record.GetDescriptor()->FindFieldByName("common");
+  return field == nullptr
+             ? none
+             : dynamic_cast<const v1::Common&>(record.GetReflection()->GetMessage(record, field));
+}
+
+bool AreRoleNames(const google::protobuf::RepeatedPtrField<std::string>& roles) {
+  return std::all_of(roles.begin(), roles.end(), policies::IsRoleName);
+}
+
+bool IsOneOf(const std::string& word, std::initializer_list<absl::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 // The same error with the record that it is about, its mark kept.
@@ -67,6 +86,7 @@ absl::StatusOr<PolicyChain> PolicyChain::Create(const Record& genesis) {
   chain.genesis_ = *record;
   chain.genesis_.clear_bundle_json();
   chain.genesis_leaf_ = genesis.leaf_hash;
+  chain.last_ = ToTime(record->common().at());
   chain.bundle_ = *std::move(bundle);
   chain.history_.push_back(InForce{0, chain.bundle_->sha256(), chain.bundle_->revision(),
                                    ToTime(record->common().at()), chain.bundle_->head().valid_from,
@@ -96,8 +116,17 @@ bool PolicyChain::GenesisVouches(std::uint64_t index, const v1::UserEnrolled& re
 }
 
 absl::Status PolicyChain::FoldUser(std::uint64_t index, const v1::UserEnrolled& record) {
+  if (!IsId("u", record.user_id()) || !AreRoleNames(record.roles()) ||
+      (record.roles_size() > kRolesOfRecordMax && !record.token_sha256().empty())) {
+    return Refused("a person whose id or roles no coordinator gives");
+  }
   if (people_.count(record.user_id()) != 0) {
     return Refused("a person is enrolled twice");
+  }
+  for (const auto& [id, person] : people_) {
+    if (AsText(person.public_key) == record.public_key()) {
+      return Refused("a person with the key of another one");
+    }
   }
   if (people_.size() >= kPeopleMax) {
     return absl::ResourceExhaustedError("4096 people are enrolled, which is the limit");
@@ -113,41 +142,50 @@ absl::Status PolicyChain::FoldUser(std::uint64_t index, const v1::UserEnrolled& 
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::uint64_t> PolicyChain::PassedOn(const v1::UserRoleChanged& record,
+                                                    const Person& person,
+                                                    const std::string& role) const {
+  const Digest key_sha256 = crypto::Sha256(person.public_key);
+  for (const std::uint64_t index : record.approvals()) {
+    const auto given = approvals_.find(index);
+    if (given != approvals_.end() && !given->second.used && given->second.held &&
+        given->second.kind == "role" && given->second.role == role &&
+        given->second.approver == record.changed_by() &&
+        AsText(given->second.subject_sha256) == AsText(key_sha256) &&
+        ToTime(record.common().at()) < given->second.expires &&
+        Holds(given->second.approver, role)) {
+      return index;
+    }
+  }
+  return Refused(absl::StrCat("nobody who holds the role ", role, " signed for it"));
+}
+
 absl::Status PolicyChain::FoldRoles(const v1::UserRoleChanged& record) {
   const auto found = people_.find(record.user_id());
   if (found == people_.end() || found->second.revoked ||
       AsText(found->second.public_key) != record.public_key()) {
     return Refused("it changes the roles of a person or key that was not shown");
   }
-  const Digest key_sha256 = crypto::Sha256(found->second.public_key);
+  if (record.granted_size() + record.revoked_size() > kRolesOfRecordMax ||
+      !AreRoleNames(record.granted())) {
+    return Refused("it gives roles that no coordinator gives");
+  }
   std::set<std::uint64_t> used;
   for (const std::string& role : record.granted()) {
-    if (policies::IsAccountRole(role)) {
-      continue;  // an admin's business: it decides nothing about policies
+    // An account's role is an admin's business: it decides nothing about policies.
+    if (!policies::IsAccountRole(role)) {
+      CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, PassedOn(record, found->second, role));
+      used.insert(index);
     }
-    // Each approval passes a role on once.
-    const auto approval = std::find_if(
-        record.approvals().begin(), record.approvals().end(), [&](std::uint64_t index) {
-          const auto given = approvals_.find(index);
-          return given != approvals_.end() && used.count(index) == 0 && given->second.held &&
-                 given->second.kind == "role" && given->second.role == role &&
-                 given->second.approver == record.changed_by() &&
-                 AsText(given->second.subject_sha256) == AsText(key_sha256) &&
-                 ToTime(record.common().at()) < given->second.expires &&
-                 Holds(given->second.approver, role);
-        });
-    if (approval == record.approvals().end()) {
-      return Refused(absl::StrCat("nobody who holds the role ", role, " signed for it"));
-    }
-    used.insert(*approval);
   }
   Person& person = found->second;
   person.roles.insert(record.granted().begin(), record.granted().end());
   for (const std::string& role : record.revoked()) {
     person.roles.erase(role);
   }
+  // Each passes a role on once. It stays until it ends, so that its signature is known again.
   for (const std::uint64_t index : used) {
-    approvals_.erase(index);
+    approvals_.at(index).used = true;
   }
   return absl::OkStatus();
 }
@@ -170,16 +208,29 @@ absl::Status PolicyChain::FoldApproval(std::uint64_t index, const Record& record
   if (person->second.public_key != record.public_key) {
     return Untrusted("an approval that is not signed with its approver's own key");
   }
-  if (approvals_.size() >= kApprovalsMax) {
+  if (!IsOneOf(approval.kind(), {"bundle", "exception", "job", "role"}) ||
+      !policies::IsRoleName(approval.role()) || approval.subject_sha256().size() != kDigestBytes) {
+    return Refused("an approval of nothing that is approved");
+  }
+  for (const auto& [other_index, other] : approvals_) {
+    if (AsText(other.nonce) == approval.common().nonce() &&
+        AsText(other.subject_sha256) == approval.subject_sha256()) {
+      return Refused(absl::StrCat("the same signature as in record ", other_index));
+    }
+  }
+  if (!MakeRoomForApproval()) {
     return absl::ResourceExhaustedError("16384 approvals still count, which is the limit");
   }
+  const bool of_bundle = approval.kind() == "bundle";
   approvals_[index] = Approval{approval.approver(),
                                approval.kind(),
                                ToBytes(approval.subject_sha256()),
-                               ToBytes(approval.report_sha256()),
+                               of_bundle ? ToBytes(approval.report_sha256()) : Bytes(),
                                approval.role(),
                                ToTime(approval.expires()),
-                               Holds(approval.approver(), approval.role())};
+                               Holds(approval.approver(), approval.role()),
+                               ToBytes(approval.common().nonce()),
+                               false};
   return absl::OkStatus();
 }
 
@@ -194,6 +245,14 @@ absl::Status PolicyChain::FoldProposed(std::uint64_t index, const Record& record
   }
   if (AsText(crypto::Sha256(AsBytes(proposed.bundle_json()))) != proposed.bundle_sha256()) {
     return Refused("a proposal whose bundle is not the one that it names");
+  }
+  if (proposed.bundle_json().size() > policies::kBundleJsonBytesMax ||
+      !IsUtf8(proposed.bundle_json()) ||
+      !IsOneOf(proposed.intent(), {"change", "renew", "revert"})) {
+    return Refused("a proposal of nothing that is a bundle, or for nothing that is known");
+  }
+  if (withdrawn_.count(proposed.bundle_sha256()) != 0) {
+    return Refused("a proposal that was withdrawn before: its approvals were too");
   }
   if (proposals_.count(proposed.bundle_sha256()) != 0 || proposals_.size() >= kProposalsMax) {
     return absl::ResourceExhaustedError("the same proposal twice, or more than 64 that wait");
@@ -233,9 +292,13 @@ absl::Status PolicyChain::FoldExamined(const v1::PolicyExamined& record) {
 }
 
 absl::Status PolicyChain::FoldWithdrawn(const v1::PolicyWithdrawn& record) {
+  if (withdrawn_.size() >= kWithdrawnMax) {
+    return absl::ResourceExhaustedError("4096 proposals were withdrawn, which is the limit");
+  }
   if (proposals_.erase(record.bundle_sha256()) == 0) {
     return Refused("it withdraws no proposal that waits");
   }
+  withdrawn_.insert(record.bundle_sha256());
   return absl::OkStatus();
 }
 
@@ -246,6 +309,29 @@ void PolicyChain::DropApprovals(absl::Time at) {
            (entry.second.kind == "bundle" &&
             proposals_.count(ToString(entry.second.subject_sha256)) == 0);
   });
+}
+
+// False: all that are left may still count, and none is of a job or an exception.
+bool PolicyChain::MakeRoomForApproval() {
+  if (approvals_.size() >= kApprovalsMax) {
+    DropApprovals(last_);
+  }
+  if (approvals_.size() >= kApprovalsMax) {
+    const auto oldest = std::find_if(approvals_.begin(), approvals_.end(), [](const auto& entry) {
+      return entry.second.kind == "job" || entry.second.kind == "exception";
+    });
+    if (oldest != approvals_.end()) {
+      approvals_.erase(oldest);
+    }
+  }
+  return approvals_.size() < kApprovalsMax;
+}
+
+absl::Status PolicyChain::CheckTime(absl::Time at) const {
+  return at >= last_ ? absl::OkStatus()
+                     : Contradiction(absl::StrCat("it is of ", FormatTimestamp(at),
+                                                  ", although the coordinator had written ",
+                                                  FormatTimestamp(last_), " before it"));
 }
 
 absl::Status PolicyChain::Fold(std::uint64_t index, const Record& record, const KeyHistory& keys,
@@ -260,6 +346,7 @@ absl::Status PolicyChain::Fold(std::uint64_t index, const Record& record, const 
   if (record.public_key != keys.StatementKeyAt(index)) {
     return Untrusted("it is not signed by the coordinator");
   }
+  CARNET_RETURN_IF_ERROR(CheckTime(ToTime(CommonOf(*record.predicate).at())));
   if (const auto* user = record.As<v1::UserEnrolled>(); user != nullptr) {
     return FoldUser(index, *user);
   }
@@ -296,6 +383,9 @@ absl::Status PolicyChain::Follow(const v1::ProvenRecord& proven, const TreeHead&
     return AtRecord(index, folded);
   }
   followed_ = index + 1;
+  if (record->public_key == keys.StatementKeyAt(index)) {
+    last_ = std::max(last_, ToTime(CommonOf(*record->predicate).at()));
+  }
   return absl::OkStatus();
 }
 
@@ -320,6 +410,11 @@ absl::Status PolicyChain::CheckBasis(const v1::DecisionBasis& basis, std::uint64
                                       basis.revision(), " than the one in force"));
   }
   const absl::Time at = ToTime(basis.at());
+  if (at < there.since) {
+    return Contradiction(absl::StrCat("record ", index, " is decided at ", FormatTimestamp(at),
+                                      ", before record ", there.index, " put revision ",
+                                      there.revision, " of the policies into force"));
+  }
   if (at < there.valid_from || at >= there.valid_to) {
     return Contradiction(absl::StrCat("record ", index,
                                       " is decided outside the validity of revision ",
@@ -328,19 +423,24 @@ absl::Status PolicyChain::CheckBasis(const v1::DecisionBasis& basis, std::uint64
   return absl::OkStatus();
 }
 
-std::set<std::pair<std::string, std::string>> PolicyChain::Approvers(absl::string_view kind,
-                                                                     ByteView subject_sha256,
-                                                                     absl::Time at,
-                                                                     std::uint64_t before) const {
+std::set<std::pair<std::string, std::string>> PolicyChain::Approvers(const Asked& asked) const {
   std::set<std::pair<std::string, std::string>> approvers;
-  for (const auto& [index, approval] : approvals_) {
-    if (index < before && approval.kind == kind && approval.held && at < approval.expires &&
-        AsText(approval.subject_sha256) == AsText(subject_sha256) &&
+  for (auto entry = approvals_.upper_bound(asked.after);
+       entry != approvals_.end() && entry->first < asked.before; ++entry) {
+    const Approval& approval = entry->second;
+    if (approval.kind == asked.kind && approval.held && asked.at < approval.expires &&
+        approval.approver != asked.except &&
+        AsText(approval.subject_sha256) == AsText(asked.subject_sha256) &&
         Holds(approval.approver, approval.role)) {
       approvers.emplace(approval.approver, approval.role);
     }
   }
   return approvers;
+}
+
+std::string PolicyChain::ExceptionAuthor(ByteView subject_sha256) const {
+  const auto author = exception_authors_.find(std::string(AsText(subject_sha256)));
+  return author == exception_authors_.end() ? std::string() : author->second;
 }
 
 }  // namespace carnet::worker

@@ -26,12 +26,17 @@
 namespace carnet::worker {
 
 inline constexpr std::size_t kPeopleMax = 4096;
-// Approvals that may still count.
+// Approvals that may still count. Beyond it, those that ended go first, then the oldest of jobs and
+// exceptions.
 inline constexpr std::size_t kApprovalsMax = 16384;
+// Roles that one record gives or takes.
+inline constexpr int kRolesOfRecordMax = 16;
 // Proposals that wait, each with at most kBundleJsonBytesMax of text.
 inline constexpr std::size_t kProposalsMax = 64;
 // The newest of them keep their text; an older one's comes again with its activation.
 inline constexpr std::size_t kProposalTextsMax = 16;
+// Proposals that were withdrawn since the bundle came into force.
+inline constexpr std::size_t kWithdrawnMax = 4096;
 // Bundles ever in force.
 inline constexpr std::size_t kBundlesMax = 4096;
 // PolicyChain::Save().
@@ -53,10 +58,21 @@ class PolicyChain {
     std::string approver;
     std::string kind;
     Bytes subject_sha256;
-    Bytes report_sha256;
+    Bytes report_sha256;  // of a bundle; else empty
     std::string role;
     absl::Time expires;
     bool held = false;  // its signer held the role when it was recorded
+    Bytes nonce;        // the same signature is on record once
+    bool used = false;  // it passed a role on
+  };
+  // Which approvals of a subject count.
+  struct Asked {
+    absl::string_view kind;
+    ByteView subject_sha256;
+    absl::Time at;             // not ended by then
+    std::uint64_t after = 0;   // recorded after this index
+    std::uint64_t before = 0;  // and before this one
+    absl::string_view except;  // whose own never counts; empty: nobody
   };
   struct Proposal {
     std::uint64_t index = 0;
@@ -94,7 +110,7 @@ class PolicyChain {
   //   UNAUTHENTICATED      not proven under the head, or signed by somebody else than it says
   //   FAILED_PRECONDITION  it does not follow from what was shown: out of order, an unknown person
   //                        or proposal, a role or a bundle without the approvals that it needs
-  //   DATA_LOSS            IsContradiction
+  //   DATA_LOSS            IsContradiction; a time before that of an earlier record among others
   //   RESOURCE_EXHAUSTED   over a limit above
   absl::Status Follow(const v1::ProvenRecord& proven, const ledger::verifier::TreeHead& head,
                       const ledger::verifier::KeyHistory& keys, absl::string_view bundle_json);
@@ -107,15 +123,18 @@ class PolicyChain {
   const std::map<std::string, Person>& people() const { return people_; }
 
   // Whether a record at `index` could be decided on `basis`: it names the bundle that was in force
-  // there, within its validity. Errors: FAILED_PRECONDITION, DATA_LOSS (IsContradiction: an older
-  // revision than the one that the log had activated before, or another bundle of its number).
+  // there, within its validity and not before it came into force. Errors: FAILED_PRECONDITION,
+  // DATA_LOSS (IsContradiction: an older revision than the one that the log had activated before,
+  // another bundle of its number, or a time before that).
   absl::Status CheckBasis(const v1::DecisionBasis& basis, std::uint64_t index) const;
 
-  // The persons whose approval of `subject_sha256` counts at `at`: recorded before `before`, of
-  // this kind, in a role that its signer held then and holds now. By person and role.
-  std::set<std::pair<std::string, std::string>> Approvers(absl::string_view kind,
-                                                          ByteView subject_sha256, absl::Time at,
-                                                          std::uint64_t before) const;
+  // The persons whose approval counts, in a role that its signer held when it was recorded and
+  // holds now. By person and role.
+  std::set<std::pair<std::string, std::string>> Approvers(const Asked& asked) const;
+
+  // Who wrote the exception of this text into the policies: the author of the first of the bundles,
+  // up to the one in force, that have had it ever since. Empty: it is in genesis, or not in force.
+  std::string ExceptionAuthor(ByteView subject_sha256) const;
 
  private:
   using Record = ledger::verifier::VerifiedRecord;
@@ -145,7 +164,14 @@ class PolicyChain {
   bool GenesisVouches(std::uint64_t index, const v1::UserEnrolled& record,
                       const std::string& role) const;
   bool Holds(const std::string& user_id, const std::string& role) const;
+  // The coordinator's clock never goes back from record to record.
+  absl::Status CheckTime(absl::Time at) const;
+  // The index of the approval that passes `role` on; error FAILED_PRECONDITION: none does.
+  absl::StatusOr<std::uint64_t> PassedOn(const v1::UserRoleChanged& record, const Person& person,
+                                         const std::string& role) const;
   void DropApprovals(absl::Time at);
+  bool MakeRoomForApproval();
+  void NoteExceptions(const std::string& author, const policies::Bundle& before);
 
   v1::Genesis genesis_;
   Digest genesis_leaf_{};
@@ -155,6 +181,11 @@ class PolicyChain {
   std::map<std::string, Person> people_;
   std::map<std::uint64_t, Approval> approvals_;  // by index
   std::map<std::string, Proposal> proposals_;    // that wait, by bundle digest (raw)
+  std::set<std::string> withdrawn_;              // of this parent, by bundle digest (raw)
+  // Of the exceptions in force that genesis does not have: who wrote them, by their text's digest
+  // (raw).
+  std::map<std::string, std::string> exception_authors_;
+  absl::Time last_;  // common.at of the newest record that the coordinator signed
 };
 
 }  // namespace carnet::worker

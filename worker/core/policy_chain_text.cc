@@ -1,8 +1,10 @@
 // What a worker remembers of the policies that it followed, as JSON:
-//   {"approvals":[{"approver","expires","held","index","kind","report","role","subject"}],"bundle":text,
-//    "followed":n,"genesis":hex,"history":[{"from","index","revision","sha256","since","to"}],
+//   {"approvals":[{"approver","expires","held","index","kind","nonce","report","role","subject","used"}],
+//    "authors":{hex:id},"bundle":text,"followed":n,"genesis":hex,
+//    "history":[{"from","index","revision","sha256","since","to"}],"last":time,
 //    "people":{id:{"key","revoked","roles"}},
-//    "proposals":[{"author","bundle","index","intent","parent","report","revision","roles","sha256"}],"v":1}
+//    "proposals":[{"author","bundle","index","intent","parent","report","revision","roles","sha256"}],
+//    "v":2,"withdrawn":[hex]}
 // Bytes are hex, times microseconds since 1970.
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -41,7 +43,9 @@ json ApprovalJson(std::uint64_t index, const PolicyChain::Approval& approval) {
           {"report", HexEncode(approval.report_sha256)},
           {"role", approval.role},
           {"expires", TimeJson(approval.expires)},
-          {"held", approval.held}};
+          {"held", approval.held},
+          {"nonce", HexEncode(approval.nonce)},
+          {"used", approval.used}};
 }
 
 json ProposalJson(const std::string& sha256, const PolicyChain::Proposal& proposal) {
@@ -91,7 +95,9 @@ class Reader {
             BytesOf(item.at("report")),
             item.at("role").get<std::string>(),
             TimeOf(item.at("expires")),
-            item.at("held").get<bool>()};
+            item.at("held").get<bool>(),
+            BytesOf(item.at("nonce")),
+            item.at("used").get<bool>()};
   }
   PolicyChain::Proposal ProposalOf(const json& item) {
     return {item.at("index").get<std::uint64_t>(),         item.at("author").get<std::string>(),
@@ -107,14 +113,17 @@ class Reader {
 }  // namespace
 
 std::string PolicyChain::Save() const {
-  json saved = {{"v", 1},
+  json saved = {{"v", 2},
                 {"genesis", HexEncode(genesis_leaf_)},
                 {"followed", followed_},
                 {"bundle", bundle_->CanonicalJson()},
                 {"history", json::array()},
                 {"people", json::object()},
                 {"approvals", json::array()},
-                {"proposals", json::array()}};
+                {"proposals", json::array()},
+                {"authors", json::object()},
+                {"withdrawn", json::array()},
+                {"last", TimeJson(last_)}};
   for (const InForce& bundle : history_) {
     saved["history"].push_back(InForceJson(bundle));
   }
@@ -129,6 +138,12 @@ std::string PolicyChain::Save() const {
   for (const auto& [sha256, proposal] : proposals_) {
     saved["proposals"].push_back(ProposalJson(sha256, proposal));
   }
+  for (const auto& [subject, author] : exception_authors_) {
+    saved["authors"][HexEncode(AsBytes(subject))] = author;
+  }
+  for (const std::string& sha256 : withdrawn_) {
+    saved["withdrawn"].push_back(HexEncode(AsBytes(sha256)));
+  }
   return saved.dump();
 }
 
@@ -142,10 +157,11 @@ absl::StatusOr<PolicyChain> PolicyChain::Restore(const Record& genesis, absl::st
   }
   Reader read;
   try {
-    if (saved->at("v") != 1 || read.DigestOf(saved->at("genesis")) != chain.genesis_leaf_) {
+    if (saved->at("v") != 2 || read.DigestOf(saved->at("genesis")) != chain.genesis_leaf_) {
       return WithOperatorDetail(damaged, "it is of another version or log");
     }
     chain.followed_ = saved->at("followed").get<std::uint64_t>();
+    chain.last_ = TimeOf(saved->at("last"));
     chain.history_.clear();
     for (const json& item : saved->at("history")) {
       chain.history_.push_back(read.InForceOf(item));
@@ -158,6 +174,13 @@ absl::StatusOr<PolicyChain> PolicyChain::Restore(const Record& genesis, absl::st
     }
     for (const json& item : saved->at("proposals")) {
       chain.proposals_[ToString(read.DigestOf(item.at("sha256")))] = read.ProposalOf(item);
+    }
+    for (const auto& item : saved->at("authors").items()) {
+      chain.exception_authors_[ToString(read.DigestOf(item.key()))] =
+          item.value().get<std::string>();
+    }
+    for (const json& item : saved->at("withdrawn")) {
+      chain.withdrawn_.insert(ToString(read.DigestOf(item)));
     }
     auto bundle = policies::BundleFromJson(saved->at("bundle").get<std::string>());
     if (!bundle.ok()) {

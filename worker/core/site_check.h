@@ -26,8 +26,9 @@ struct SiteView {
   absl::Time now;  // wall clock
 };
 
-// task, checked: as CheckTask took them. OK: nothing that this site knows speaks against it.
-// Errors:
+// task, checked: as CheckTask took them. Judged at the time of the decision or 5 minutes ago,
+// whichever is later: a round may be open for as long as its submitter signed. OK: nothing that
+// this site knows speaks against it. Errors:
 //   PERMISSION_DENIED    refused by this site; the message says which flow, rule or exception
 //   FAILED_PRECONDITION  decided on policies that this site was not shown
 //   DATA_LOSS            IsContradiction: the record contradicts the log that it stands in

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "base/status.h"
 #include "policies/operations.h"
 
 namespace carnet::worker {
@@ -13,7 +14,15 @@ using policies::FactId;
 using policies::FactSet;
 using policies::Value;
 
-// A text of a record that the table refuses stays unknown, and so does an empty one.
+// What a record says and a decision may hang on.
+absl::Status SetStrictly(FactSet* facts, FactId id, Value value) {
+  return facts->Get(id).is_not_applicable() ? absl::OkStatus() : facts->Set(id, std::move(value));
+}
+absl::Status SetStrictly(FactSet* facts, FactId id, const std::string& text) {
+  return text.empty() ? absl::OkStatus() : SetStrictly(facts, id, Value::Text(text));
+}
+
+// Another text that the table refuses stays unknown, and so does an empty one.
 void Set(FactSet* facts, FactId id, Value value) {
   if (!facts->Get(id).is_not_applicable()) {
     facts->Set(id, std::move(value)).IgnoreError();
@@ -29,24 +38,30 @@ std::vector<std::string> ToVector(const std::set<std::string>& items) {
   return {items.begin(), items.end()};
 }
 
-void SetLabels(const v1::Flow& flow, FactSet* facts) {
+absl::Status SetLabels(const v1::Flow& flow, FactSet* facts) {
+  if (flow.label_class() == kUnknownClass) {
+    return absl::OkStatus();
+  }
   const std::optional<SiteLabels> labels = ParseLabelClass(flow.label_class());
   if (!labels.has_value()) {
-    return;
+    return absl::InvalidArgumentError("labels: no class of labels");
   }
   const bool personal =
       !flow.label_class().empty() && labels->categories != std::set<std::string>{"none"};
   Set(facts, policies::kDataPersonal, Value::YesNo(personal));
   // People without a place are not the same as no people.
   if (!personal || !labels->subjects_in.empty()) {
-    Set(facts, policies::kDataSubjectsIn,
-        Value::List(personal ? ToVector(labels->subjects_in) : std::vector<std::string>()));
+    CARNET_RETURN_IF_ERROR(SetStrictly(
+        facts, policies::kDataSubjectsIn,
+        Value::List(personal ? ToVector(labels->subjects_in) : std::vector<std::string>())));
   }
   std::set<std::string> named = labels->categories;
   named.erase("none");
   named.erase("personal");
-  Set(facts, policies::kDataCategories, Value::List(ToVector(named)));
+  CARNET_RETURN_IF_ERROR(
+      SetStrictly(facts, policies::kDataCategories, Value::List(ToVector(named))));
   SetText(facts, policies::kDataLabel, flow.label_class());
+  return absl::OkStatus();
 }
 
 void SetJob(const v1::JobSubmitted& job, FactSet* facts) {
@@ -85,23 +100,23 @@ bool Covers(const SiteLabels& claimed, const SiteLabels& own) {
                        own.categories.end());
 }
 
-FactSet SiteFacts(const SiteFlow& site_flow, const SiteKnowledge& site) {
+absl::StatusOr<FactSet> SiteFacts(const SiteFlow& site_flow, const SiteKnowledge& site) {
   const v1::Flow& flow = site_flow.flow;
   FactSet facts = policies::FactsFor(flow.operation(), flow.artifact());
-  SetText(&facts, policies::kFromJurisdiction, flow.from());
-  SetText(&facts, policies::kToJurisdiction, flow.to());
+  CARNET_RETURN_IF_ERROR(SetStrictly(&facts, policies::kFromJurisdiction, flow.from()));
+  CARNET_RETURN_IF_ERROR(SetStrictly(&facts, policies::kToJurisdiction, flow.to()));
   Set(&facts, policies::kArtifactAnonymity, Value::Text("none"));
   if (site_flow.end_to_end.has_value()) {
     Set(&facts, policies::kArtifactEndToEndEncrypted, Value::YesNo(*site_flow.end_to_end));
   }
-  SetLabels(flow, &facts);
+  CARNET_RETURN_IF_ERROR(SetLabels(flow, &facts));
   if (site_flow.job != nullptr) {
     SetJob(*site_flow.job, &facts);
   }
   const bool home = flow.recipient() == site.organisation;
   Set(&facts, policies::kDealKind, Value::Text(home ? "internal" : "compute-rental"));
   Set(&facts, policies::kKeyHeldIn, Value::Text("home"));
-  SetText(&facts, policies::kRecipientOrg, flow.recipient());
+  CARNET_RETURN_IF_ERROR(SetStrictly(&facts, policies::kRecipientOrg, flow.recipient()));
   if (home) {
     SetText(&facts, policies::kRecipientOrganisedIn, site.home);
     SetText(&facts, policies::kRecipientPrincipalPlace, site.home);
@@ -113,7 +128,10 @@ FactSet SiteFacts(const SiteFlow& site_flow, const SiteKnowledge& site) {
     Set(&facts, policies::kWorkerAttested, Value::YesNo(false));
     Set(&facts, policies::kWorkerMemoryProtected, Value::YesNo(false));
   }
-  Set(&facts, policies::kApprovals, Value::Approvals(site_flow.counts));
+  // Unknown approvals might be anybody's.
+  if (!SetStrictly(&facts, policies::kApprovals, Value::Approvals(site_flow.counts)).ok()) {
+    Set(&facts, policies::kApprovals, Value::Approvals({}));
+  }
   return facts;
 }
 

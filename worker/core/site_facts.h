@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "carnet/v1/policies.pb.h"
 #include "carnet/v1/records.pb.h"
@@ -32,6 +33,9 @@ struct SiteKnowledge {
   std::map<std::string, SiteLabels> labels;  // worker.yaml, by dataset/shard
 };
 
+// The class of data whose labels nobody signed.
+inline constexpr char kUnknownClass[] = "unknown";
+
 // The labels that a flow's class stands for: "AE,DE|health,personal". Empty text: no data behind
 // it. Nothing: "unknown", or another text.
 std::optional<SiteLabels> ParseLabelClass(absl::string_view text);
@@ -48,8 +52,10 @@ struct SiteFlow {
 };
 // Places, recipient, labels and purpose as the record and the job say them; isolation and chip as
 // this site knows them. Unknown: the grade of location, who owns a supplier, certifications,
-// evidence and counters.
-policies::FactSet SiteFacts(const SiteFlow& flow, const SiteKnowledge& site);
+// evidence and counters; labels of the class "unknown". Approvals that the table of facts refuses
+// are nobody's. Error INVALID_ARGUMENT: places, a recipient or labels that the table refuses, or a
+// class that is none: unknown, they would lift what they stand for.
+absl::StatusOr<policies::FactSet> SiteFacts(const SiteFlow& flow, const SiteKnowledge& site);
 
 }  // namespace carnet::worker
 

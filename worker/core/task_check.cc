@@ -164,10 +164,16 @@ absl::StatusOr<CheckedJob> Checker::CheckJob(const std::string& job_id) const {
   for (const v1::ProvenRecord& proven : task_.context()) {
     CARNET_ASSIGN_OR_RETURN(const auto record, ledger::verifier::VerifyProvenRecord(proven, head_));
     if (const auto* job = record.As<v1::JobSubmitted>(); job != nullptr) {
+      if (submitted.has_value()) {
+        return Refuse(kArtifact, "two jobs came with it");
+      }
       submitted = *job;
       submitter_key = record.public_key;
     } else if (const auto* person = record.As<v1::UserEnrolled>(); person != nullptr) {
       CARNET_RETURN_IF_ERROR(CoordinatorRecord(proven));
+      if (user.has_value()) {
+        return Refuse(kArtifact, "two users came with it");
+      }
       user = *person;
     }
   }

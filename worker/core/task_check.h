@@ -82,9 +82,10 @@ struct TaskRefusal {
 // Refused: a record that is not proven, not the coordinator's, or of another kind; another worker's
 // task; tickets other than those on record, or expired; a deadline that passed; a job not signed by
 // its enrolled submitter or with another spec digest; a mode below the job's or the site's
-// (REFUSED_BY_SITE); a trainer that is not named here with the job's digest (TRAINER_UNKNOWN); a
-// shard that is not here with the recorded digest (SHARD_MISSING); an artifact header that is not
-// the recorded one, or says anything else than the record (ARTIFACT_INVALID).
+// (REFUSED_BY_SITE); a second job or user beside the first; a trainer that is not named here with
+// the job's digest (TRAINER_UNKNOWN); a shard that is not here with the recorded digest
+// (SHARD_MISSING); an artifact header that is not the recorded one, or says anything else than the
+// record (ARTIFACT_INVALID).
 std::variant<CheckedTask, TaskRefusal> CheckTask(const v1::Task& task, const Identity& identity,
                                                  const ledger::verifier::TreeHead& head,
                                                  const Site& site, absl::Time now);

@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "carnet/v1/federation.grpc.pb.h"
+#include "exchange/instance.h"
 #include "exchange/join_token.h"
 #include "worker/rpc/transfer_calls.h"
 
@@ -26,12 +27,13 @@ constexpr int kMessageBytesMax = 8 << 20;
 
 class GrpcClient final : public CoordinatorClient {
  public:
-  explicit GrpcClient(std::shared_ptr<grpc::Channel> channel)
-      : stub_(v1::Federation::NewStub(std::move(channel))) {}
+  GrpcClient(std::shared_ptr<grpc::Channel> channel, std::string instance)
+      : stub_(v1::Federation::NewStub(std::move(channel))), instance_(std::move(instance)) {}
 
   absl::StatusOr<v1::NextTaskResponse> NextTask(const v1::NextTaskRequest& request,
                                                 absl::Duration wait_max) override {
     grpc::ClientContext context;
+    SayWho(context);
     {
       const MutexLock lock(mutex_);
       if (std::exchange(poll_cancelled_, false)) {
@@ -51,6 +53,7 @@ class GrpcClient final : public CoordinatorClient {
       return WhyUnreachable(request);
     }
     CARNET_RETURN_IF_ERROR(FromGrpcStatus(status));
+    TakeTurn(context);
     return response;
   }
 
@@ -64,11 +67,11 @@ class GrpcClient final : public CoordinatorClient {
 
   absl::Status Download(const v1::DownloadRequest& request, const ChunkSink& sink,
                         const CancelFlag& cancel) override {
-    return DownloadOnce(*stub_, request, sink, cancel);
+    return DownloadOnce(*stub_, instance_, request, sink, cancel);
   }
   absl::Status Upload(const v1::UploadOpen& open, const exchange::SendFile& file,
                       const CancelFlag& cancel) override {
-    return UploadOnce(*stub_, open, file, cancel);
+    return UploadOnce(*stub_, instance_, open, file, cancel);
   }
 
   absl::StatusOr<v1::SubmitRecordResponse> SubmitContribution(
@@ -95,10 +98,28 @@ class GrpcClient final : public CoordinatorClient {
   }
 
  private:
+  // Which process polls, and the newest turn that it was given.
+  void SayWho(grpc::ClientContext& context) {
+    const MutexLock lock(mutex_);
+    context.AddMetadata(exchange::kInstanceMetadata, instance_);
+    if (!turn_.empty()) {
+      context.AddMetadata(exchange::kTurnMetadata, turn_);
+    }
+  }
+  void TakeTurn(const grpc::ClientContext& context) {
+    const auto& given = context.GetServerInitialMetadata();
+    const auto turn = given.find(exchange::kTurnMetadata);
+    if (turn != given.end() && turn->second.size() == exchange::kTurnBytes) {
+      const MutexLock lock(mutex_);
+      turn_.assign(turn->second.data(), turn->second.size());
+    }
+  }
+
   // A call that waited for a connection says only that its time is over; one that does not wait
   // says what is wrong.
   absl::Status WhyUnreachable(const v1::NextTaskRequest& request) {
     grpc::ClientContext context;
+    SayWho(context);
     SetDeadline(context, kProbeMax);
     context.set_wait_for_ready(false);
     v1::NextTaskResponse unused;
@@ -120,7 +141,9 @@ class GrpcClient final : public CoordinatorClient {
   }
 
   const std::unique_ptr<v1::Federation::Stub> stub_;
+  const std::string instance_;
   Mutex mutex_;
+  std::string turn_ CARNET_GUARDED_BY(mutex_);
   grpc::ClientContext* poll_ CARNET_GUARDED_BY(mutex_) = nullptr;
   bool poll_cancelled_ CARNET_GUARDED_BY(mutex_) = false;
 };
@@ -152,6 +175,9 @@ void AllowTls13Only() {
 absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(
     const GrpcClientOptions& options, const crypto::SecretBytes& key_pem) {
   CARNET_ASSIGN_OR_RETURN(const std::string target, TargetOf(options.addresses));
+  if (options.instance.size() != exchange::kInstanceBytes) {
+    return absl::InvalidArgumentError("coordinator: an instance of 16 bytes");
+  }
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = options.ca_certificate_pem;
   tls.pem_cert_chain = options.certificate_pem;
@@ -168,7 +194,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(
   auto channel = grpc::CreateCustomChannel(target, grpc::SslCredentials(tls), arguments);
   crypto::Wipe(
       {reinterpret_cast<std::uint8_t*>(tls.pem_private_key.data()), tls.pem_private_key.size()});
-  return std::make_unique<GrpcClient>(std::move(channel));
+  return std::make_unique<GrpcClient>(std::move(channel), ToString(options.instance));
 }
 
 }  // namespace carnet::worker

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/bytes.h"
 #include "crypto/secret_bytes.h"
 #include "worker/coordinator_client.h"
 
@@ -25,11 +26,14 @@ struct GrpcClientOptions {
   std::string trust_domain;
   std::string ca_certificate_pem;
   std::string certificate_pem;
+  // exchange::kInstanceBytes random bytes, made once at the start of the process: the same for
+  // every client that it makes.
+  Bytes instance = {};
 };
 
 // A client for one certificate; make another one after a renewal. `key_pem` is read during the
 // call; gRPC keeps a copy in ordinary memory, which it wipes on its own terms. Error
-// INVALID_ARGUMENT: no address.
+// INVALID_ARGUMENT: no address; an instance of another size.
 absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(
     const GrpcClientOptions& options, const crypto::SecretBytes& key_pem);
 

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "exchange/instance.h"
 #include "exchange/transfer.h"
 
 namespace carnet::worker {
@@ -141,9 +142,11 @@ void SetDeadline(grpc::ClientContext& context, absl::Duration from_now) {
   context.set_wait_for_ready(true);
 }
 
-absl::Status DownloadOnce(v1::Federation::Stub& stub, const v1::DownloadRequest& request,
+absl::Status DownloadOnce(v1::Federation::Stub& stub, const std::string& instance,
+                          const v1::DownloadRequest& request,
                           const CoordinatorClient::ChunkSink& sink, const CancelFlag& cancel) {
   grpc::ClientContext context;
+  context.AddMetadata(exchange::kInstanceMetadata, instance);
   SetDeadline(context, kStreamMax);
   const auto stream = stub.Download(&context, request);
   absl::Status taken;
@@ -161,10 +164,12 @@ absl::Status DownloadOnce(v1::Federation::Stub& stub, const v1::DownloadRequest&
   return taken.ok() ? ended : taken;
 }
 
-absl::Status UploadOnce(v1::Federation::Stub& stub, const v1::UploadOpen& open,
-                        const exchange::SendFile& file, const CancelFlag& cancel) {
+absl::Status UploadOnce(v1::Federation::Stub& stub, const std::string& instance,
+                        const v1::UploadOpen& open, const exchange::SendFile& file,
+                        const CancelFlag& cancel) {
   CARNET_ASSIGN_OR_RETURN(exchange::SenderState state, SenderOf(open));
   grpc::ClientContext context;
+  context.AddMetadata(exchange::kInstanceMetadata, instance);
   SetDeadline(context, kStreamMax);
   const auto stream = stub.Upload(&context);
   const CancelWatch watch(context, cancel);

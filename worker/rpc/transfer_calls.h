@@ -2,6 +2,8 @@
 #ifndef CARNET_WORKER_RPC_TRANSFER_CALLS_H_
 #define CARNET_WORKER_RPC_TRANSFER_CALLS_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "carnet/v1/federation.grpc.pb.h"
 #include "exchange/spool.h"
@@ -19,10 +21,13 @@ absl::Status FromGrpcStatus(const grpc::Status& status);
 // it lets one take.
 void SetDeadline(grpc::ClientContext& context, absl::Duration from_now);
 
-absl::Status DownloadOnce(v1::Federation::Stub& stub, const v1::DownloadRequest& request,
+// `instance`: of this process (exchange/instance.h).
+absl::Status DownloadOnce(v1::Federation::Stub& stub, const std::string& instance,
+                          const v1::DownloadRequest& request,
                           const CoordinatorClient::ChunkSink& sink, const CancelFlag& cancel);
-absl::Status UploadOnce(v1::Federation::Stub& stub, const v1::UploadOpen& open,
-                        const exchange::SendFile& file, const CancelFlag& cancel);
+absl::Status UploadOnce(v1::Federation::Stub& stub, const std::string& instance,
+                        const v1::UploadOpen& open, const exchange::SendFile& file,
+                        const CancelFlag& cancel);
 
 }  // namespace carnet::worker
 

@@ -13,6 +13,7 @@
 
 #include "absl/time/time.h"
 #include "base/json.h"
+#include "base/json_text.h"
 #include "carnet/v1/records.pb.h"
 #include "tests/testing/seeds.h"
 
@@ -45,7 +46,12 @@ const double kDoubles[] = {0.0,
                            2.0 / 3,
                            123456789012345680.0,
                            -1.0,
-                           9007199254740993.0};
+                           9007199254740993.0,
+                           999999999999999.0,
+                           -999999999999999.5,
+                           1234567890123456.0,
+                           123456789012345.5,
+                           -100000.0};
 
 // Fills `message` with what a seed draws: the odd values of each type, missing fields, empty and
 // long lists.
@@ -344,6 +350,26 @@ TEST_CASE("Message JSON: text that is not UTF-8 is not written") {
   v1::Contribution record;
   record.set_job_id("\xff");
   CHECK(MessageToSortedJson(record).status().code() == absl::StatusCode::kInternal);
+}
+
+TEST_CASE("JSON text: plain bytes are counted up to the first other one, wherever it stands") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const char other = static_cast<char>(byte);
+    for (std::size_t place = 0; place < 20; ++place) {
+      // What follows it is not plain either, nor are all that stand before it equal.
+      const std::string text =
+          std::string("aZ ~!09{}[]:,#$%&'()").substr(0, place) + other + "\"\x01";
+      std::size_t plain = 0;
+      while (plain < text.size() && IsPlain(text[plain])) {
+        ++plain;
+      }
+      CAPTURE(byte, place);
+      REQUIRE(PlainChars(text) == plain);
+      REQUIRE(plain == place + (IsPlain(other) ? 1 : 0));
+    }
+  }
+  CHECK(PlainChars("") == 0);
+  CHECK(PlainChars("all of it is") == 12);
 }
 
 }  // namespace

@@ -10,7 +10,9 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "cli/commands/policy_report.h"
 #include "crypto/hash.h"
+#include "policies/loader.h"
 #include "tests/testing/source_dir.h"
 
 namespace carnet::cli {
@@ -262,6 +264,35 @@ TEST_CASE("carnet policy diff: gains and losses in words") {
                            Catch::Contains("Regime sg-pdpa is new: "));
   CHECK(nlohmann::json::parse(Run(absl::StrCat(command, to, " ", to, " --json")).out)["gains"]
             .empty());
+}
+
+TEST_CASE("carnet policy approve: a report that is not the one of that digest is not signed") {
+  const auto content = policies::LoadBundle(kExample, policies::LoadOptions());
+  INFO(content.status().ToString());
+  REQUIRE(content.ok());
+  policies::BundleHead head;
+  head.revision = 2;
+  head.parent = crypto::Sha256(AsBytes("the bundle before"));
+  head.valid_from = absl::FromUnixSeconds(1795000000);
+  head.valid_to = head.valid_from + absl::Hours(24);
+  const auto bundle = *policies::IssueBundle(**content, head);
+  const auto check = [&](const nlohmann::json& shown, const nlohmann::json& signed_one) {
+    return CheckReport(shown.dump(), crypto::Sha256(AsBytes(signed_one.dump())), *bundle);
+  };
+  const nlohmann::json report = {{"bundle", HexEncode(bundle->sha256())},
+                                 {"parent", HexEncode(*head.parent)},
+                                 {"impact", {{"flows", 7}}}};
+  CHECK(check(report, report).ok());
+  nlohmann::json milder = report;
+  milder["impact"]["flows"] = 0;
+  CHECK(absl::IsUnauthenticated(check(milder, report)));
+  nlohmann::json of_another = report;
+  of_another["bundle"] = HexEncode(*head.parent);
+  CHECK(absl::IsUnauthenticated(check(of_another, of_another)));
+  nlohmann::json after_another = report;
+  after_another["parent"] = HexEncode(bundle->sha256());
+  CHECK(absl::IsUnauthenticated(check(after_another, after_another)));
+  CHECK(absl::IsUnauthenticated(check(nlohmann::json::array(), nlohmann::json::array())));
 }
 
 }  // namespace

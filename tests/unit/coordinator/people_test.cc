@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/release.h"
 #include "coordinator/rpc/admin_status.h"
 #include "coordinator/rpc/jobs_check.h"
 #include "coordinator/rpc/jobs_manifest.h"
@@ -203,7 +204,7 @@ TEST_CASE("Manifest: of a round that is finished and durable, with what led to i
   const std::string job = world.Submit(3, 2);
   world.Settle();
   CHECK(absl::IsNotFound(ManifestFactsOf(JobOf(world, job), 0, world.state().size).status()));
-  CHECK(absl::IsNotFound(ModelOfRound(JobOf(world, job), 0).status()));
+  CHECK(absl::IsNotFound(ResultOfRound(JobOf(world, job), 0).status()));
   PlayRound(world, job);
   PlayRound(world, job);
   const std::uint64_t size = world.state().size;
@@ -213,13 +214,15 @@ TEST_CASE("Manifest: of a round that is finished and durable, with what led to i
   REQUIRE(newest.ok());
   CHECK(first->round == 1);
   CHECK(newest->round == 2);
-  CHECK(AsText(first->model_sha256) == AsText(*ModelOfRound(JobOf(world, job), 1)));
-  CHECK(AsText(newest->model_sha256) == AsText(*ModelOfRound(JobOf(world, job), 0)));
+  CHECK(AsText(first->model_sha256) ==
+        AsText((*ResultOfRound(JobOf(world, job), 1))->model_sha256));
+  CHECK(AsText(newest->model_sha256) ==
+        AsText((*ResultOfRound(JobOf(world, job), 0))->model_sha256));
   CHECK(first->records.back() == first->aggregate_index);
   CHECK(std::includes(newest->records.begin(), newest->records.end(), first->records.begin(),
                       first->records.end()));
   CHECK(absl::IsNotFound(ManifestFactsOf(JobOf(world, job), 3, size).status()));
-  CHECK(absl::IsNotFound(ModelOfRound(JobOf(world, job), 3).status()));
+  CHECK(absl::IsNotFound(ResultOfRound(JobOf(world, job), 3).status()));
   // An aggregate that is decided but not durable is not there yet.
   CHECK(absl::IsNotFound(ManifestFactsOf(JobOf(world, job), 2, newest->aggregate_index).status()));
 }

@@ -13,7 +13,9 @@
 #include "base/status.h"
 #include "coordinator/publish/publisher.h"
 #include "coordinator/publish/witness_client.h"
+#include "ledger/cosignature.h"
 #include "ledger/errors.h"
+#include "ledger/note.h"
 #include "ledger/witness.h"
 #include "small_federation.h"
 #include "temp_dir.h"
@@ -353,6 +355,32 @@ TEST_CASE("Publisher: before the first append a witness shows that the state is 
       *OptionsOf(stage.federation, PolicyOf(stage.federation, {11, 12}, "quorum w11"));
   SECTION("it answers: the log is not opened") {
     CHECK(ledger::IsLogMisbehaviour(stage.Make(options)->CheckWitnesses()));
+    CHECK(stage.federation.log().closed());
+  }
+  SECTION("it cosigned by a key that the log was handed over to since") {
+    const ledger::Head head{.origin = testing_ledger::kOrigin,
+                            .size = stage.federation.size() + 1,
+                            .root = newer.log().Head().head.root};
+    const std::string note = *ledger::SignNote(ledger::HeadText(head), head.origin, KeyOfSeed(6));
+    const auto shows = [&](const std::string& cosigned) {
+      return Publisher(
+          options, stage.federation.log(), stage.clock, stage.rng, stage.metrics,
+          [](std::string) {}, [](absl::Status) {},
+          [cosigned](const HttpCallOptions&, const HttpRequest&) -> absl::StatusOr<HttpResponse> {
+            HttpResponse response;
+            response.body = cosigned;
+            return response;
+          });
+    };
+    const auto cosign = [&](std::uint8_t seed) {
+      return absl::StrCat(note, *ledger::Cosign(ledger::HeadText(head), "w11.test/w",
+                                                KeyOfSeed(seed), 1'790'000'000));
+    };
+    // Anybody's word, or none, proves nothing.
+    CHECK(shows(note).CheckWitnesses().ok());
+    CHECK(shows(cosign(13)).CheckWitnesses().ok());
+    CHECK_FALSE(stage.federation.log().closed());
+    CHECK(ledger::IsLogMisbehaviour(shows(cosign(11)).CheckWitnesses()));
     CHECK(stage.federation.log().closed());
   }
   SECTION("it does not answer: a warning, and on") {

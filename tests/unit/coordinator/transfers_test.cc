@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/core/release.h"
 #include "coordinator/core/tasks.h"
 #include "coordinator/rpc/stream_turn.h"
 #include "scenario/world.h"
@@ -26,6 +27,7 @@ bool Begins(StreamTurn& turn, Next* next = nullptr) {
 }
 
 struct FakeStream final : Transfer {
+  std::string Artifact() const override { return artifact; }
   std::uint64_t Stop() override {
     ++stops;
     return bytes;
@@ -33,6 +35,7 @@ struct FakeStream final : Transfer {
   void Cut(const absl::Status& why, bool drop) override { cuts.emplace_back(why, drop); }
   void Abort() override { ++aborts; }
 
+  std::string artifact;
   std::uint64_t bytes = 0;
   int stops = 0;
   int aborts = 0;
@@ -199,6 +202,147 @@ TEST_CASE("Transfers: two streams under one ticket are cut by one record, with t
   CHECK(far.cuts.size() == 1);
   REQUIRE(stage.world.Find("transfer-cut").size() == 1);
   CHECK(stage.world.At<v1::TransferCut>(stage.world.Find("transfer-cut")[0]).bytes_crossed() == 90);
+}
+
+TEST_CASE("Transfers: what crossed of several uploads under one ticket adds up") {
+  Stage stage(149);
+  FakeStream first;
+  FakeStream again;
+  FakeStream other;
+  first.artifact = again.artifact = "a";
+  other.artifact = "b";
+  first.bytes = 10;
+  again.bytes = 30;
+  other.bytes = 5;
+  const TransferName name = stage.NameOf("fr-1", true);
+  const auto begin = [&](FakeStream& stream) {
+    return stage.transfers.Begin(name, stream, stage.world.state(), stage.world.now());
+  };
+  const auto one = begin(first);
+  const auto two = begin(again);
+  const auto three = begin(other);
+  stage.Revoke("fr-1");
+  stage.Decide(stage.Look());
+  REQUIRE(stage.world.Find("transfer-cut").size() == 1);
+  CHECK(stage.world.At<v1::TransferCut>(stage.world.Find("transfer-cut")[0]).bytes_crossed() == 35);
+}
+
+// A staging from fr-1 to home-1, both halves under way.
+struct BothHalves {
+  explicit BothHalves(Stage& from) : stage(from) {
+    REQUIRE(stage.world.Do(StageData{kOperator, "digits", "fr", "home-1", stage.world.live}).ok());
+    up.bytes = 50;
+    down.bytes = 20;
+    const State& state = stage.world.state();
+    first = stage.transfers.Begin(Half("fr-1", true), up, state, stage.world.now());
+    second = stage.transfers.Begin(Half("home-1", false), down, state, stage.world.now());
+  }
+  TransferName Half(const std::string& slot, bool upload) const {
+    const std::string& id = stage.world.state().stagings.begin()->first;
+    return {stage.world.worker(slot).id,
+            TaskId({upload ? v1::TASK_KIND_SEND_SHARD : v1::TASK_KIND_RECEIVE_SHARD, id, 0, 0}), id,
+            upload};
+  }
+  const v1::TransferCut& Cut() const {
+    REQUIRE(stage.world.Find("transfer-cut").size() == 1);
+    return stage.world.At<v1::TransferCut>(stage.world.Find("transfer-cut")[0]);
+  }
+
+  Stage& stage;
+  FakeStream up;
+  FakeStream down;
+  Transfers::Begun first;
+  Transfers::Begun second;
+};
+
+TEST_CASE("Transfers: both halves of a staging end with one record, when it is durable") {
+  Stage stage(150);
+  BothHalves halves(stage);
+  std::string reason;
+  std::string direction;
+  SECTION("both are forbidden: what reached the receiver is on record") {
+    REQUIRE(stage.world.Do(WithdrawShard{kOperator, "digits", "fr", "licence-ended"}).ok());
+    reason = "shard-withdrawn";
+    direction = "download";
+  }
+  SECTION("one of them is: that one is") {
+    stage.Revoke("fr-1");
+    reason = "worker-revoked";
+    direction = "upload";
+  }
+  auto urgent = stage.Look();
+  REQUIRE(urgent.size() == 1);
+  CHECK(halves.up.stops == 1);
+  CHECK(halves.down.stops == 1);
+  CHECK(halves.up.cuts.empty());
+  CHECK(halves.down.cuts.empty());
+  stage.Decide(std::move(urgent));
+  for (const FakeStream* half : {&halves.up, &halves.down}) {
+    REQUIRE(half->cuts.size() == 1);
+    CHECK(half->cuts[0].first == absl::PermissionDeniedError("cut: " + reason));
+    CHECK(half->cuts[0].second);
+  }
+  CHECK(halves.Cut().direction() == direction);
+  CHECK(halves.Cut().bytes_crossed() == (direction == "upload" ? 50 : 20));
+  CHECK(stage.world.Find("staging-abandoned").size() == 1);
+}
+
+TEST_CASE("Transfers: a stream that begins while the cut of its ticket is under way shares it") {
+  Stage stage(151);
+  const TransferName name = stage.NameOf("sg-1", true);
+  FakeStream stream;
+  const auto begun = stage.transfers.Begin(name, stream, stage.world.state(), stage.world.now());
+  stage.Revoke("sg-1");
+  auto urgent = stage.Look();
+  REQUIRE(urgent.size() == 1);
+  FakeStream late;
+  const auto other = stage.transfers.Begin(name, late, stage.world.state(), stage.world.now());
+  CHECK(other.urgent.empty());
+  CHECK(late.stops == 1);
+  stage.Decide(std::move(urgent));
+  CHECK(stream.cuts.size() == 1);
+  REQUIRE(late.cuts.size() == 1);
+  CHECK(late.cuts[0].first == absl::PermissionDeniedError("cut: worker-revoked"));
+}
+
+TEST_CASE("Transfers: a model on its way to a person is cut with what allowed it") {
+  Stage stage(152);
+  for (const char* slot : {"fr-1", "sg-1", "ae-1"}) {
+    if (stage.world.state().jobs.at(stage.job).round->labels.count(stage.world.worker(slot).id) !=
+        0) {
+      REQUIRE(stage.world.Do(stage.world.Contribute(stage.job, slot)).ok());
+    }
+  }
+  stage.world.Settle();
+  const auto released = stage.world.Do(ReleaseModel{kOperator, stage.job, 1});
+  REQUIRE(released.ok());
+  REQUIRE(released->answer.ok());
+  FakeStream stream;
+  stream.bytes = 33;
+  const auto begun = stage.transfers.Begin({"", "", ReleaseTicket(*released->answer_index), false},
+                                           stream, stage.world.state(), stage.world.now());
+  CHECK(begun.urgent.empty());
+  CHECK(stage.Look().empty());
+  SECTION("a shard behind it is withdrawn") {
+    const std::string shard = stage.world.At<v1::Release>(*released->answer_index).shards(0);
+    REQUIRE(stage.world
+                .Do(WithdrawShard{kOperator, "digits", shard.substr(shard.find('/') + 1),
+                                  "licence-ended"})
+                .ok());
+    stage.Decide(stage.Look());
+    REQUIRE(stream.cuts.size() == 1);
+    CHECK(stream.cuts[0].first == absl::PermissionDeniedError("cut: shard-withdrawn"));
+    const auto& cut = stage.world.At<v1::TransferCut>(stage.world.Find("transfer-cut").back());
+    CHECK(cut.bytes_crossed() == 33);
+    CHECK(cut.worker_id().empty());
+  }
+  SECTION("its day is over, which no record says") {
+    stage.world.Advance(kReleaseLife);
+    CHECK(stage.Look().empty());
+    REQUIRE(stream.cuts.size() == 1);
+    CHECK(stream.cuts[0].first.code() == absl::StatusCode::kFailedPrecondition);
+    CHECK(stage.world.Find("transfer-cut").empty());
+  }
 }
 
 TEST_CASE("Transfers: both directions of one worker are cut, each with its record") {

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/rng.h"
+#include "crypto/authority.h"
 #include "ledger/export.h"
 #include "ledger/head.h"
 #include "ledger/manifest.h"
@@ -145,6 +147,92 @@ TEST_CASE("Key history: whoever holds the old log key alone follows its own hand
   other_name.set_log_vkey(
       NoteKey{.name = "other.test/log", .public_key = KeyOfSeed(6).public_key()}.Vkey());
   CHECK_FALSE(verifier::FollowLogKey(old, SignedBy(2, other_name)).ok());
+}
+
+crypto::CertificateAuthority NewAuthority() {
+  SystemRng rng;
+  const absl::Time now = absl::FromUnixSeconds(1795000000);
+  return crypto::CertificateAuthority::Create("test CA", {now, now + absl::Hours(9000)}, rng)
+      .value();
+}
+
+KeyHistory FoundedWith(const crypto::CertificateAuthority& authority) {
+  v1::Genesis genesis;
+  genesis.set_origin(kOrigin);
+  genesis.set_log_vkey(LogKeyOf(1).Vkey());
+  genesis.set_statement_public_key(KeyText(2));
+  genesis.set_ca_certificate_pem(authority.certificate_pem());
+  genesis.set_ca_spki_sha256(ToString(authority.key().spki_sha256()));
+  return KeyHistory::Create(SignedBy(2, genesis)).value();
+}
+
+v1::KeyRotated CaHandover(const crypto::CertificateAuthority& from,
+                          const crypto::CertificateAuthority& to) {
+  v1::KeyRotated rotated;
+  rotated.set_kind("ca");
+  rotated.set_key_id("k-aaaaaaaaaaaaaaaa");
+  rotated.set_old_public_key(ToString(from.key().spki()));
+  rotated.set_new_public_key(ToString(to.key().spki()));
+  rotated.set_ca_certificate_pem(to.certificate_pem());
+  rotated.mutable_overlap_until()->set_seconds(1795100000);
+  return rotated;
+}
+
+TEST_CASE("Key history: both authorities count until the end of the overlap, then the new one") {
+  const crypto::CertificateAuthority first = NewAuthority();
+  const crypto::CertificateAuthority second = NewAuthority();
+  KeyHistory keys = FoundedWith(first);
+  const absl::Time end = absl::FromUnixSeconds(1795100000);
+  CHECK(keys.AuthoritiesPem(end) == first.certificate_pem());
+  const absl::Status added = keys.Add(10, SignedBy(2, CaHandover(first, second)));
+  INFO(added);
+  REQUIRE(added.ok());
+  CHECK(keys.AuthoritiesPem(end - absl::Seconds(1)) ==
+        first.certificate_pem() + second.certificate_pem());
+  CHECK(keys.AuthoritiesPem(end) == second.certificate_pem());
+  CHECK(keys.authorities().back().spki_sha256 == second.key().spki_sha256());
+  CHECK(keys.rotations() == 1);
+  // The key of statements is another matter.
+  CHECK(ToString(keys.StatementKeyAt(11)) == KeyText(2));
+}
+
+TEST_CASE("Key history: an authority that none before gave way to is refused") {
+  const crypto::CertificateAuthority first = NewAuthority();
+  const crypto::CertificateAuthority second = NewAuthority();
+  const crypto::CertificateAuthority third = NewAuthority();
+  KeyHistory keys = FoundedWith(first);
+  const auto refused = [&](const VerifiedRecord& record) {
+    return absl::IsUnauthenticated(keys.Add(10, record)) && keys.authorities().size() == 1 &&
+           keys.authorities().front().until == absl::InfiniteFuture();
+  };
+  CHECK(refused(SignedBy(9, CaHandover(first, second))));  // by nobody's key
+  CHECK(refused(SignedBy(2, CaHandover(second, third))));  // from another one
+  CHECK(refused(SignedBy(2, CaHandover(first, first))));   // to itself
+  v1::KeyRotated change = CaHandover(first, second);
+  change.set_ca_certificate_pem(third.certificate_pem());
+  CHECK(refused(SignedBy(2, change)));  // another key's certificate
+  change = CaHandover(first, second);
+  change.clear_overlap_until();
+  CHECK(refused(SignedBy(2, change)));
+  // Certified by the old one, which shows nothing about the new key.
+  SystemRng rng;
+  const absl::Time now = absl::FromUnixSeconds(1795000000);
+  change = CaHandover(first, second);
+  change.set_ca_certificate_pem(
+      *crypto::CrossCertify(first, second, {now, now + absl::Hours(1)}, rng));
+  CHECK(refused(SignedBy(2, change)));
+  CHECK(keys.Add(10, SignedBy(2, CaHandover(first, second))).ok());
+}
+
+TEST_CASE("Key history: a genesis with the certificate of another authority is refused") {
+  const crypto::CertificateAuthority authority = NewAuthority();
+  v1::Genesis genesis;
+  genesis.set_origin(kOrigin);
+  genesis.set_log_vkey(LogKeyOf(1).Vkey());
+  genesis.set_statement_public_key(KeyText(2));
+  genesis.set_ca_certificate_pem(NewAuthority().certificate_pem());
+  genesis.set_ca_spki_sha256(ToString(authority.key().spki_sha256()));
+  CHECK(absl::IsUnauthenticated(KeyHistory::Create(SignedBy(2, genesis)).status()));
 }
 
 verifier::LogVerdict VerifyExported(SmallFederation& federation) {

@@ -3,16 +3,22 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "ledger/errors.h"
 #include "ledger/export.h"
+#include "ledger/later_head.h"
 #include "ledger/log.h"
 #include "ledger/manifest.h"
 #include "ledger/merkle.h"
 #include "ledger/readers/directory_source.h"
+#include "ledger/record.h"
 #include "ledger/sqlite.h"
 #include "ledger/trust.h"
 #include "ledger/verifier/manifest.h"
@@ -250,6 +256,141 @@ TEST_CASE("Log key: a log verifies under the old policy, the new one, and the ne
   DirectorySource tiles(bare.path());
   CHECK(verifier::VerifyWholeLog(tiles, PolicyOf(federation, {1}), {}).failure);
   CHECK_FALSE(verifier::VerifyWholeLog(tiles, PolicyOf(federation, {1, 6}), {before}).failure);
+}
+
+// What stands in a bundle at the last place, with nothing readable before it.
+Bytes BundleOfLast(std::uint64_t records, std::size_t length_bytes, const std::string& last) {
+  Bytes bundle;
+  for (std::uint64_t i = 0; i < records; ++i) {
+    const std::string part = i + 1 == records ? last : "-";
+    for (std::size_t byte = length_bytes; byte-- > 0;) {
+      bundle.push_back(static_cast<std::uint8_t>(part.size() >> (8 * byte)));
+    }
+    bundle.insert(bundle.end(), part.begin(), part.end());
+  }
+  return bundle;
+}
+
+// Shows a handover that is in no log to whoever reads the first time, and the log afterwards.
+class TwoFaced final : public verifier::LogSource {
+ public:
+  TwoFaced(verifier::LogSource& log, std::string note, Bytes statements, Bytes entries)
+      : log_(log),
+        note_(std::move(note)),
+        once_{{"statements/", std::move(statements)}, {"tile/entries/", std::move(entries)}} {}
+
+  absl::StatusOr<Bytes> Read(absl::string_view path) override {
+    if (path == "checkpoint") {
+      return ToBytes(note_);
+    }
+    for (auto& [prefix, bundle] : once_) {
+      if (absl::StartsWith(path, prefix) && !bundle.empty()) {
+        return std::exchange(bundle, {});
+      }
+    }
+    return log_.Read(path);
+  }
+
+ private:
+  verifier::LogSource& log_;
+  const std::string note_;
+  std::vector<std::pair<std::string, Bytes>> once_;
+};
+
+TEST_CASE("Log key: a handover that a log shows once and does not hold is no handover") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.Found();
+  const TempDir out;
+  REQUIRE(ExportTiles(federation.log(), out.path(), {.statements = true}).ok());
+  // Signed by the old key and the new one, and appended by nobody.
+  v1::KeyRotated rotated = Handover(1, 6);
+  const v1::SignedRecord handover = federation.Sign(rotated, SmallFederation::Signer::kCoordinator);
+  const Head head = federation.log().Head().head;
+  const std::string by_new = *SignNote(HeadText(head), kOrigin, KeyOfSeed(6));
+  DirectorySource source(out.path());
+  TwoFaced two_faced(source, by_new, BundleOfLast(head.size, 4, handover.statement()),
+                     BundleOfLast(head.size, 2, *LeafEntry(handover)));
+  const auto verdict = verifier::VerifyWholeLog(two_faced, PolicyOf(federation, {1}), {});
+  REQUIRE(verdict.failure);
+  INFO(verdict.failure->status.ToString());
+  CHECK(absl::IsUnauthenticated(verdict.failure->status));
+  CHECK_THAT(std::string(verdict.failure->status.message()), Catch::Contains("no record"));
+}
+
+TEST_CASE("Log key: a policy with witnesses is handed out with the keys that came since") {
+  const auto policy_of = [](const std::vector<std::uint8_t>& named) {
+    std::string text = absl::StrCat("# Whom we trust\n# genesis ", std::string(64, '0'), "\n");
+    for (const std::uint8_t seed : named) {
+      absl::StrAppend(&text, "log ", LogKeyOf(seed).Vkey(), "\n");
+    }
+    return absl::StrCat(text, "\nwitness w example.com/w+", "\nquorum none\n");
+  };
+  const auto at = [](const std::string& text) { return text.find("witness"); };
+  const std::vector<NoteKey> keys = {LogKeyOf(1), LogKeyOf(6), LogKeyOf(7)};
+  const std::string later =
+      absl::StrCat("log ", LogKeyOf(6).Vkey(), "\nlog ", LogKeyOf(7).Vkey(), "\n");
+  std::string expected = policy_of({1});
+  expected.insert(at(expected), later);
+  CHECK(*WithLaterKeys(policy_of({1}), keys) == expected);
+  CHECK(*WithLaterKeys(policy_of({1, 6, 7}), keys) == policy_of({1, 6, 7}));
+  // A key before the newest one that is named was left out by somebody who meant it.
+  CHECK(*WithLaterKeys(policy_of({7}), keys) == policy_of({7}));
+  CHECK(absl::IsInvalidArgument(WithLaterKeys(policy_of({9}), keys).status()));
+
+  const std::string plain = absl::StrCat("# genesis ", std::string(64, '0'), "\nlog ",
+                                         LogKeyOf(1).Vkey(), "\nquorum none\n");
+  const auto policy = verifier::ParseTrustPolicy(*WithLaterKeys(plain, keys));
+  REQUIRE(policy.ok());
+  const Head head{.origin = kOrigin, .size = 1, .root = LeafHash(AsBytes("one"))};
+  const std::string by_newest = *SignNote(HeadText(head), kOrigin, KeyOfSeed(7));
+  CHECK(verifier::VerifyTrustedHead(by_newest, *policy).ok());
+  CHECK_FALSE(verifier::VerifyTrustedHead(by_newest, *verifier::ParseTrustPolicy(plain)).ok());
+}
+
+// The log's state as it was before its key gave way, and the newest head by the new key alone.
+TEST_CASE(
+    "Log key: a state from before a rotation is known by heads that only the new key signed") {
+  const TempDir dir;
+  const TempDir old;
+  const auto federation = std::make_unique<SmallFederation>(dir.path());
+  federation->Found();
+  federation->Close();
+  std::filesystem::copy(
+      dir.path(), old.path(),
+      std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  v1::SignedRecord handover;
+  std::string newest;
+  {
+    const auto log = *Reopen(dir.path(), {1, 6});
+    v1::KeyRotated rotated = Handover(1, 6);
+    handover = federation->Sign(rotated, SmallFederation::Signer::kCoordinator);
+    REQUIRE(log->Append({handover}).ok());
+    v1::KeyDestructionOrdered order;
+    order.add_key_ids("log");
+    order.set_reason("rotated");
+    REQUIRE(log->Append({federation->Sign(order, SmallFederation::Signer::kCoordinator)}).ok());
+    newest = log->Head().note;
+    CHECK_FALSE(Signed(newest, 1));
+  }
+  SECTION("that the head file holds") {
+    REQUIRE(WriteFileAtomic(old.path() / kHeadFileName, AsBytes(newest)).ok());
+    CHECK(IsLogMisbehaviour(Reopen(old.path(), {1}).status()));
+  }
+  SECTION("that a worker shows with the handover, and only with it") {
+    const auto log = *Reopen(old.path(), {1});
+    CHECK(absl::IsUnauthenticated(CheckShownHead(*log, newest, {})));
+    v1::KeyRotated forged = Handover(1, 6);
+    forged.set_old_key_signature(forged.new_key_signature());
+    CHECK(absl::IsUnauthenticated(CheckShownHead(
+        *log, newest, {federation->Sign(forged, SmallFederation::Signer::kCoordinator)})));
+    const Head head = log->Head().head;
+    CHECK(CheckShownHead(*log, log->Head().note, {handover}).ok());
+    CHECK_FALSE(log->closed());
+    CHECK(IsLogMisbehaviour(CheckShownHead(*log, newest, {handover})));
+    CHECK(log->closed());
+    CHECK(ParseLaterHead(newest, log->keys(), {handover})->size == head.size + 2);
+  }
 }
 
 TEST_CASE("Log key: manifests from before, between and after verify with old and new policies") {

@@ -266,6 +266,29 @@ TEST_CASE("Witness: a log whose key gives way is followed by the keys that its o
   CHECK(witness->Checkpoint(OriginHash("example.com/log")).body.find(both) == 0);
 }
 
+TEST_CASE("Witness: one good signature of the log does not carry a forged one") {
+  const TempDir dir;
+  const NoteKey old_key{.name = "example.com/log", .public_key = KeyOfSeed(1).public_key()};
+  const NoteKey new_key{.name = "example.com/log", .public_key = KeyOfSeed(5).public_key()};
+  const Digest root = LeafHash(AsBytes("one"));
+  const std::string text = HeadText({.origin = "example.com/log", .size = 1, .root = root});
+  // Lines of the log's keys over another text.
+  const std::string other = HeadText({.origin = "example.com/log", .size = 2, .root = root});
+  const auto line_of = [](const std::string& note) { return note.substr(note.rfind("\n\n") + 2); };
+  const std::string by_old = *SignNote(text, "example.com/log", KeyOfSeed(1));
+  const std::string by_new = *SignNote(text, "example.com/log", KeyOfSeed(5));
+  const std::string forged_old = line_of(*SignNote(other, "example.com/log", KeyOfSeed(1)));
+  const std::string forged_new = line_of(*SignNote(other, "example.com/log", KeyOfSeed(5)));
+  const auto witness = *Witness::Open(
+      {.state_dir = dir.path(), .name = kWitnessName, .logs = {old_key, new_key}}, WitnessKey());
+  for (const std::string& note :
+       {by_old + forged_new, by_new + forged_old, by_old + line_of(by_new) + line_of(by_new)}) {
+    CHECK(witness->AddCheckpoint(Body(0, {}, note), kNow).status == 403);
+  }
+  CHECK(witness->Checkpoint(OriginHash("example.com/log")).status == 404);
+  CHECK(witness->AddCheckpoint(Body(0, {}, by_old + line_of(by_new)), kNow).status == 200);
+}
+
 TEST_CASE("Witness: another root at the recorded size is refused for ever") {
   const TempDir dir;
   const auto witness = *OpenWitness(dir.path());

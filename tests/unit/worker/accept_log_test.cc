@@ -3,10 +3,13 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <vector>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "exchange/join_token.h"
 #include "tests/unit/worker/test_support.h"
+#include "worker/enrol.h"
 #include "worker/federation_file.h"
 #include "worker/head_keeper.h"
 
@@ -149,6 +152,94 @@ TEST_CASE("Accept log: a token of the same log, or of another slot, changes noth
   CHECK(std::filesystem::exists(s.StatePath() / "enrolment.pb"));
   CHECK(std::filesystem::exists(s.StatePath() / "head"));
   CHECK_FALSE(std::filesystem::exists(s.StatePath() / "accepted-log"));
+}
+
+TEST_CASE("Accept log: a member of a successor that is given up accepts the one in its place") {
+  Succession s;
+  const std::string head = s.old.log.Head();
+  s.Genesis("digits.acme.example/log", head);
+  const Digest first_successor = s.next.leaf(0);
+  REQUIRE(s.Accept(s.Token(first_successor)).ok());
+  // It joined, and verified a head there.
+  FederationFacts facts = s.old.facts;
+  facts.log_vkey = s.next.vkey();
+  facts.genesis_leaf = first_successor;
+  const std::string head_there = s.next.Head();
+  {
+    const StateDir state = StateDir::Open(s.StatePath()).value();
+    REQUIRE(WriteFileAtomic(state.federation(), AsBytes(FederationJson(facts).value())).ok());
+    REQUIRE(WriteFileAtomic(state.enrolment(), AsBytes(s.old.Answer().SerializeAsString())).ok());
+    REQUIRE(WriteFileAtomic(state.head(), AsBytes(head_there)).ok());
+  }
+  s.next = TestLog("digits.acme.example/log-3");
+  SECTION("it succeeds the log before both") {
+    const v1::ProvenRecord genesis = s.Genesis("digits.acme.example/log", head);
+    const auto accepted = s.Accept(s.Token(s.next.leaf(0)));
+    INFO(accepted.status());
+    REQUIRE(accepted.ok());
+    CHECK(accepted->old_origin == kNewOrigin);
+    const StateDir state = StateDir::Open(s.StatePath()).value();
+    CHECK_FALSE(std::filesystem::exists(state.enrolment()));
+    CHECK(ToString(ReadFile(accepted->kept / "head", 1 << 14).value()) == head_there);
+    CHECK(CheckAccepted(state, s.Answer(genesis)).ok());
+  }
+  SECTION("it succeeds the log before both, and admits less than this worker saw of that") {
+    const v1::ProvenRecord genesis = s.Genesis("digits.acme.example/log", s.old.log.Head(1));
+    REQUIRE(s.Accept(s.Token(s.next.leaf(0))).ok());
+    const StateDir state = StateDir::Open(s.StatePath()).value();
+    CHECK(IsFork(CheckAccepted(state, s.Answer(genesis))));
+  }
+  SECTION("it succeeds the one that is given up") {
+    const v1::ProvenRecord genesis = s.Genesis(kNewOrigin, head_there);
+    REQUIRE(s.Accept(s.Token(s.next.leaf(0))).ok());
+    const StateDir state = StateDir::Open(s.StatePath()).value();
+    CHECK(CheckAccepted(state, s.Answer(genesis)).ok());
+  }
+}
+
+TEST_CASE("Accept log: after a crash at any of its renames the next enrolment finds nothing old") {
+  const std::vector<std::string> renames = {"enrolment.pb",
+                                            "federation.json",
+                                            "head",
+                                            "published",
+                                            "log-keys",
+                                            "receipts",
+                                            "policies",
+                                            "policy-contradiction.txt",
+                                            "policy-7.dsse.json",
+                                            "policy-7.tlog-proof",
+                                            "fork-2.tlog-fork"};
+  for (std::size_t done = 1; done <= renames.size(); ++done) {
+    CAPTURE(done);
+    Succession s;
+    s.Genesis("digits.acme.example/log", s.old.log.Head());
+    for (const char* name : {"published", "log-keys", "policies", "policy-contradiction.txt",
+                             "policy-7.dsse.json", "policy-7.tlog-proof"}) {
+      REQUIRE(WriteFileAtomic(s.StatePath() / name, AsBytes("of the old log")).ok());
+    }
+    const auto accepted = s.Accept(s.Token(s.next.leaf(0)));
+    REQUIRE(accepted.ok());
+    // What a crash after `done` renames leaves.
+    std::filesystem::remove(s.StatePath() / "receipts");
+    for (std::size_t i = done; i < renames.size(); ++i) {
+      std::filesystem::rename(accepted->kept / renames[i], s.StatePath() / renames[i]);
+    }
+    const StateDir state = StateDir::Open(s.StatePath()).value();
+    TestRng rng(1);
+    SystemClock clock;
+    const auto enrolled =
+        LoadOrEnrol({.state = state, .clock = clock, .rng = rng, .call = {}}, std::nullopt, {});
+    CHECK(absl::IsFailedPrecondition(enrolled.status()));  // no token was given
+    for (const std::string& name : renames) {
+      CAPTURE(name);
+      CHECK(std::filesystem::exists(accepted->kept / name));
+      CHECK((name == "receipts" || !std::filesystem::exists(s.StatePath() / name)));
+    }
+    CHECK(std::filesystem::is_empty(state.receipts()));
+    const auto keeper = HeadKeeper::Open(state, s.next.key(), s.next.Head());
+    INFO(keeper.status());
+    CHECK(keeper.ok());
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // A worker and the coordinator's statement key that changes while it is a member.
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -8,7 +9,9 @@
 #include "tests/unit/worker/fake_coordinator.h"
 #include "tests/unit/worker/test_support.h"
 #include "worker/core/task_check.h"
+#include "worker/federation_file.h"
 #include "worker/head_keeper.h"
+#include "worker/receipt_list.h"
 
 namespace carnet::worker {
 namespace {
@@ -103,8 +106,8 @@ TEST_CASE("Rotation: who enrols after one gets every handover with the answer") 
   CHECK(Allowed(federation, federation.MakeTask(), *identity));
 }
 
-// The record by which the log's key hands over to `fresh`, which signs heads from then on.
-std::uint64_t RotateLog(TestFederation& federation, crypto::Ed25519KeyPair fresh) {
+// The log's key hands over to `fresh`.
+v1::KeyRotated LogHandover(TestFederation& federation, const crypto::Ed25519KeyPair& fresh) {
   const NoteKeyText names(federation, fresh);
   v1::KeyRotated rotated;
   *rotated.mutable_common() = federation.Common();
@@ -115,6 +118,12 @@ std::uint64_t RotateLog(TestFederation& federation, crypto::Ed25519KeyPair fresh
   rotated.set_log_vkey(names.vkey);
   rotated.set_new_key_signature(ToString(fresh.Sign(AsBytes(names.handover))));
   rotated.set_old_key_signature(ToString(federation.log.pair().Sign(AsBytes(names.handover))));
+  return rotated;
+}
+
+// The record of it, after which `fresh` signs heads.
+std::uint64_t RotateLog(TestFederation& federation, crypto::Ed25519KeyPair fresh) {
+  const v1::KeyRotated rotated = LogHandover(federation, fresh);
   const std::uint64_t index = federation.AppendBy(federation.coordinator_key, rotated);
   federation.log.UseKey(std::move(fresh));
   return index;
@@ -139,10 +148,10 @@ TEST_CASE("Rotation: a worker that was away follows the log to a key that alone 
     // A statement's rotation, or a handover from another key, changes nothing.
     v1::NextTaskResponse other;
     *other.add_rotations() = federation.log.Prove(0, federation.log.size());
-    REQUIRE((*keeper)->FollowLog(other.rotations()).ok());
+    REQUIRE((*keeper)->FollowLog(other.rotations(), head).ok());
     CHECK(absl::IsUnauthenticated((*keeper)->Advance(head, {}, coordinator, turn).status()));
     *response.add_rotations() = federation.log.Prove(index, federation.log.size());
-    REQUIRE((*keeper)->FollowLog(response.rotations()).ok());
+    REQUIRE((*keeper)->FollowLog(response.rotations(), head).ok());
     CHECK((*keeper)->Advance(head, {}, coordinator, turn).ok());
     CHECK((*keeper)->TakePublished(head, coordinator, turn).ok());
   }
@@ -151,9 +160,80 @@ TEST_CASE("Rotation: a worker that was away follows the log to a key that alone 
   INFO(again.status());
   REQUIRE(again.ok());
   CHECK((*again)->Note() == federation.log.Head());
-  REQUIRE((*again)->FollowLog(response.rotations()).ok());
+  REQUIRE((*again)->FollowLog(response.rotations(), federation.log.Head()).ok());
+  const std::string record = response.rotations(0).record().SerializeAsString();
   CHECK(ToString(ReadFile(state.log_keys(), 1 << 16).value()) ==
-        absl::StrCat(federation.log.vkey(), "\n"));
+        absl::StrCat(federation.log.vkey(), " ", Base64Encode(AsBytes(record)), "\n"));
+  REQUIRE((*again)->Handovers().size() == 1);
+  CHECK((*again)->Handovers()[0].SerializeAsString() == record);
+}
+
+TEST_CASE("Rotation: a key whose handover is in no log is not followed, by member or newcomer") {
+  for (const std::uint64_t index : {0, 99}) {
+    CAPTURE(index);
+    TestFederation federation;
+    Identity identity = federation.MakeIdentity();
+    TestDirectory directory;
+    const StateDir state = StateDir::Open(directory.path()).value();
+    const crypto::Ed25519KeyPair thief = crypto::Ed25519KeyPair::Generate(federation.rng);
+    // The old key signed it: whoever stole that key can do so at any time.
+    v1::ProvenRecord unlogged = federation.log.Prove(0, federation.log.size());
+    *unlogged.mutable_record() =
+        federation.Sign(LogHandover(federation, thief), federation.coordinator_key);
+    unlogged.mutable_proof()->set_index(index);
+
+    v1::EnrollResponse answer = federation.Answer();
+    *answer.add_rotations() = unlogged;
+    CHECK(absl::IsUnauthenticated(
+        EstablishIdentity(federation.facts, federation.PublicKeys(), answer, TestNow()).status()));
+
+    const auto keeper = HeadKeeper::Open(state, federation.log.key(), federation.log.Head());
+    REQUIRE(keeper.ok());
+    v1::NextTaskResponse response;
+    *response.add_rotations() = unlogged;
+    CHECK(
+        absl::IsUnauthenticated((*keeper)->FollowLog(response.rotations(), federation.log.Head())));
+    CHECK_FALSE(std::filesystem::exists(state.log_keys()));
+    federation.log.UseKey(*crypto::Ed25519KeyPair::FromSeed(thief.seed()));
+    CHECK(
+        absl::IsUnauthenticated((*keeper)->FollowLog(response.rotations(), federation.log.Head())));
+    FakeCoordinator coordinator(federation);
+    const auto turn = HeadKeeper::Turn::ForPoll(**keeper);
+    CHECK(absl::IsUnauthenticated(
+        (*keeper)->Advance(federation.log.Head(), {}, coordinator, turn).status()));
+    CHECK(absl::IsUnauthenticated(
+        FollowRotations(response.rotations(), federation.log.tree_head(), &*identity.keys)));
+  }
+}
+
+TEST_CASE("Rotation: receipts are listed when the new key alone signs the published head") {
+  for (const bool enrolled_after : {false, true}) {
+    CAPTURE(enrolled_after);
+    TestFederation federation;
+    TestDirectory directory;
+    const StateDir state = StateDir::Open(directory.path()).value();
+    const std::string json = FederationJson(federation.facts).value();
+    REQUIRE(WriteFileAtomic(state.federation(), AsBytes(json)).ok());
+    const auto founding = federation.log.key();
+    const std::string first = federation.log.Head();
+    const std::uint64_t index =
+        RotateLog(federation, crypto::Ed25519KeyPair::Generate(federation.rng));
+    const std::string head = federation.log.Head();
+    v1::EnrollResponse answer;
+    *answer.add_rotations() = federation.log.Prove(index, federation.log.size());
+    if (enrolled_after) {
+      REQUIRE(WriteFileAtomic(state.enrolment(), AsBytes(answer.SerializeAsString())).ok());
+    } else {
+      const auto keeper = HeadKeeper::Open(state, founding, first);
+      REQUIRE(keeper.ok());
+      REQUIRE((*keeper)->FollowLog(answer.rotations(), head).ok());
+    }
+    REQUIRE(WriteFileAtomic(state.published(), AsBytes(head)).ok());
+    const auto list = ListReceipts(directory.path());
+    INFO(list.status());
+    REQUIRE(list.ok());
+    CHECK(list->published_size == federation.log.size());
+  }
 }
 
 TEST_CASE("Rotation: a token that names the old log key or the new one makes a member") {

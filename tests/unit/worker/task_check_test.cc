@@ -58,6 +58,9 @@ TEST_CASE("Task: what the ledger does not prove is refused") {
       [](v1::Task& t) { t.clear_context(); },
       [](v1::Task& t) { t.mutable_context()->RemoveLast(); },
       [](v1::Task& t) { t.mutable_context()->DeleteSubrange(0, 1); },
+      // A second job, and a second user.
+      [](v1::Task& t) { *t.add_context() = v1::ProvenRecord(t.context(0)); },
+      [](v1::Task& t) { *t.add_context() = v1::ProvenRecord(t.context(1)); },
       [](v1::Task& t) { (*t.mutable_context(0)->mutable_record()->mutable_signature())[5] ^= 1; },
       [](v1::Task& t) { t.mutable_download()->set_ticket_id("t-other"); },
       [](v1::Task& t) { t.mutable_upload()->set_bytes_max(1 << 30); },
