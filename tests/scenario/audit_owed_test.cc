@@ -98,7 +98,7 @@ std::string AskForDossier(World& world) {
 TEST_CASE("Audit: a duty that no record makes due is a gap at the decision that asks for it") {
   World world(182, {kDossier});
   // Another word in its place.
-  world.SetDoctor([&world](ledger::Predicate& predicate) {
+  world.SetDoctor([](ledger::Predicate& predicate) {
     if (const auto* due = predicate.As<v1::ObligationDue>(); due != nullptr) {
       v1::CounterOpened other;
       *other.mutable_common() = due->common();

@@ -187,7 +187,7 @@ TEST_CASE("Rounds: the golden-set evaluation runs at home after each round and b
   CHECK(tasks.front().name.kind == v1::TASK_KIND_EVALUATE);
   CHECK(world.state().jobs.at(job).phase == JobPhase::kRunning);
   // The evaluator never answers: it is asked three times, then the job ends without figures.
-  for (const std::size_t abandoned : {1, 2, 3}) {
+  for (std::size_t abandoned = 1; abandoned <= 3; ++abandoned) {
     CHECK(world.state().jobs.at(job).phase == JobPhase::kRunning);
     world.Advance(absl::Minutes(11));
     world.Settle();

@@ -29,7 +29,7 @@ TEST_CASE("Effects: a sweep that failed is tried again, and one that was done is
     effects.Start(Effect{"sweep/1800000000", DestroyKeys{}}, State{}, [](auto) {});
     storage.Drain();
   };
-  const auto write = [&](char digit) {
+  const auto write = [&](std::uint8_t digit) {
     const fs::path file = (*blobs)->PathOf({BlobKind::kDelta, Bytes(32, digit)});
     REQUIRE(WriteFileAtomic(file, ToBytes("sealed")).ok());
     return file;

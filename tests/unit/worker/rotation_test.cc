@@ -169,7 +169,7 @@ TEST_CASE("Rotation: a worker that was away follows the log to a key that alone 
 }
 
 TEST_CASE("Rotation: a key whose handover is in no log is not followed, by member or newcomer") {
-  for (const std::uint64_t index : {0, 99}) {
+  for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{99}}) {
     CAPTURE(index);
     TestFederation federation;
     Identity identity = federation.MakeIdentity();
