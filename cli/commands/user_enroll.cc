@@ -7,12 +7,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/files.h"
-#include "base/http_client.h"
-#include "base/json.h"
 #include "base/rng.h"
 #include "base/status.h"
 #include "carnet/v1/federation.pb.h"
 #include "cli/client.h"
+#include "cli/https_call.h"
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
 #include "crypto/key_files.h"
@@ -30,7 +29,6 @@ namespace {
 namespace fs = std::filesystem;
 using exchange::JoinToken;
 
-constexpr std::size_t kAnswerBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kRequestIdBytes = 16;
 
 struct Keys {
@@ -89,37 +87,20 @@ absl::StatusOr<JoinToken> ReadInvitation(const fs::path& path) {
 
 absl::StatusOr<v1::EnrollUserResponse> Post(const JoinToken& token,
                                             const v1::EnrollUserRequest& request) {
-  HttpRequest http;
-  http.method = "POST";
-  http.path = "/carnet.v1.Enrolment/EnrollUser";
-  http.headers = {{"Content-Type", "application/json"}};
-  CARNET_ASSIGN_OR_RETURN(http.body, MessageToJson(request));
-  HttpClientTls tls;
-  tls.ca_key_sha256 = token.ca_spki_sha256;
-  tls.server_name = exchange::CoordinatorServerName(token.trust_domain);
-  absl::Status last = absl::UnavailableError("enrolment: no address");
+  HttpsCall call;
+  call.path = "/carnet.v1.Enrolment/EnrollUser";
   for (const std::string& address : token.https_addresses) {
-    CARNET_ASSIGN_OR_RETURN(const exchange::HostPort place, exchange::ParseHostPort(address));
-    HttpCallOptions options;
-    options.host = place.host;
-    options.port = place.port;
-    options.tls = tls;
-    options.response_bytes_max = kAnswerBytesMax;
-    const absl::StatusOr<HttpResponse> answer = HttpCall(options, http);
-    if (answer.ok()) {
-      CARNET_RETURN_IF_ERROR(StatusFromResponse(*answer));
-      v1::EnrollUserResponse response;
-      CARNET_RETURN_IF_ERROR(JsonToMessage(answer->body, &response, kAnswerBytesMax));
-      return response;
-    }
-    last = answer.status();
-    if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) {
-      return WithRemedy(last,
-                        "if the certificate authority was rotated since the invitation was made, "
-                        "ask an admin for a new one: carnet user invite");
-    }
+    CARNET_ASSIGN_OR_RETURN(call.addresses.emplace_back(), exchange::ParseHostPort(address));
   }
-  return WithRemedy(absl::UnavailableError(last.message()), "is `carnet coordinator run` up?");
+  call.tls.ca_key_sha256 = token.ca_spki_sha256;
+  call.tls.server_name = exchange::CoordinatorServerName(token.trust_domain);
+  call.if_unknown =
+      "if the certificate authority was rotated since the invitation was made, ask an admin for a "
+      "new one: carnet user invite";
+  call.if_away = "is `carnet coordinator run` up?";
+  v1::EnrollUserResponse response;
+  CARNET_RETURN_IF_ERROR(CallHttps(call, request, &response));
+  return response;
 }
 
 absl::Status Bad(absl::string_view what) {
