@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -12,11 +13,11 @@
 #include "carnet/v1/records.pb.h"
 #include "carnet/v1/renewal.pb.h"
 #include "cli/client_context.h"
+#include "cli/credentials.h"
 #include "cli/federation_keys.h"
 #include "cli/https_call.h"
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
-#include "crypto/key_files.h"
 #include "crypto/p256.h"
 #include "exchange/join_token.h"
 #include "exchange/renewal.h"
@@ -42,22 +43,11 @@ struct Credentials {
 
 absl::StatusOr<Credentials> ReadCredentials(const fs::path& file) {
   CARNET_ASSIGN_OR_RETURN(ClientIdentity identity, LoadContext(file));
-  CARNET_ASSIGN_OR_RETURN(const Bytes ca,
-                          ReadFile(identity.ca_file, crypto::kCertificatePemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(const Bytes certificate,
-                          ReadFile(identity.certificate_file, crypto::kCertificatePemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles tls_keys,
-                          crypto::KeyFiles::Open(identity.tls_key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes pem,
-                          tls_keys.Read("tls", crypto::KeyKind::kP256));
-  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls, crypto::P256Key::FromPem(pem));
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
-                          crypto::KeyFiles::Open(identity.key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
-                          keys.Read("statement", crypto::KeyKind::kEd25519));
-  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, crypto::Ed25519KeyPair::FromSeed(seed));
-  return Credentials{std::move(identity), ToString(ca), ToString(certificate), std::move(tls),
-                     std::move(statement)};
+  CARNET_ASSIGN_OR_RETURN(TlsCredentials tls, ReadTlsCredentials(identity));
+  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls.key_pem));
+  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, ReadStatementKey(identity));
+  return Credentials{std::move(identity), std::move(tls.ca_pem), std::move(tls.certificate_pem),
+                     std::move(tls_key), std::move(statement)};
 }
 
 absl::StatusOr<std::vector<exchange::HostPort>> AddressesOf(const ClientIdentity& identity,
