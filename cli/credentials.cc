@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "crypto/certificates.h"
 #include "crypto/key_files.h"
+#include "exchange/member_keys.h"
 
 namespace carnet::cli {
 
@@ -16,7 +17,8 @@ absl::StatusOr<TlsCredentials> ReadTlsCredentials(const ClientIdentity& identity
                           ReadFile(identity.certificate_file, crypto::kCertificatePemBytesMax));
   CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
                           crypto::KeyFiles::Open(identity.tls_key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(crypto::SecretBytes key, keys.Read("tls", crypto::KeyKind::kP256));
+  CARNET_ASSIGN_OR_RETURN(crypto::SecretBytes key,
+                          keys.Read(exchange::kTlsKeyId, crypto::KeyKind::kP256));
   return TlsCredentials{ToString(ca), ToString(certificate), std::move(key)};
 }
 
@@ -24,7 +26,7 @@ absl::StatusOr<crypto::Ed25519KeyPair> ReadStatementKey(const ClientIdentity& id
   CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
                           crypto::KeyFiles::Open(identity.key_dir.string()));
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
-                          keys.Read("statement", crypto::KeyKind::kEd25519));
+                          keys.Read(exchange::kStatementKeyId, crypto::KeyKind::kEd25519));
   return crypto::Ed25519KeyPair::FromSeed(seed);
 }
 
