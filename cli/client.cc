@@ -8,12 +8,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/files.h"
 #include "base/status.h"
+#include "cli/credentials.h"
 #include "cli/problems.h"
 #include "coordinator/rpc/metadata.h"
 #include "crypto/certificates.h"
-#include "crypto/key_files.h"
 #include "exchange/join_token.h"
 #include "ledger/verifier/key_history.h"
 
@@ -99,19 +98,13 @@ absl::StatusOr<std::unique_ptr<Client>> Client::OpenContext(const std::filesyste
   CARNET_ASSIGN_OR_RETURN(ClientIdentity identity, LoadContext(file));
   CARNET_ASSIGN_OR_RETURN(ledger::verifier::VerifierKey log_key,
                           ledger::verifier::ParseVerifierKey(identity.facts.log_vkey()));
-  CARNET_ASSIGN_OR_RETURN(const Bytes ca,
-                          ReadFile(identity.ca_file, crypto::kCertificatePemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(const Bytes certificate,
-                          ReadFile(identity.certificate_file, crypto::kCertificatePemBytesMax));
-  CARNET_RETURN_IF_ERROR(CheckCertificate(identity, ToString(certificate)));
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
-                          crypto::KeyFiles::Open(identity.tls_key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes key, keys.Read("tls", crypto::KeyKind::kP256));
+  CARNET_ASSIGN_OR_RETURN(const TlsCredentials own, ReadTlsCredentials(identity));
+  CARNET_RETURN_IF_ERROR(CheckCertificate(identity, own.certificate_pem));
   PrepareGrpc();
   grpc::SslCredentialsOptions tls;
-  tls.pem_root_certs = ToString(ca);
-  tls.pem_cert_chain = ToString(certificate);
-  tls.pem_private_key = ToString(key.View());
+  tls.pem_root_certs = own.ca_pem;
+  tls.pem_cert_chain = own.certificate_pem;
+  tls.pem_private_key = ToString(own.key_pem.View());
   grpc::ChannelArguments arguments;
   arguments.SetSslTargetNameOverride(
       exchange::CoordinatorServerName(identity.facts.trust_domain()));
@@ -155,11 +148,7 @@ absl::Status Client::ToStatus(const grpc::Status& status) const {
 }
 
 absl::StatusOr<crypto::Ed25519KeyPair> Client::StatementKey() const {
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
-                          crypto::KeyFiles::Open(identity_.key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
-                          keys.Read("statement", crypto::KeyKind::kEd25519));
-  return crypto::Ed25519KeyPair::FromSeed(seed);
+  return ReadStatementKey(identity_);
 }
 
 std::string Client::NewRequestId() {

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/bytes.h"
-#include "base/clock.h"
 #include "cli/manifest_view.h"
 
 namespace carnet::cli {
@@ -17,13 +16,7 @@ using ledger::query::Released;
 nlohmann::json ReleasesJson(const ModelAnswer& answer) {
   nlohmann::json list = nlohmann::json::array();
   for (const Released& released : answer.releases) {
-    nlohmann::json entry = {{"index", released.index},
-                            {"to", released.to},
-                            {"jurisdiction", released.jurisdiction},
-                            {"recipient", released.recipient},
-                            {"at", FormatTimestamp(released.at)},
-                            {"revision", released.revision},
-                            {"bundle_sha256", HexEncode(released.bundle_sha256)}};
+    nlohmann::json entry = ReleaseJson(released);
     if (released.cut.has_value()) {
       entry["cut"] = *released.cut;
     }
@@ -70,9 +63,7 @@ std::string LineageText(const ModelAnswer& answer) {
     absl::StrAppend(&text, "\n        of ", shard, ", which was withdrawn at record ", index);
   }
   for (const Released& released : answer.releases) {
-    absl::StrAppend(&text, "\n        released ",
-                    ReleaseText(released.index, released.to, released.jurisdiction,
-                                released.recipient, released.at, released.revision));
+    absl::StrAppend(&text, "\n        released ", ReleaseText(released));
     if (released.cut.has_value()) {
       absl::StrAppend(&text, "; on its way it was cut, record ", *released.cut);
     }

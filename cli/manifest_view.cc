@@ -14,6 +14,7 @@ namespace {
 using ledger::verifier::Check;
 using ledger::verifier::ManifestForm;
 using ledger::verifier::ManifestReport;
+using ledger::verifier::ModelRelease;
 using ledger::verifier::Participant;
 using ledger::verifier::PolicyUse;
 using ledger::verifier::Verdict;
@@ -91,25 +92,16 @@ nlohmann::json WithdrawnToJson(const ManifestReport& report) {
 
 nlohmann::json ReleasesToJson(const ManifestReport& report) {
   nlohmann::json list = nlohmann::json::array();
-  for (const ledger::verifier::ModelRelease& release : report.releases) {
-    list.push_back({{"index", release.index},
-                    {"to", release.to},
-                    {"jurisdiction", release.jurisdiction},
-                    {"recipient", release.recipient},
-                    {"at", FormatTimestamp(release.at)},
-                    {"revision", release.revision},
-                    {"bundle_sha256", HexEncode(release.bundle_sha256)}});
+  for (const ModelRelease& release : report.releases) {
+    list.push_back(ReleaseJson(release));
   }
   return list;
 }
 
 std::string Releases(const ManifestReport& report) {
   std::string text;
-  for (const ledger::verifier::ModelRelease& release : report.releases) {
-    absl::StrAppend(&text, text.empty() ? "release " : "        ",
-                    ReleaseText(release.index, release.to, release.jurisdiction, release.recipient,
-                                release.at, release.revision),
-                    "\n");
+  for (const ModelRelease& release : report.releases) {
+    absl::StrAppend(&text, text.empty() ? "release " : "        ", ReleaseText(release), "\n");
   }
   return text;
 }
@@ -145,10 +137,20 @@ std::string HeadLines(const ManifestReport& report) {
 
 }  // namespace
 
-std::string ReleaseText(std::uint64_t index, const std::string& to, const std::string& jurisdiction,
-                        const std::string& recipient, absl::Time at, std::uint64_t revision) {
-  return absl::StrCat("to ", to, " in ", jurisdiction, " for ", recipient, " at ",
-                      FormatTimestamp(at), ", by revision ", revision, ": record ", index);
+std::string ReleaseText(const ModelRelease& release) {
+  return absl::StrCat("to ", release.to, " in ", release.jurisdiction, " for ", release.recipient,
+                      " at ", FormatTimestamp(release.at), ", by revision ", release.revision,
+                      ": record ", release.index);
+}
+
+nlohmann::json ReleaseJson(const ModelRelease& release) {
+  return {{"index", release.index},
+          {"to", release.to},
+          {"jurisdiction", release.jurisdiction},
+          {"recipient", release.recipient},
+          {"at", FormatTimestamp(release.at)},
+          {"revision", release.revision},
+          {"bundle_sha256", HexEncode(release.bundle_sha256)}};
 }
 
 const char* VerdictName(Verdict verdict) {

@@ -2,11 +2,9 @@
 #ifndef CARNET_CLI_MANIFEST_VIEW_H_
 #define CARNET_CLI_MANIFEST_VIEW_H_
 
-#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "absl/time/time.h"
 #include "cli/commands.h"
 #include "ledger/verifier/manifest.h"
 
@@ -16,8 +14,9 @@ namespace carnet::cli {
 const char* VerdictName(ledger::verifier::Verdict verdict);
 // A release in one line: who it is to, where that person works and for whom, when, under which
 // revision of the policies, and the index of its record.
-std::string ReleaseText(std::uint64_t index, const std::string& to, const std::string& jurisdiction,
-                        const std::string& recipient, absl::Time at, std::uint64_t revision);
+std::string ReleaseText(const ledger::verifier::ModelRelease& release);
+// The same and the digest of the policies, as one object (docs/commands.md).
+nlohmann::json ReleaseJson(const ledger::verifier::ModelRelease& release);
 // One object (docs/commands.md).
 nlohmann::json ManifestJson(const ledger::verifier::ManifestReport& report);
 // Who, what, where, under which policy, index, head with a time per witness: what the verification

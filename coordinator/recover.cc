@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "base/status.h"
+#include "coordinator/blobs/sealed_header.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/retention.h"
 #include "exchange/artifact.h"
@@ -67,11 +68,7 @@ absl::StatusOr<std::map<std::string, Bytes>> CheckAndSweep(const State& state, B
   std::map<std::string, Bytes> uploaded;
   CARNET_ASSIGN_OR_RETURN(const std::set<BlobId> present, blobs.List());
   for (const BlobId& id : present) {
-    const absl::StatusOr<std::string> bytes =
-        id.kind == BlobKind::kDelta || id.kind == BlobKind::kSealed ? blobs.ReadHeader(id)
-                                                                    : absl::NotFoundError("");
-    const absl::StatusOr<exchange::Header> header =
-        bytes.ok() ? exchange::ParseHeader(AsBytes(*bytes)) : bytes.status();
+    const absl::StatusOr<exchange::Header> header = ReadSealedHeader(blobs, id);
     if (header.ok() && MayStillCount(state, header->fields)) {
       blobs.MarkPending(id);
       if (header->fields.kind() == exchange::kKindShard) {

@@ -1,8 +1,6 @@
 #include "exchange/artifact.h"
 
 #include <google/protobuf/descriptor.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
@@ -17,6 +15,7 @@
 #include "crypto/hpke.h"
 #include "crypto/sealed.h"
 #include "crypto/spiffe.h"
+#include "exchange/signed_bytes.h"
 
 namespace carnet::exchange {
 namespace {
@@ -150,26 +149,11 @@ absl::Status CheckFields(const v1::ArtifactHeader& header) {
   return CheckKind(header);
 }
 
-std::string Serialise(const v1::ArtifactHeader& header) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    header.SerializeToCodedStream(&coded);
-  }
-  return bytes;
-}
-
 Bytes DekInfo(const v1::ArtifactHeader& header) {
   v1::ArtifactHeader bare = header;
   bare.clear_encapsulated();
   bare.clear_wrapped_key();
-  const std::string serialised = Serialise(bare);
-  const Digest digest = crypto::Sha256(AsBytes(serialised));
-  Bytes info = ToBytes(kDekInfo);
-  info.insert(info.end(), digest.begin(), digest.end());
-  return info;
+  return DigestMessage(kDekInfo, bare);
 }
 
 absl::StatusOr<crypto::SecretBytes> Unwrap(const v1::ArtifactHeader& header,
@@ -207,7 +191,7 @@ Bytes SignedMessage(const Digest& header_sha256, const Digest& sealed_sha256) {
 absl::StatusOr<Header> MakeHeader(v1::ArtifactHeader fields) {
   CARNET_RETURN_IF_ERROR(CheckFields(fields));
   Header header;
-  header.bytes = Serialise(fields);
+  header.bytes = SerialiseDeterministically(fields);
   if (header.bytes.size() > kArtifactHeaderBytesMax) {
     return absl::InvalidArgumentError("artifact header: more than 16 KiB");
   }

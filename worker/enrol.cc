@@ -10,9 +10,9 @@
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
 #include "crypto/hpke.h"
-#include "crypto/key_files.h"
 #include "exchange/enrolment.h"
 #include "exchange/join_token.h"
+#include "exchange/member_keys.h"
 #include "worker/accept_log.h"
 #include "worker/federation_file.h"
 
@@ -21,9 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kTlsKeyId[] = "tls";
-constexpr char kStatementKeyId[] = "statement";
-constexpr char kWrappingKeyId[] = "wrapping";
 constexpr std::size_t kEnrolmentBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kChallengeIdBytes = 16;
 constexpr std::size_t kChallengeAnswerBytes = 32;
@@ -37,37 +34,9 @@ constexpr char kOtherAuthority[] =
     "if its certificate authority was rotated while this worker was away, ask the operator for a "
     "new invitation (carnet worker invite) and start with it and a new --state folder";
 
-// The key under `id`, made and durable before it is used.
-absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, absl::string_view id,
-                                            crypto::KeyKind kind,
-                                            absl::StatusOr<crypto::SecretBytes> fresh) {
-  auto there = files.Read(id, kind);
-  if (!absl::IsNotFound(there.status())) {
-    return there;
-  }
-  CARNET_RETURN_IF_ERROR(fresh);
-  CARNET_RETURN_IF_ERROR(files.Create(id, kind, *fresh));
-  return fresh;
-}
-
 absl::StatusOr<OwnKeys> LoadKeys(const StateDir& state, Rng& rng) {
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles files,
-                          crypto::KeyFiles::Open(state.keys().string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::P256Key fresh_tls, crypto::P256Key::Generate());
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes tls,
-                          KeepKey(files, kTlsKeyId, crypto::KeyKind::kP256, fresh_tls.ToPem()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes statement,
-                          KeepKey(files, kStatementKeyId, crypto::KeyKind::kEd25519,
-                                  crypto::Ed25519KeyPair::Generate(rng).seed()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes wrapping,
-                          KeepKey(files, kWrappingKeyId, crypto::KeyKind::kX25519,
-                                  crypto::X25519KeyPair::Generate(rng).private_key().Clone()));
-  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls));
-  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement_key,
-                          crypto::Ed25519KeyPair::FromSeed(statement));
-  CARNET_ASSIGN_OR_RETURN(crypto::X25519KeyPair wrapping_key,
-                          crypto::X25519KeyPair::FromPrivateKey(wrapping));
-  return OwnKeys{std::move(tls_key), std::move(statement_key), std::move(wrapping_key)};
+  CARNET_ASSIGN_OR_RETURN(exchange::MemberKeys keys, exchange::KeepMemberKeys(state.keys(), rng));
+  return OwnKeys{std::move(keys)};
 }
 
 // ECDSA signatures differ each time, so the request is made once and kept.

@@ -17,20 +17,14 @@
 #include "base/http_client.h"
 #include "base/rng.h"
 #include "carnet/v1/federation.pb.h"
-#include "crypto/ed25519.h"
-#include "crypto/p256.h"
-#include "crypto/x25519.h"
 #include "exchange/join_token.h"
+#include "exchange/member_keys.h"
 #include "worker/core/identity.h"
 #include "worker/state_dir.h"
 
 namespace carnet::worker {
 
-struct OwnKeys {
-  crypto::P256Key tls;
-  crypto::Ed25519KeyPair statement;
-  crypto::X25519KeyPair wrapping;
-
+struct OwnKeys : exchange::MemberKeys {
   OwnPublicKeys PublicKeys() const;
 };
 

@@ -6,8 +6,8 @@
 #include "base/files.h"
 #include "base/status.h"
 #include "cli/client_context.h"
+#include "cli/credentials.h"
 #include "crypto/certificates.h"
-#include "crypto/key_files.h"
 #include "exchange/join_token.h"
 #include "ledger/readers/directory_source.h"
 #include "ledger/readers/http_source.h"
@@ -17,15 +17,10 @@ namespace {
 
 absl::Status UsePersonOf(const std::filesystem::path& context, ledger::LogServer& server) {
   CARNET_ASSIGN_OR_RETURN(const ClientIdentity identity, LoadContext(context));
-  CARNET_ASSIGN_OR_RETURN(const Bytes ca,
-                          ReadFile(identity.ca_file, crypto::kCertificatePemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(const Bytes certificate,
-                          ReadFile(identity.certificate_file, crypto::kCertificatePemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
-                          crypto::KeyFiles::Open(identity.tls_key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(server.private_key_pem, keys.Read("tls", crypto::KeyKind::kP256));
-  server.ca_certificate_pem = ToString(ca);
-  server.certificate_chain_pem = ToString(certificate);
+  CARNET_ASSIGN_OR_RETURN(TlsCredentials tls, ReadTlsCredentials(identity));
+  server.ca_certificate_pem = std::move(tls.ca_pem);
+  server.certificate_chain_pem = std::move(tls.certificate_pem);
+  server.private_key_pem = std::move(tls.key_pem);
   server.server_name = exchange::CoordinatorServerName(identity.facts.trust_domain());
   return absl::OkStatus();
 }

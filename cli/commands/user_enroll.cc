@@ -7,19 +7,16 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/files.h"
-#include "base/http_client.h"
-#include "base/json.h"
 #include "base/rng.h"
 #include "base/status.h"
 #include "carnet/v1/federation.pb.h"
 #include "cli/client.h"
+#include "cli/https_call.h"
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
-#include "crypto/key_files.h"
-#include "crypto/p256.h"
-#include "crypto/x25519.h"
 #include "exchange/enrolment.h"
 #include "exchange/join_token.h"
+#include "exchange/member_keys.h"
 #include "exchange/renewal.h"
 #include "ledger/verifier/key_history.h"
 #include "ledger/verifier/record.h"
@@ -29,45 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using exchange::JoinToken;
+using exchange::MemberKeys;
 
-constexpr std::size_t kAnswerBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kRequestIdBytes = 16;
-
-struct Keys {
-  crypto::P256Key tls;
-  crypto::Ed25519KeyPair statement;
-  crypto::X25519KeyPair wrapping;
-};
-
-absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, const char* id,
-                                            crypto::KeyKind kind,
-                                            absl::StatusOr<crypto::SecretBytes> fresh) {
-  auto there = files.Read(id, kind);
-  if (!absl::IsNotFound(there.status())) {
-    return there;
-  }
-  CARNET_RETURN_IF_ERROR(fresh.status());
-  CARNET_RETURN_IF_ERROR(files.Create(id, kind, *fresh));
-  return fresh;
-}
-
-absl::StatusOr<Keys> MakeKeys(const fs::path& folder, Rng& rng) {
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles files, crypto::KeyFiles::Open(folder.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::P256Key fresh, crypto::P256Key::Generate());
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes tls,
-                          KeepKey(files, "tls", crypto::KeyKind::kP256, fresh.ToPem()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
-                          KeepKey(files, "statement", crypto::KeyKind::kEd25519,
-                                  crypto::Ed25519KeyPair::Generate(rng).seed()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes secret,
-                          KeepKey(files, "wrapping", crypto::KeyKind::kX25519,
-                                  crypto::X25519KeyPair::Generate(rng).private_key().Clone()));
-  CARNET_ASSIGN_OR_RETURN(crypto::X25519KeyPair wrapping,
-                          crypto::X25519KeyPair::FromPrivateKey(secret));
-  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls));
-  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, crypto::Ed25519KeyPair::FromSeed(seed));
-  return Keys{std::move(tls_key), std::move(statement), std::move(wrapping)};
-}
 
 absl::StatusOr<JoinToken> ReadInvitation(const fs::path& path) {
   CARNET_ASSIGN_OR_RETURN(Bytes text, ReadFile(path, exchange::kJoinTokenBytesMax + 1));
@@ -89,37 +50,20 @@ absl::StatusOr<JoinToken> ReadInvitation(const fs::path& path) {
 
 absl::StatusOr<v1::EnrollUserResponse> Post(const JoinToken& token,
                                             const v1::EnrollUserRequest& request) {
-  HttpRequest http;
-  http.method = "POST";
-  http.path = "/carnet.v1.Enrolment/EnrollUser";
-  http.headers = {{"Content-Type", "application/json"}};
-  CARNET_ASSIGN_OR_RETURN(http.body, MessageToJson(request));
-  HttpClientTls tls;
-  tls.ca_key_sha256 = token.ca_spki_sha256;
-  tls.server_name = exchange::CoordinatorServerName(token.trust_domain);
-  absl::Status last = absl::UnavailableError("enrolment: no address");
+  HttpsCall call;
+  call.path = "/carnet.v1.Enrolment/EnrollUser";
   for (const std::string& address : token.https_addresses) {
-    CARNET_ASSIGN_OR_RETURN(const exchange::HostPort place, exchange::ParseHostPort(address));
-    HttpCallOptions options;
-    options.host = place.host;
-    options.port = place.port;
-    options.tls = tls;
-    options.response_bytes_max = kAnswerBytesMax;
-    const absl::StatusOr<HttpResponse> answer = HttpCall(options, http);
-    if (answer.ok()) {
-      CARNET_RETURN_IF_ERROR(StatusFromResponse(*answer));
-      v1::EnrollUserResponse response;
-      CARNET_RETURN_IF_ERROR(JsonToMessage(answer->body, &response, kAnswerBytesMax));
-      return response;
-    }
-    last = answer.status();
-    if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) {
-      return WithRemedy(last,
-                        "if the certificate authority was rotated since the invitation was made, "
-                        "ask an admin for a new one: carnet user invite");
-    }
+    CARNET_ASSIGN_OR_RETURN(call.addresses.emplace_back(), exchange::ParseHostPort(address));
   }
-  return WithRemedy(absl::UnavailableError(last.message()), "is `carnet coordinator run` up?");
+  call.tls.ca_key_sha256 = token.ca_spki_sha256;
+  call.tls.server_name = exchange::CoordinatorServerName(token.trust_domain);
+  call.if_unknown =
+      "if the certificate authority was rotated since the invitation was made, ask an admin for a "
+      "new one: carnet user invite";
+  call.if_away = "is `carnet coordinator run` up?";
+  v1::EnrollUserResponse response;
+  CARNET_RETURN_IF_ERROR(CallHttps(call, request, &response));
+  return response;
 }
 
 absl::Status Bad(absl::string_view what) {
@@ -127,7 +71,7 @@ absl::Status Bad(absl::string_view what) {
 }
 
 // The certificate is of this person. Whose authority issued it is a matter of records.
-absl::Status CheckCertificate(const JoinToken& token, const Keys& keys,
+absl::Status CheckCertificate(const JoinToken& token, const MemberKeys& keys,
                               const v1::EnrollUserResponse& answer) {
   CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
                           crypto::VerifyCertificate(answer.certificate_pem(),
@@ -155,7 +99,7 @@ absl::Status CheckIssuer(const JoinToken& token, const ledger::verifier::KeyHist
 // The answer is of the log that the invitation names, and about this person and these keys.
 // rotations: as far as they are known; a federation whose keys were rotated needs them. *ca_pem:
 // the authorities that count.
-absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const Keys& keys,
+absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const MemberKeys& keys,
                                               const v1::EnrollUserResponse& answer,
                                               const std::vector<Client::Rotation>& rotations,
                                               std::string* ca_pem) {
@@ -212,7 +156,7 @@ absl::Status WriteContext(const fs::path& out, const JoinToken& token, const std
 
 // Checks everything and writes the folder's files, context.yaml last.
 absl::StatusOr<v1::UserEnrolled> TakeAnswer(const fs::path& out, const JoinToken& token,
-                                            const Keys& keys,
+                                            const MemberKeys& keys,
                                             const v1::EnrollUserResponse& answer) {
   CARNET_RETURN_IF_ERROR(CheckCertificate(token, keys, answer));
   std::string ca_pem;
@@ -256,7 +200,8 @@ absl::StatusOr<EnrolledPerson> EnrollPerson(const EnrollOptions& options) {
   }
   CARNET_RETURN_IF_ERROR(MakeDirs(options.out));
   SystemRng rng;
-  CARNET_ASSIGN_OR_RETURN(const Keys keys, MakeKeys(options.out / "keys", rng));
+  CARNET_ASSIGN_OR_RETURN(const MemberKeys keys,
+                          exchange::KeepMemberKeys(options.out / "keys", rng));
   CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
                           crypto::SpiffeId::User(token.trust_domain, token.slot));
   v1::EnrollUserRequest request;

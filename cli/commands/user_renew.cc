@@ -2,22 +2,22 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/files.h"
-#include "base/http_client.h"
-#include "base/json.h"
 #include "base/rng.h"
 #include "base/status.h"
 #include "carnet/v1/records.pb.h"
 #include "carnet/v1/renewal.pb.h"
 #include "cli/client_context.h"
+#include "cli/credentials.h"
 #include "cli/federation_keys.h"
+#include "cli/https_call.h"
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
-#include "crypto/key_files.h"
 #include "crypto/p256.h"
 #include "exchange/join_token.h"
 #include "exchange/renewal.h"
@@ -27,7 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kAnswerBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kAddressesBytesMax = std::size_t{4} * 1024;
 constexpr std::size_t kRequestIdBytes = 16;
 constexpr char kHttpsPort[] = "7680";
@@ -44,22 +43,11 @@ struct Credentials {
 
 absl::StatusOr<Credentials> ReadCredentials(const fs::path& file) {
   CARNET_ASSIGN_OR_RETURN(ClientIdentity identity, LoadContext(file));
-  CARNET_ASSIGN_OR_RETURN(const Bytes ca,
-                          ReadFile(identity.ca_file, crypto::kCertificatePemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(const Bytes certificate,
-                          ReadFile(identity.certificate_file, crypto::kCertificatePemBytesMax));
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles tls_keys,
-                          crypto::KeyFiles::Open(identity.tls_key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes pem,
-                          tls_keys.Read("tls", crypto::KeyKind::kP256));
-  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls, crypto::P256Key::FromPem(pem));
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
-                          crypto::KeyFiles::Open(identity.key_dir.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
-                          keys.Read("statement", crypto::KeyKind::kEd25519));
-  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, crypto::Ed25519KeyPair::FromSeed(seed));
-  return Credentials{std::move(identity), ToString(ca), ToString(certificate), std::move(tls),
-                     std::move(statement)};
+  CARNET_ASSIGN_OR_RETURN(TlsCredentials tls, ReadTlsCredentials(identity));
+  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls.key_pem));
+  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, ReadStatementKey(identity));
+  return Credentials{std::move(identity), std::move(tls.ca_pem), std::move(tls.certificate_pem),
+                     std::move(tls_key), std::move(statement)};
 }
 
 absl::StatusOr<std::vector<exchange::HostPort>> AddressesOf(const ClientIdentity& identity,
@@ -104,40 +92,21 @@ absl::StatusOr<v1::RenewUserRequest> MakeRequest(const Credentials& own, Rng& rn
 }
 
 absl::StatusOr<v1::RenewUserResponse> Post(const Credentials& own,
-                                           const std::vector<exchange::HostPort>& addresses,
+                                           std::vector<exchange::HostPort> addresses,
                                            const v1::RenewUserRequest& request) {
-  HttpRequest http;
-  http.method = "POST";
-  http.path = "/carnet.v1.Renewal/RenewUser";
-  http.headers = {{"Content-Type", "application/json"}};
-  CARNET_ASSIGN_OR_RETURN(http.body, MessageToJson(request));
-  HttpClientTls tls;
-  tls.ca_certificate_pem = own.ca_pem;
-  tls.server_name = exchange::CoordinatorServerName(own.identity.facts.trust_domain());
-  absl::Status last = absl::UnavailableError("renewal: no address");
-  for (const exchange::HostPort& address : addresses) {
-    HttpCallOptions options;
-    options.host = address.host;
-    options.port = address.port;
-    options.tls = tls;
-    options.response_bytes_max = kAnswerBytesMax;
-    const absl::StatusOr<HttpResponse> answer = HttpCall(options, http);
-    if (answer.ok()) {
-      CARNET_RETURN_IF_ERROR(StatusFromResponse(*answer));
-      v1::RenewUserResponse response;
-      CARNET_RETURN_IF_ERROR(JsonToMessage(answer->body, &response, kAnswerBytesMax));
-      return response;
-    }
-    last = answer.status();
-    if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) {
-      return WithRemedy(last,
-                        "if the certificate authority was rotated and its overlap has ended, ask "
-                        "an admin for a new invitation: carnet user invite");
-    }
-  }
-  return WithRemedy(
-      absl::UnavailableError(last.message()),
-      "is `carnet coordinator run` up? its HTTPS address can be given: --https HOST:PORT");
+  HttpsCall call;
+  call.path = "/carnet.v1.Renewal/RenewUser";
+  call.addresses = std::move(addresses);
+  call.tls.ca_certificate_pem = own.ca_pem;
+  call.tls.server_name = exchange::CoordinatorServerName(own.identity.facts.trust_domain());
+  call.if_unknown =
+      "if the certificate authority was rotated and its overlap has ended, ask an admin for a new "
+      "invitation: carnet user invite";
+  call.if_away =
+      "is `carnet coordinator run` up? its HTTPS address can be given: --https HOST:PORT";
+  v1::RenewUserResponse response;
+  CARNET_RETURN_IF_ERROR(CallHttps(call, request, &response));
+  return response;
 }
 
 // Whether one of the certificates in `pem` is of an authority that the ledger names.

@@ -17,8 +17,6 @@ using Authorisations = google::protobuf::RepeatedPtrField<v1::Authorisation>;
 
 // A duty that nobody met is late with its day; a coordinator that was down says so later.
 constexpr absl::Duration kLateLagMax = absl::Hours(1);
-// A shard that crosses again within a day is not counted again.
-constexpr absl::Duration kCountedFor = absl::Hours(24);
 
 std::string KeyOf(const std::string& rule, const std::string& job_id, const std::string& recipient,
                   const std::string& to) {
@@ -134,18 +132,12 @@ void ExpectCounted(const Step& step, const Job& job, const Round& round,
   ShardVersions crossed = VersionsOf(state, {member.shards().begin(), member.shards().end()});
   crossed.insert(job.versions.begin(), job.versions.end());
   for (const std::string& version : crossed) {
-    const auto counted = state.crossed.find(version);
-    if (counted != state.crossed.end() && counted->second + kCountedFor > opened) {
-      continue;
-    }
-    for (const policies::Counter& counter : counters) {
-      if (PeopleIn(state, version, counter).value_or(1) > 0) {
-        step.Add(Severity::kGap, "counted",
-                 absl::StrCat("people-counted of ", version, ", whose people ", counter.Name(),
-                              " may hold, before their delta came home"),
-                 "not on record");
-        break;
-      }
+    const policies::Counter* counter = FirstToCount(state, version, counters, opened);
+    if (counter != nullptr) {
+      step.Add(Severity::kGap, "counted",
+               absl::StrCat("people-counted of ", version, ", whose people ", counter->Name(),
+                            " may hold, before their delta came home"),
+               "not on record");
     }
   }
 }

@@ -140,6 +140,20 @@ std::optional<std::uint64_t> CountPeople(const State& state, const policies::Cou
   return total;
 }
 
+const policies::Counter* FirstToCount(const State& state, const std::string& version,
+                                      const std::vector<policies::Counter>& counters,
+                                      absl::Time at) {
+  const auto last = state.crossed.find(version);
+  if (last != state.crossed.end() && last->second + kCountedAgainAfter > at) {
+    return nullptr;
+  }
+  const auto first =
+      std::find_if(counters.begin(), counters.end(), [&](const policies::Counter& counter) {
+        return PeopleIn(state, version, counter).value_or(1) > 0;
+      });
+  return first == counters.end() ? nullptr : &*first;
+}
+
 ShardVersions NotYetCounted(const State& state, const ShardVersions& versions, absl::Time at) {
   ShardVersions fresh;
   std::vector<policies::Counter> counters = state.bundle->counters();
@@ -149,15 +163,8 @@ ShardVersions NotYetCounted(const State& state, const ShardVersions& versions, a
     }
   }
   for (const std::string& version : versions) {
-    const auto last = state.crossed.find(version);
-    if (last != state.crossed.end() && last->second + kCountedAgainAfter > at) {
-      continue;
-    }
-    for (const policies::Counter& counter : counters) {
-      if (PeopleIn(state, version, counter).value_or(1) > 0) {
-        fresh.insert(version);
-        break;
-      }
+    if (FirstToCount(state, version, counters, at) != nullptr) {
+      fresh.insert(version);
     }
   }
   return fresh;

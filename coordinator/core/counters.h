@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "coordinator/core/state.h"
@@ -33,6 +34,12 @@ ShardVersions ReservedVersions(const State& state, absl::Time at);
 // balance was recorded, or people that nobody counted are among them.
 std::optional<std::uint64_t> CountPeople(const State& state, const policies::Counter& counter,
                                          const ShardVersions& versions, absl::Time at);
+
+// The first of `counters` that must count `version`, because people that it counts are in it or may
+// be, and it has not crossed within the day before `at`. Null: none; else one of `counters`.
+const policies::Counter* FirstToCount(const State& state, const std::string& version,
+                                      const std::vector<policies::Counter>& counters,
+                                      absl::Time at);
 
 // Those of `versions` that a counter must count, because they have not crossed within the last day:
 // one that the bundle reads, or that was opened. A rule that reads it later finds them in it.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "coordinator/blobs/sealed_header.h"
 #include "crypto/x25519.h"
 #include "exchange/artifact.h"
 
@@ -67,8 +68,7 @@ absl::StatusOr<crypto::X25519KeyPair> ReadRoundKey(const crypto::KeyFiles& keys,
 absl::StatusOr<aggregation::SealedDelta> OpenableDelta(const Blobs& blobs, const BlobId& blob,
                                                        const crypto::X25519KeyPair& round_key,
                                                        const std::string& contributor) {
-  CARNET_ASSIGN_OR_RETURN(const std::string bytes, blobs.ReadHeader(blob));
-  CARNET_ASSIGN_OR_RETURN(const exchange::Header header, exchange::ParseHeader(AsBytes(bytes)));
+  CARNET_ASSIGN_OR_RETURN(const exchange::Header header, ReadSealedHeader(blobs, blob));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t size, blobs.SizeOf(blob));
   CARNET_ASSIGN_OR_RETURN(crypto::SecretBytes data_key,
                           exchange::UnwrapKeyInHeader(header.fields, round_key));

@@ -1,13 +1,14 @@
 #include "coordinator/http/enrolment.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "coordinator/http/answers.h"
+#include "coordinator/http/credentials.h"
 #include "coordinator/rpc/task_message.h"
 #include "crypto/hash.h"
 #include "crypto/hpke.h"
@@ -15,37 +16,6 @@
 #include "ledger/record.h"
 
 namespace carnet::coordinator {
-namespace {
-
-constexpr std::size_t kBodyBytesMax = std::size_t{64} * 1024;
-// Certificates are valid a little before now, for clocks that run late.
-constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
-
-HttpResponse JsonResponse(const google::protobuf::Message& message) {
-  const absl::StatusOr<std::string> json = MessageToJson(message);
-  if (!json.ok()) {
-    return ErrorResponse(json.status());
-  }
-  HttpResponse response;
-  response.body = *json;
-  return response;
-}
-
-// Answers on the storage executor, where files may be read.
-void FinishHttp(const Services& services, HttpServer::Done done,
-                absl::AnyInvocable<absl::StatusOr<v1::EnrollResponse>()> work) {
-  auto shared = std::make_shared<HttpServer::Done>(std::move(done));
-  const absl::Status admitted =
-      services.storage.TrySubmit([shared, work = std::move(work)]() mutable {
-        const absl::StatusOr<v1::EnrollResponse> response = work();
-        (*shared)(response.ok() ? JsonResponse(*response) : ErrorResponse(response.status()));
-      });
-  if (!admitted.ok()) {
-    (*shared)(ErrorResponse(admitted));
-  }
-}
-
-}  // namespace
 
 void Enrolment::Route(HttpServer* server) {
   server->Route("POST", "/carnet.v1.Enrolment/Challenge",
@@ -144,35 +114,15 @@ void Enrolment::OnEnroll(HttpRequest http, HttpServer::Done done) {
   const absl::StatusOr<crypto::CertificateRequest> csr =
       crypto::VerifyCertificateRequest(request.csr_pem());
   CARNET_CHECK(csr.ok());
-  services_.engine.Submit(
-      *std::move(command), request.request_id(),
-      [this, spki = csr->spki,
-       done = std::move(done)](absl::StatusOr<coordinator::Answer> answer) mutable {
-        if (!answer.ok() || !answer->index.has_value()) {
-          done(ErrorResponse(answer.ok() ? absl::InternalError("no record") : answer.status()));
-          return;
-        }
-        FinishHttp(services_, std::move(done),
-                   [this, spki, index = *answer->index] { return Answer(index, spki); });
-      });
+  SubmitAndFinishHttp(
+      services_, *std::move(command), request.request_id(), std::move(done),
+      [this, spki = csr->spki](std::uint64_t index) { return Answer(index, spki); });
 }
 
 absl::StatusOr<v1::EnrollResponse> Enrolment::Answer(std::uint64_t index, const Bytes& spki) {
-  // Before the head is taken, so that it covers them.
-  std::vector<std::uint64_t> rotations;
-  CARNET_RETURN_IF_ERROR(services_.engine.ReadBlocking([&](const State& state, absl::Time) {
-    for (const Rotation& rotation : state.rotations) {
-      rotations.push_back(rotation.index);
-    }
-  }));
-  const ledger::SignedHead head = services_.log.Head();
   v1::EnrollResponse response;
-  CARNET_ASSIGN_OR_RETURN(*response.mutable_genesis(), ProveUnder(services_.log, 0, head));
+  CARNET_ASSIGN_OR_RETURN(const ledger::SignedHead head, ProveFederation(services_, &response));
   CARNET_ASSIGN_OR_RETURN(*response.mutable_enrolled(), ProveUnder(services_.log, index, head));
-  for (const std::uint64_t rotation : rotations) {
-    CARNET_ASSIGN_OR_RETURN(*response.add_rotations(), ProveUnder(services_.log, rotation, head));
-  }
-  response.set_head(head.note);
   CARNET_ASSIGN_OR_RETURN(const ledger::Record record,
                           ledger::OpenRecord(response.enrolled().record()));
   const v1::WorkerEnrolled* enrolled = record.As<v1::WorkerEnrolled>();
@@ -182,11 +132,9 @@ absl::StatusOr<v1::EnrollResponse> Enrolment::Answer(std::uint64_t index, const 
   response.set_worker_id(enrolled->worker_id());
   CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
                           crypto::SpiffeId::Parse(enrolled->spiffe_id()));
-  const absl::Time now = services_.clock.Now();
-  crypto::CertificateOrder order{.spki = spki, .id = id, .client = true, .validity = {}};
-  order.validity = {now - kNotBeforeSkew,
-                    std::min(now + kCertificateLife, ToTime(enrolled->lease_until()))};
-  CARNET_ASSIGN_OR_RETURN(Authorities::Issued issued, services_.authorities.Issue(order));
+  const absl::Time until =
+      std::min(services_.clock.Now() + kCertificateLife, ToTime(enrolled->lease_until()));
+  CARNET_ASSIGN_OR_RETURN(Authorities::Issued issued, IssueToClient(services_, spki, id, until));
   response.set_certificate_pem(std::move(issued.certificate_pem));
   response.set_ca_certificate_pem(std::move(issued.authority_pem));
   return response;
@@ -202,9 +150,8 @@ void Enrolment::OnRenew(HttpRequest http, HttpServer::Done done) {
     done(ErrorResponse(csr.status()));
     return;
   }
-  auto shared = std::make_shared<HttpServer::Done>(std::move(done));
-  services_.engine.Read([this, shared, request, spki = csr->spki](const State& state,
-                                                                  absl::Time now) {
+  services_.engine.Read([this, done = std::move(done), request, spki = csr->spki](
+                            const State& state, absl::Time now) mutable {
     const Worker* worker = state.FindWorker(request.worker_id());
     const absl::StatusOr<crypto::Ed25519PublicKey> key =
         worker == nullptr
@@ -215,12 +162,12 @@ void Enrolment::OnRenew(HttpRequest http, HttpServer::Done done) {
         AsText(crypto::Sha256(spki)) == worker->terms.tls_spki_sha256() &&
         crypto::Ed25519Verify(*key, exchange::RenewProofMessage(request), AsBytes(request.proof()));
     if (!good) {
-      (*shared)(ErrorResponse(absl::UnauthenticatedError("not a renewal of an enrolled worker")));
+      done(ErrorResponse(absl::UnauthenticatedError("not a renewal of an enrolled worker")));
     } else if (worker->revoked || now >= ToTime(worker->terms.lease_until())) {
-      (*shared)(ErrorResponse(absl::PermissionDeniedError(
+      done(ErrorResponse(absl::PermissionDeniedError(
           "revoked, or the lease has ended: ask for a new join token")));
     } else {
-      FinishHttp(services_, std::move(*shared),
+      FinishHttp(services_, std::move(done),
                  [this, spki, index = worker->index] { return Answer(index, spki); });
     }
   });

@@ -1,10 +1,10 @@
 // How a person's own machine enrols: with an invitation, and keys that it made itself.
-#include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "base/json.h"
 #include "base/status.h"
+#include "coordinator/http/answers.h"
+#include "coordinator/http/credentials.h"
 #include "coordinator/http/enrolment.h"
 #include "coordinator/rpc/task_message.h"
 #include "crypto/hash.h"
@@ -15,9 +15,6 @@
 
 namespace carnet::coordinator {
 namespace {
-
-constexpr std::size_t kBodyBytesMax = std::size_t{64} * 1024;
-constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
 
 // Whether something can be wrapped for this key: HPKE refuses one of low order.
 absl::Status CheckWrappingKey(const std::string& public_key, Rng& rng) {
@@ -52,17 +49,6 @@ absl::StatusOr<EnrollUser> CheckEnrollUser(const v1::EnrollUserRequest& request,
   return command;
 }
 
-HttpResponse ResponseOf(const absl::StatusOr<v1::EnrollUserResponse>& answer) {
-  const absl::StatusOr<std::string> json =
-      answer.ok() ? MessageToJson(*answer) : absl::StatusOr<std::string>(answer.status());
-  if (!json.ok()) {
-    return ErrorResponse(json.status());
-  }
-  HttpResponse response;
-  response.body = *json;
-  return response;
-}
-
 }  // namespace
 
 void Enrolment::OnEnrollUser(HttpRequest http, HttpServer::Done done) {
@@ -77,23 +63,9 @@ void Enrolment::OnEnrollUser(HttpRequest http, HttpServer::Done done) {
     done(ErrorResponse(command.status()));
     return;
   }
-  auto shared = std::make_shared<HttpServer::Done>(std::move(done));
-  services_.engine.Submit(
-      *std::move(command), request.request_id(),
-      [this, shared, spki = csr->spki](absl::StatusOr<coordinator::Answer> answer) {
-        if (!answer.ok() || !answer->index.has_value()) {
-          (*shared)(
-              ErrorResponse(answer.ok() ? absl::InternalError("no record") : answer.status()));
-          return;
-        }
-        const absl::Status admitted =
-            services_.storage.TrySubmit([this, shared, spki, index = *answer->index] {
-              (*shared)(ResponseOf(AnswerUser(index, spki)));
-            });
-        if (!admitted.ok()) {
-          (*shared)(ErrorResponse(admitted));
-        }
-      });
+  SubmitAndFinishHttp(
+      services_, *std::move(command), request.request_id(), std::move(done),
+      [this, spki = csr->spki](std::uint64_t index) { return AnswerUser(index, spki); });
 }
 
 absl::StatusOr<v1::EnrollUserResponse> Enrolment::AnswerUser(std::uint64_t index,
@@ -116,10 +88,9 @@ absl::StatusOr<v1::EnrollUserResponse> Enrolment::AnswerUser(std::uint64_t index
   response.set_user_id(enrolled->user_id());
   CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
                           crypto::SpiffeId::User(first->trust_domain(), enrolled->user_id()));
-  const absl::Time now = services_.clock.Now();
-  crypto::CertificateOrder order{.spki = spki, .id = id, .client = true, .validity = {}};
-  order.validity = {now - kNotBeforeSkew, now + kUserCertificateLife};
-  CARNET_ASSIGN_OR_RETURN(Authorities::Issued issued, services_.authorities.Issue(order));
+  CARNET_ASSIGN_OR_RETURN(
+      Authorities::Issued issued,
+      IssueToClient(services_, spki, id, services_.clock.Now() + kUserCertificateLife));
   response.set_certificate_pem(std::move(issued.certificate_pem));
   response.set_ca_certificate_pem(std::move(issued.authority_pem));
   return response;

@@ -7,29 +7,17 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "coordinator/http/answers.h"
+#include "coordinator/http/credentials.h"
 #include "coordinator/http/enrolment.h"
-#include "coordinator/rpc/task_message.h"
 #include "crypto/ed25519.h"
 #include "exchange/renewal.h"
 
 namespace carnet::coordinator {
 namespace {
 
-constexpr std::size_t kBodyBytesMax = std::size_t{64} * 1024;
-constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
 constexpr char kNoRenewal[] =
     "not a renewal of an enrolled person's certificate by an authority that counts";
-
-HttpResponse ResponseOf(const absl::StatusOr<v1::RenewUserResponse>& answer) {
-  const absl::StatusOr<std::string> json =
-      answer.ok() ? MessageToJson(*answer) : absl::StatusOr<std::string>(answer.status());
-  if (!json.ok()) {
-    return ErrorResponse(json.status());
-  }
-  HttpResponse response;
-  response.body = *json;
-  return response;
-}
 
 }  // namespace
 
@@ -84,41 +72,25 @@ void Renewal::OnRenewUser(HttpRequest http, HttpServer::Done done) {
     done(ErrorResponse(csr.ok() ? absl::UnauthenticatedError(kNoRenewal) : old.status()));
     return;
   }
-  auto shared = std::make_shared<HttpServer::Done>(std::move(done));
-  services_.engine.Read([this, shared, request, csr = *csr, old = *old](const State& state,
-                                                                        absl::Time now) {
-    absl::Status allowed = CheckRenewUser(state, *request, csr, old, now);
+  services_.engine.Read([this, done = std::move(done), request, csr = *csr, old = *old](
+                            const State& state, absl::Time now) mutable {
+    const absl::Status allowed = CheckRenewUser(state, *request, csr, old, now);
     if (allowed.ok()) {
-      allowed =
-          services_.storage.TrySubmit([this, shared, old] { (*shared)(ResponseOf(Answer(old))); });
-    }
-    if (!allowed.ok()) {
-      (*shared)(ErrorResponse(allowed));
+      FinishHttp(services_, std::move(done), [this, old] { return Answer(old); });
+    } else {
+      done(ErrorResponse(allowed));
     }
   });
 }
 
 absl::StatusOr<v1::RenewUserResponse> Renewal::Answer(const crypto::CertificateInfo& old) {
-  const absl::Time now = services_.clock.Now();
-  crypto::CertificateOrder order{
-      .spki = old.spki, .id = *old.spiffe_id, .client = true, .validity = {}};
-  order.validity = {now - kNotBeforeSkew, now + kUserCertificateLife};
   // Before the list, which so leads to its authority.
-  CARNET_ASSIGN_OR_RETURN(Authorities::Issued issued, services_.authorities.Issue(order));
-  std::vector<std::uint64_t> rotations;
-  CARNET_RETURN_IF_ERROR(services_.engine.ReadBlocking([&](const State& state, absl::Time) {
-    for (const Rotation& rotation : state.rotations) {
-      rotations.push_back(rotation.index);
-    }
-  }));
-  const ledger::SignedHead head = services_.log.Head();
+  CARNET_ASSIGN_OR_RETURN(Authorities::Issued issued,
+                          IssueToClient(services_, old.spki, *old.spiffe_id,
+                                        services_.clock.Now() + kUserCertificateLife));
   v1::RenewUserResponse response;
   response.set_certificate_pem(std::move(issued.certificate_pem));
-  CARNET_ASSIGN_OR_RETURN(*response.mutable_genesis(), ProveUnder(services_.log, 0, head));
-  for (const std::uint64_t rotation : rotations) {
-    CARNET_ASSIGN_OR_RETURN(*response.add_rotations(), ProveUnder(services_.log, rotation, head));
-  }
-  response.set_head(head.note);
+  CARNET_RETURN_IF_ERROR(ProveFederation(services_, &response).status());
   return response;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "coordinator/blobs/sealed_header.h"
 #include "coordinator/rpc/task_download.h"
 #include "coordinator/rpc/task_message.h"
 #include "coordinator/rpc/upload_reactor.h"
@@ -65,11 +66,7 @@ absl::Status CheckWhatItSaw(const Services& services, const v1::NextTaskRequest&
 // A rejected contribution's sealed delta has no use any more, unless a record needs it: the next
 // sweep decides. A contribution may name any digest, so only what this worker uploaded is let go.
 void LetGo(const Services& services, const WorkerPeer& worker, const BlobId& blob) {
-  const absl::StatusOr<std::string> bytes = services.blobs.ReadHeader(blob);
-  if (!bytes.ok()) {
-    return;
-  }
-  const absl::StatusOr<exchange::Header> header = exchange::ParseHeader(AsBytes(*bytes));
+  const absl::StatusOr<exchange::Header> header = ReadSealedHeader(services.blobs, blob);
   if (header.ok() && header->fields.sender() == worker.spiffe_id) {
     services.blobs.UnmarkPending(blob);
   }

@@ -143,13 +143,18 @@ absl::Status FillRotation(const Services& services, const v1::KeyRotated& made,
 
 }  // namespace
 
-absl::StatusOr<std::string> RotationsOnRecord(const Services& services) {
+absl::StatusOr<std::vector<std::uint64_t>> RotationIndexes(const Services& services) {
   std::vector<std::uint64_t> indexes;
   CARNET_RETURN_IF_ERROR(services.engine.ReadBlocking([&](const State& state, absl::Time) {
     for (const Rotation& rotation : state.rotations) {
       indexes.push_back(rotation.index);
     }
   }));
+  return indexes;
+}
+
+absl::StatusOr<std::string> RotationsOnRecord(const Services& services) {
+  CARNET_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> indexes, RotationIndexes(services));
   const std::size_t told = std::min(indexes.size(), kRotationsTold);
   return absl::StrJoin(indexes.end() - static_cast<std::ptrdiff_t>(told), indexes.end(), ",");
 }

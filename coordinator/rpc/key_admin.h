@@ -3,7 +3,9 @@
 #ifndef CARNET_COORDINATOR_RPC_KEY_ADMIN_H_
 #define CARNET_COORDINATOR_RPC_KEY_ADMIN_H_
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "carnet/v1/jobs.pb.h"
@@ -19,7 +21,11 @@ void RotateKeyFor(const Services& services, const std::string& user_id,
                   const v1::RotateKeyRequest* request, v1::RotateKeyResponse* response,
                   grpc::ServerUnaryReactor* reactor);
 
-// For kRotationsMetadata. Blocks on the engine. Error UNAVAILABLE: the coordinator is stopping.
+// Of every key-rotated, ascending. Blocks on the engine. Error UNAVAILABLE: the coordinator is
+// stopping.
+absl::StatusOr<std::vector<std::uint64_t>> RotationIndexes(const Services& services);
+
+// For kRotationsMetadata: the newest of them. Blocks on the engine. Error as above.
 absl::StatusOr<std::string> RotationsOnRecord(const Services& services);
 
 // Whether the record at `index` is a key-rotated. Blocks on the engine. Error as above.

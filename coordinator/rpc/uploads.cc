@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "coordinator/blobs/sealed_header.h"
 
 namespace carnet::coordinator {
 
@@ -69,11 +70,7 @@ absl::Status Uploads::FindWhole() {
   CARNET_ASSIGN_OR_RETURN(const std::set<BlobId> present, blobs_.List());
   const MutexLock lock(mutex_);
   for (const BlobId& id : present) {
-    const absl::StatusOr<std::string> bytes =
-        id.kind == BlobKind::kDelta || id.kind == BlobKind::kSealed ? blobs_.ReadHeader(id)
-                                                                    : absl::NotFoundError("");
-    const absl::StatusOr<exchange::Header> header =
-        bytes.ok() ? exchange::ParseHeader(AsBytes(*bytes)) : bytes.status();
+    const absl::StatusOr<exchange::Header> header = ReadSealedHeader(blobs_, id);
     if (header.ok() && (header->fields.kind() == exchange::kKindDelta ||
                         header->fields.kind() == exchange::kKindShard)) {
       known_[HexEncode(header->sha256)] = {NameOf(header->fields), header->fields.sender(), id,

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "coordinator/aggregation/verify.h"
+#include "coordinator/blobs/sealed_header.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/effects/combine_round.h"
 #include "crypto/hash.h"
@@ -31,9 +32,7 @@ absl::StatusOr<std::string> VerifySealedDelta(const Services& services,
   if (!services.blobs.Has(blob)) {
     return std::string(reasons::kTruncated);  // never uploaded whole
   }
-  CARNET_ASSIGN_OR_RETURN(const std::string header_bytes, services.blobs.ReadHeader(blob));
-  CARNET_ASSIGN_OR_RETURN(const exchange::Header header,
-                          exchange::ParseHeader(AsBytes(header_bytes)));
+  CARNET_ASSIGN_OR_RETURN(const exchange::Header header, ReadSealedHeader(services.blobs, blob));
   if (AsText(header.sha256) != contribution.header_sha256()) {
     return std::string(reasons::kWrongHeader);
   }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/timestamp.h"
 #include "carnet/v1/records.pb.h"
+#include "ledger/verifier/releases.h"
 
 namespace carnet::ledger::query {
 namespace {
@@ -140,15 +141,7 @@ void Contents::Release(std::uint64_t index, const v1::Release& release) {
   }
   ModelAnswer& answer =
       AnswerAbout(release.job_id(), release.model_sha256(), release.round(), model->second);
-  answer.releases.push_back(
-      {.index = index,
-       .to = release.released_to(),
-       .jurisdiction = release.jurisdiction(),
-       .recipient = release.recipient(),
-       .at = ToTime(release.common().at()),
-       .revision = release.basis().revision(),
-       .bundle_sha256 = ToDigest(AsBytes(release.basis().bundle_sha256())).value_or(Digest{}),
-       .cut = {}});
+  answer.releases.push_back({verifier::ReleaseIn(index, release), std::nullopt});
   AddEvidence(index, answer);
   if (const auto person = enrolled_.find(release.released_to()); person != enrolled_.end()) {
     AddEvidence(person->second, answer);

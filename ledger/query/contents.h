@@ -10,25 +10,18 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "carnet/v1/records.pb.h"
 #include "ledger/query/search.h"
 #include "ledger/query/terms.h"
+#include "ledger/verifier/manifest.h"
 #include "ledger/verifier/record.h"
 
 namespace carnet::ledger::query {
 
-// A model went, or could go for a day, to somebody.
-struct Released {
-  std::uint64_t index = 0;  // of release
-  std::string to;           // user id
-  std::string jurisdiction;
-  std::string recipient;  // the organisation that the person works for
-  absl::Time at;
-  std::uint64_t revision = 0;  // of the policies that allowed it
-  Digest bundle_sha256{};
-  // Of transfer-cut: the bytes that were moving then stopped.
+// A release of the model, and what became of it.
+struct Released : verifier::ModelRelease {
+  // Index of transfer-cut: the bytes that were moving then stopped.
   std::optional<std::uint64_t> cut;
 };
 

@@ -70,6 +70,16 @@ MaybeFinding CheckRelease(std::uint64_t index, const v1::Release& release, const
 
 }  // namespace
 
+ModelRelease ReleaseIn(std::uint64_t index, const v1::Release& record) {
+  return {.index = index,
+          .to = record.released_to(),
+          .jurisdiction = record.jurisdiction(),
+          .recipient = record.recipient(),
+          .at = ToTime(record.common().at()),
+          .revision = record.basis().revision(),
+          .bundle_sha256 = ToDigest(AsBytes(record.basis().bundle_sha256())).value_or(Digest{})};
+}
+
 std::optional<Finding> CheckReleases(const RecordMap& records, const v1::Genesis& genesis,
                                      const Members& members, ManifestReport& report) {
   PolicyHistory policies(genesis);
@@ -87,14 +97,7 @@ std::optional<Finding> CheckReleases(const RecordMap& records, const v1::Genesis
     if (MaybeFinding finding = CheckRelease(index, *release, members, policies, report); finding) {
       return finding;
     }
-    report.releases.push_back(
-        {.index = index,
-         .to = release->released_to(),
-         .jurisdiction = release->jurisdiction(),
-         .recipient = release->recipient(),
-         .at = ToTime(release->common().at()),
-         .revision = release->basis().revision(),
-         .bundle_sha256 = ToDigest(AsBytes(release->basis().bundle_sha256())).value_or(Digest{})});
+    report.releases.push_back(ReleaseIn(index, *release));
   }
   return std::nullopt;
 }

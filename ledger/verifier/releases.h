@@ -3,6 +3,7 @@
 #ifndef CARNET_LEDGER_VERIFIER_RELEASES_H_
 #define CARNET_LEDGER_VERIFIER_RELEASES_H_
 
+#include <cstdint>
 #include <optional>
 
 #include "carnet/v1/records.pb.h"
@@ -10,6 +11,9 @@
 #include "ledger/verifier/manifest.h"
 
 namespace carnet::ledger::verifier {
+
+// What the record at `index` says.
+ModelRelease ReleaseIn(std::uint64_t index, const v1::Release& record);
 
 // Puts the releases of the report's model into it: `report` is what CheckLineage left. Each names
 // the round that made the model, every shard of that lineage, a person who is enrolled and not

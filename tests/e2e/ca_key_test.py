@@ -6,24 +6,17 @@ ended, which the processes are shown by a later clock, what the old authority is
 """
 
 import json
-import os
 import shutil
 import subprocess
 import unittest
 
-from federation import SLOTS, FederationTest, check_ledger, read_token, say, wait_for
+from federation import SLOTS, FederationTest, check_ledger, preload, read_token, say, stop_at_record, wait_for
 
 LATER = 26 * 3600  # past an overlap of one day
 
 
-def stop_at(record, when, log):
-    return {"LD_PRELOAD": os.environ["CARNET_STOP_AT_LIBRARY"], "ASAN_OPTIONS": "verify_asan_link_order=0",
-            "CARNET_STOP_AT": f"record;urn:carnet:{record}:v1;1;{when};kill", "CARNET_STOP_AT_LOG": str(log)}
-
-
 def at_later(seconds=LATER):
-    return {"LD_PRELOAD": os.environ["CARNET_CLOCK_SHIFT_LIBRARY"], "ASAN_OPTIONS": "verify_asan_link_order=0",
-            "CARNET_CLOCK_SHIFT": str(seconds)}
+    return preload("CARNET_CLOCK_SHIFT_LIBRARY", CARNET_CLOCK_SHIFT=str(seconds))
 
 
 def openssl(*arguments):
@@ -46,14 +39,6 @@ class CaKey(FederationTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.federation.start_all()
-
-    def key_files(self):
-        return {path.stem for path in (self.federation.home / "keys").glob("*.key")}
-
-    def restart(self, env=None):
-        self.federation.coordinator.stop()
-        self.federation.start_coordinator(env)
-        self.federation.wait_live(SLOTS)
 
     def rotations(self):
         return [r["predicate"] for r in self.federation.records_of("key-rotated")]
@@ -113,16 +98,16 @@ class CaKey(FederationTest):
 
     def test_2_a_kill_before_the_record_leaves_the_old_authority_alone(self):
         federation = self.federation
-        files = self.key_files()
+        files = federation.key_files()
         log = federation.folder / "stop-at.log"
-        self.restart(stop_at("key-rotated", "before", log))
+        federation.restart(stop_at_record("key-rotated", "before", log))
         done = federation.call("key", "rotate", "ca", "--state", federation.home)
         wait_for(lambda: not federation.coordinator.alive, "the kill")
         self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
         federation.start_coordinator()
         federation.wait_live(SLOTS)
         self.assertEqual(self.rotations(), [])
-        self.assertEqual(self.key_files(), files)
+        self.assertEqual(federation.key_files(), files)
         self.assertEqual(certificates(federation.home / "ca.pem"), 1)
 
     def test_3_workers_follow_while_a_job_trains(self):
@@ -134,10 +119,10 @@ class CaKey(FederationTest):
         shutil.copytree(federation.folder / "mia", federation.folder / "late")
         shutil.copy(federation.home / "ca.pem", federation.folder / "old-ca.pem")
         renewed = {slot: self.renewals(slot) for slot in SLOTS}
-        files = self.key_files()
+        files = federation.key_files()
         log = federation.folder / "stop-at-2.log"
         federation.coordinator.stop()
-        federation.start_coordinator(stop_at("key-rotated", "after", log))
+        federation.start_coordinator(stop_at_record("key-rotated", "after", log))
         here = [slot for slot in SLOTS if slot != "br-1"]
         federation.wait_live(here)
         job = federation.submit(federation.write_job(rounds=8, minimum=3, target=3))
@@ -148,8 +133,8 @@ class CaKey(FederationTest):
         rotated = self.rotations()
         self.assertEqual([r["kind"] for r in rotated], ["ca"])
         # Besides the keys of the round that is open.
-        self.assertIn(rotated[0]["key_id"], self.key_files() - files)
-        self.assertIn("ca", self.key_files())
+        self.assertIn(rotated[0]["key_id"], federation.key_files() - files)
+        self.assertIn("ca", federation.key_files())
         self.assertEqual(certificates(federation.home / "ca.pem"), 2)
         for slot in here:
             wait_for(lambda slot=slot: self.renewals(slot) > renewed[slot], f"{slot} to renew by the new authority")
@@ -206,7 +191,7 @@ class CaKey(FederationTest):
         federation.start_coordinator(at_later())
         wait_for(lambda: [r for r in federation.records_of("key-destroyed") if "ca" in r["predicate"]["key_ids"]],
                  "the old key to be destroyed")
-        self.assertNotIn("ca", self.key_files())
+        self.assertNotIn("ca", federation.key_files())
         wait_for(lambda: certificates(federation.home / "ca.pem") == 1, "ca.pem to hold the new authority alone")
         late = self.as_person("late", "job", "list", env=at_later())
         self.assertEqual(late.returncode, 5, late.stdout + late.stderr)

@@ -6,11 +6,10 @@ the same point. One job lives through all of them. Afterwards the same job runs 
 """
 
 import collections
-import os
 import shutil
 import unittest
 
-from federation import SLOTS, FederationTest, check_ledger, generator, read_records, say, wait_for
+from federation import SLOTS, FederationTest, check_ledger, generator, read_records, say, stop_at, wait_for
 
 HIDDEN = 8192  # a sealed delta of 2.5 MB: three chunks of a transfer
 CHUNKS = 3
@@ -41,10 +40,8 @@ def points(rng):
     ]
 
 
-def environment(point, log, signal="kill"):
-    return {"LD_PRELOAD": os.environ["CARNET_STOP_AT_LIBRARY"], "ASAN_OPTIONS": "verify_asan_link_order=0",
-            "CARNET_STOP_AT": ";".join([point.call, point.text, str(point.count), point.when, signal]),
-            "CARNET_STOP_AT_LOG": str(log)}
+def environment(point, log):
+    return stop_at(point.call, point.text, point.count, point.when, log)
 
 
 class Crashes(FederationTest):

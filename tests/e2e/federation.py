@@ -125,6 +125,22 @@ def wait_for(condition, what, seconds=WAIT_SECONDS_MAX):
     raise AssertionError(f"waited {seconds} s for: {what}")
 
 
+def preload(library, **variables):
+    """The environment of a process with a library of tests/fault before it; `library` is the variable that has its path."""
+    return {"LD_PRELOAD": os.environ[library], "ASAN_OPTIONS": "verify_asan_link_order=0", **variables}
+
+
+def stop_at(call, text, count, when, log):
+    """The environment of a process that is killed at one point of its work (tests/fault/stop_at.cc), which `log` names."""
+    return preload("CARNET_STOP_AT_LIBRARY", CARNET_STOP_AT=";".join([call, text, str(count), when, "kill"]),
+                   CARNET_STOP_AT_LOG=str(log))
+
+
+def stop_at_record(kind, when, log):
+    """The same before or after the first record of a kind."""
+    return stop_at("record", f"urn:carnet:{kind}:v1", 1, when, log)
+
+
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
@@ -259,6 +275,16 @@ class Federation:
         if expect_ready and coordinator.text().count("Coordinator ready") <= before:
             raise AssertionError(f"the coordinator ended: {coordinator.text()[-2000:]}")
         return coordinator
+
+    def restart(self, env=None):
+        """The coordinator, until every worker is back."""
+        self.coordinator.stop()
+        self.start_coordinator(env)
+        self.wait_live(SLOTS)
+
+    def key_files(self):
+        """Ids of the coordinator's keys that are there."""
+        return {path.stem for path in (self.home / "keys").glob("*.key")}
 
     def token(self, slot):
         return self.folder / "join" / f"{slot}.token"

@@ -6,11 +6,10 @@ left half done is finished by the next start, once.
 """
 
 import json
-import os
 import shutil
 import unittest
 
-from federation import SLOTS, FederationTest, check_ledger, generator, say, wait_for
+from federation import SLOTS, FederationTest, check_ledger, generator, say, stop_at_record, wait_for
 
 ROUNDS = 8
 KILLS = [
@@ -23,11 +22,6 @@ KILLS = [
 ]
 
 
-def environment(record, when, log):
-    return {"LD_PRELOAD": os.environ["CARNET_STOP_AT_LIBRARY"], "ASAN_OPTIONS": "verify_asan_link_order=0",
-            "CARNET_STOP_AT": f"record;urn:carnet:{record}:v1;1;{when};kill", "CARNET_STOP_AT_LOG": str(log)}
-
-
 class Keys(FederationTest):
     @classmethod
     def setUpClass(cls):
@@ -38,16 +32,8 @@ class Keys(FederationTest):
     def rotate(self):
         return self.federation.json("key", "rotate", "statement")
 
-    def key_files(self):
-        return {path.stem for path in (self.federation.home / "keys").glob("*.key")}
-
     def rounds(self, job):
         return len(self.federation.records_of("round-closed", job))
-
-    def restart(self, env=None):
-        self.federation.coordinator.stop()
-        self.federation.start_coordinator(env)
-        self.federation.wait_live(SLOTS)
 
     def settled(self):
         """Every rotation's old key and every ordered value is destroyed, on record once."""
@@ -76,15 +62,15 @@ class Keys(FederationTest):
         self.assertEqual(status["model_sha256"], undisturbed["model_sha256"])
         self.assertEqual([r for r in federation.records(job) if r["type"] in ("task-failed", "contribution-rejected")], [])
         wait_for(self.settled, "the old keys to be destroyed")
-        self.assertNotIn("statement", self.key_files())
-        self.assertNotIn(rotations[0]["key_id"], self.key_files())
-        self.assertIn(rotations[1]["key_id"], self.key_files())
+        self.assertNotIn("statement", federation.key_files())
+        self.assertNotIn(rotations[0]["key_id"], federation.key_files())
+        self.assertIn(rotations[1]["key_id"], federation.key_files())
         after = federation.export(job, "after")
         for out in (before, after):
             verified = federation.verify(out)
             self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
         # Workers and coordinator begin anew, and a worker that was not there learns what it missed.
-        self.restart()
+        federation.restart()
         federation.workers["sg-1"].stop()
         federation.start_worker("sg-1")
         federation.wait_live(SLOTS)
@@ -97,8 +83,8 @@ class Keys(FederationTest):
         for record, when in KILLS:
             with self.subTest(f"{when} {record}"):
                 rotated = len(federation.records_of("key-rotated"))
-                files = self.key_files()
-                self.restart(environment(record, when, log))
+                files = federation.key_files()
+                federation.restart(stop_at_record(record, when, log))
                 done = federation.call("key", "rotate", "statement", "--state", federation.home)
                 wait_for(lambda: not federation.coordinator.alive, f"the kill {when} {record}")
                 log.unlink()
@@ -109,8 +95,8 @@ class Keys(FederationTest):
                 wait_for(self.settled, "what was begun to be finished")
                 decided = (record, when) != ("key-rotated", "before")
                 self.assertEqual(len(federation.records_of("key-rotated")), rotated + decided)
-                self.assertEqual(len(self.key_files()), len(files))
-                self.assertEqual(self.key_files() == files, not decided)
+                self.assertEqual(len(federation.key_files()), len(files))
+                self.assertEqual(federation.key_files() == files, not decided)
         _, status = federation.train(rounds=1)
         self.assertEqual(status["state"], "completed")
 
@@ -122,7 +108,7 @@ class Keys(FederationTest):
         unknown = federation.call("ledger", "erase", 0, "--reason", "subject-request", "--state", federation.home)
         self.assertEqual(unknown.returncode, 2, unknown.stderr)
         log = federation.folder / "stop-at.log"
-        self.restart(environment("erasure", "after", log))
+        federation.restart(stop_at_record("erasure", "after", log))
         arguments = ("ledger", "erase", user["index"], "--reason", "subject-request", "--state", federation.home)
         self.assertEqual(federation.call(*arguments).returncode, 5)
         wait_for(lambda: not federation.coordinator.alive, "the kill")

@@ -5,15 +5,9 @@ Heads carry both signatures from the record on; workers, people and manifests fo
 still verifies. How the overlap ends is in tests/scenario/keys_test.cc and tests/unit/ledger/log_keys_test.cc.
 """
 
-import os
 import unittest
 
-from federation import SLOTS, FederationTest, check_ledger, say, wait_for
-
-
-def environment(record, when, log):
-    return {"LD_PRELOAD": os.environ["CARNET_STOP_AT_LIBRARY"], "ASAN_OPTIONS": "verify_asan_link_order=0",
-            "CARNET_STOP_AT": f"record;urn:carnet:{record}:v1;1;{when};kill", "CARNET_STOP_AT_LOG": str(log)}
+from federation import SLOTS, FederationTest, check_ledger, say, stop_at_record, wait_for
 
 
 def signatures(note):
@@ -26,29 +20,21 @@ class LogKey(FederationTest):
         super().setUpClass()
         cls.federation.start_all()
 
-    def key_files(self):
-        return {path.stem for path in (self.federation.home / "keys").glob("*.key")}
-
-    def restart(self, env=None):
-        self.federation.coordinator.stop()
-        self.federation.start_coordinator(env)
-        self.federation.wait_live(SLOTS)
-
     def head(self):
         return (self.federation.home / "head").read_text()
 
     def test_1_a_kill_before_the_record_leaves_the_old_key_alone(self):
         federation = self.federation
         log = federation.folder / "stop-at.log"
-        files = self.key_files()
-        self.restart(environment("key-rotated", "before", log))
+        files = federation.key_files()
+        federation.restart(stop_at_record("key-rotated", "before", log))
         done = federation.call("key", "rotate", "log", "--state", federation.home)
         wait_for(lambda: not federation.coordinator.alive, "the kill")
         self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
         federation.start_coordinator()
         federation.wait_live(SLOTS)
         self.assertEqual(federation.records_of("key-rotated"), [])
-        self.assertEqual(self.key_files(), files)
+        self.assertEqual(federation.key_files(), files)
         self.assertEqual(signatures(self.head()), 1)
 
     def test_2_a_kill_after_the_record_finds_both_keys_signing(self):
@@ -58,8 +44,8 @@ class LogKey(FederationTest):
         _, first = federation.train(rounds=2)
         type(self).before = federation.export(first_job(federation), "before")
         log = federation.folder / "stop-at-2.log"
-        files = self.key_files()
-        self.restart(environment("key-rotated", "after", log))
+        files = federation.key_files()
+        federation.restart(stop_at_record("key-rotated", "after", log))
         job = federation.submit(federation.write_job(rounds=6))
         done = federation.call("key", "rotate", "log", "--overlap-days", "1", "--state", federation.home)
         wait_for(lambda: not federation.coordinator.alive, "the kill")
@@ -69,8 +55,8 @@ class LogKey(FederationTest):
         rotated = federation.records_of("key-rotated")
         self.assertEqual([r["predicate"]["kind"] for r in rotated], ["log"])
         # Besides the keys of the round that is open.
-        self.assertIn(rotated[0]["predicate"]["key_id"], self.key_files() - files)
-        self.assertIn("log", self.key_files())
+        self.assertIn(rotated[0]["predicate"]["key_id"], federation.key_files() - files)
+        self.assertIn("log", federation.key_files())
         status = federation.wait_ended(job)
         self.assertEqual(status["state"], "completed", status)
         self.assertEqual(signatures(self.head()), 2)
@@ -104,7 +90,7 @@ class LogKey(FederationTest):
 
     def test_4_who_begins_anew_or_comes_later_follows(self):
         federation = self.federation
-        self.restart()
+        federation.restart()
         federation.workers["sg-1"].stop()
         federation.start_worker("sg-1")
         federation.wait_live(SLOTS)

@@ -2,31 +2,13 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "base/rng.h"
 #include "base/timestamp.h"
 #include "coordinator/core/keys.h"
-#include "crypto/certificates.h"
 #include "scenario/audit_world.h"
+#include "scenario/ca_rotation.h"
 
 namespace carnet::coordinator {
 namespace {
-
-RotateKey CaRotation(const World& world) {
-  SystemRng rng;
-  const auto next =
-      crypto::CertificateAuthority::Create(
-          "test CA", {world.now() - absl::Minutes(5), world.now() + absl::Hours(24 * 3650)}, rng)
-          .value();
-  RotateKey command;
-  command.user_id = kOperator;
-  command.rotated.set_kind(kCaKind);
-  command.rotated.set_key_id("k-aaaaaaaaaaaaaaaa");
-  command.rotated.set_old_public_key(*PublicKeyInForce(world.state(), kCaKind));
-  command.rotated.set_new_public_key(ToString(next.key().spki()));
-  command.rotated.set_ca_certificate_pem(next.certificate_pem());
-  *command.rotated.mutable_overlap_until() = ToTimestamp(world.now() + absl::Hours(48));
-  return command;
-}
 
 TEST_CASE("Audit: a whole rotation of the certificate authority is good") {
   World world(71);

@@ -6,6 +6,7 @@
 #include "policies/change.h"
 #include "policies/evaluate.h"
 #include "scenario/audit_world.h"
+#include "scenario/policy_changes.h"
 #include "scenario/policy_office.h"
 
 namespace carnet::coordinator {
@@ -15,14 +16,6 @@ using audit::Report;
 using ledger::verifier::Verdict;
 using nlohmann::json;
 using policies::Bundle;
-
-// gdpr-chapter-v alone, which asks for 2 of dpo, legal.
-json Looser(const PolicyOffice& office) {
-  json bundle = office.Json();
-  PolicyOffice::Policy(bundle, "gdpr-chapter-v")["rules"].push_back(
-      {{"id", "pilot"}, {"effect", "allow"}, {"when", {{"to.jurisdiction", {{"is", "AE"}}}}}});
-  return bundle;
-}
 
 // The last record, which nobody decided, is found by that check.
 void ExpectForged(World& world, const ledger::Predicate& predicate,
@@ -136,15 +129,7 @@ TEST_CASE("Audit: an examination that says too little of a change is found") {
 TEST_CASE("Audit: a guardrail whose approvers nobody is, said to only tighten, is found") {
   World world(209);
   PolicyOffice office(world);
-  json locked = office.Json();
-  locked["policies"].push_back(
-      {{"policy", "zz-locked"},
-       {"kind", "guardrail"},
-       {"title", "Nothing moves"},
-       {"approvals", {{"propose", {"compliance"}}, {"need", "1"}, {"from", {"ghost"}}}},
-       {"effective", {{"from", "2026-01-01"}}},
-       {"rules", {{{"id", "never"}, {"effect", "deny"}, {"when", {{"op", {{"is", "train"}}}}}}}}});
-  const auto bundle = office.Next(locked);
+  const auto bundle = office.Next(Locked(office, "ghost"));
   const ProposePolicy command = office.Proposal(kOperator, world.user_key(), bundle);
   world.Forge(command.proposed, world.user_key());
   v1::PolicyExamined examined = command.examined;

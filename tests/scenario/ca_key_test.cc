@@ -4,38 +4,15 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "base/rng.h"
 #include "base/timestamp.h"
 #include "coordinator/core/keys.h"
 #include "coordinator/core/reconcile.h"
 #include "coordinator/core/retention.h"
-#include "crypto/certificates.h"
+#include "scenario/ca_rotation.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
 namespace {
-
-constexpr char kNewKeyId[] = "k-aaaaaaaaaaaaaaaa";
-
-crypto::CertificateAuthority NewAuthority(absl::Time now, const std::string& name = "test CA") {
-  SystemRng rng;
-  return crypto::CertificateAuthority::Create(
-             name, {now - absl::Minutes(5), now + absl::Hours(24 * 3650)}, rng)
-      .value();
-}
-
-RotateKey CaRotation(const World& world, const crypto::CertificateAuthority& next,
-                     absl::Duration overlap, const std::string& key_id = kNewKeyId) {
-  RotateKey command;
-  command.user_id = kOperator;
-  command.rotated.set_kind(kCaKind);
-  command.rotated.set_key_id(key_id);
-  command.rotated.set_old_public_key(*PublicKeyInForce(world.state(), kCaKind));
-  command.rotated.set_new_public_key(ToString(next.key().spki()));
-  command.rotated.set_ca_certificate_pem(next.certificate_pem());
-  *command.rotated.mutable_overlap_until() = ToTimestamp(world.now() + overlap);
-  return command;
-}
 
 TEST_CASE("CA key: both authorities count for the overlap, then the old key goes") {
   World world(61);

@@ -1,6 +1,7 @@
 // From a proposal to a bundle in force, and everything that must stop it on the way.
 #include <catch2/catch.hpp>
 
+#include "scenario/policy_changes.h"
 #include "scenario/policy_office.h"
 
 namespace carnet::coordinator {
@@ -8,14 +9,6 @@ namespace {
 
 using nlohmann::json;
 using policies::Bundle;
-
-// One more country may have it: a change of gdpr-chapter-v alone, which asks for 2 of dpo, legal.
-json Looser(const PolicyOffice& office) {
-  json bundle = office.Json();
-  PolicyOffice::Policy(bundle, "gdpr-chapter-v")["rules"].push_back(
-      {{"id", "pilot"}, {"effect", "allow"}, {"when", {{"to.jurisdiction", {{"is", "AE"}}}}}});
-  return bundle;
-}
 
 json Tighter(const PolicyOffice& office) {
   json bundle = office.Json();
@@ -193,22 +186,11 @@ TEST_CASE("Policy life: a number of persons counts as the loader reads it") {
 TEST_CASE("Policy life: nobody adds a guardrail whose approvers nobody is") {
   World world(76);
   PolicyOffice office(world);
-  json locked = office.Json();
-  locked["policies"].push_back(
-      {{"policy", "zz-locked"},
-       {"kind", "guardrail"},
-       {"title", "Nothing moves"},
-       {"approvals", {{"propose", "ghost"}, {"need", "1"}, {"from", "ghost"}}},
-       {"effective", {{"from", "2026-01-01"}}},
-       {"rules", {{{"id", "never"}, {"effect", "deny"}, {"when", {{"op", {{"is", "train"}}}}}}}}});
-  // The author must be able to write it at all.
-  PolicyOffice::Policy(locked, "zz-locked")["approvals"]["propose"] = json::array({"compliance"});
-  const absl::Status refused = office.Propose(office.Next(locked));
+  const absl::Status refused = office.Propose(office.Next(Locked(office, "ghost")));
   CHECK(refused.code() == absl::StatusCode::kFailedPrecondition);
   CHECK(std::string(refused.message()).find("could never meet the approvals of zz-locked") !=
         std::string::npos);
-  PolicyOffice::Policy(locked, "zz-locked")["approvals"]["from"] = json::array({"compliance"});
-  const auto held = office.Next(locked);
+  const auto held = office.Next(Locked(office, "compliance"));
   REQUIRE(office.Propose(held).ok());
   world.Settle();
   CHECK(InForce(world) == held->sha256());
