@@ -234,6 +234,32 @@ TEST_CASE("carnet policy init: the answers choose the packs, and the folder pass
   CHECK(Run("policy init " + folder.path() + "/other --people UK").code == kUsage);
 }
 
+TEST_CASE("carnet policy init: what comes home is not refused where no machine stands at home") {
+  const Folder folder;
+  const std::string to = folder.path() + "/rules";
+  const Outcome written = Run("policy init " + to +
+                              " --home DE --people DE,FR,US --places SG,US --us-rules yes --json");
+  INFO(written.err);
+  REQUIRE(written.code == kGood);
+  CHECK(nlohmann::json::parse(written.out)["tests_failed"] == 0);
+  const auto refused = [&](const std::string& op, const std::string& kind,
+                           const std::string& place) {
+    const std::string facts =
+        folder.Write("facts.json", absl::StrCat(R"({"op":")", op, R"(","artifact.kind":")", kind,
+                                                R"(","to.jurisdiction":")", place, R"("})"));
+    const std::string decision =
+        Run(absl::StrCat("policy decide --json --facts ", facts, " --bundle ", to)).out;
+    CHECK_THAT(decision, Catch::Contains("verdict"));
+    return decision.find("own-rules/places") != std::string::npos;
+  };
+  CHECK_FALSE(refused("send_delta", "delta", "DE"));
+  CHECK_FALSE(refused("aggregate", "aggregate", "DE"));
+  CHECK_FALSE(refused("read_log", "log", "DE"));
+  CHECK_FALSE(refused("place", "job", "SG"));
+  CHECK(refused("place", "job", "FR"));
+  CHECK(refused("send_delta", "delta", "FR"));
+}
+
 TEST_CASE("carnet policy fmt: files are put in order, or only named") {
   const Folder folder;
   const std::string file = folder.Write("p.yaml", "policy:   p\nrules:\n- id: a # why\n");
