@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/yaml.h"
 #include "policies/compiled.h"
 #include "policies/test_runner.h"
 #include "tests/testing/source_dir.h"
@@ -149,6 +151,22 @@ TEST_CASE("Packs: each has its digest, dates and a title") {
     CHECK(FindPack(pack.name) == &pack);
   }
   CHECK(FindPack("nothing") == nullptr);
+}
+
+TEST_CASE(
+    "Packs: each that is not a choice of the house names its sources and is no legal advice") {
+  for (const Pack& pack : Packs()) {
+    if (pack.kind == "groups" || pack.facts_as_of.empty()) {
+      continue;
+    }
+    CAPTURE(pack.name);
+    const auto root = yaml::Parse(pack.files.front().text, pack.name);
+    REQUIRE(root.ok());
+    const yaml::Node* sources = root->Find("sources");
+    REQUIRE(sources != nullptr);
+    CHECK((!sources->items.empty() || !sources->text.empty()));
+    CHECK(root->Find("note") != nullptr);
+  }
 }
 
 TEST_CASE("Packs: a lock is read back as it was written, and by hand it is none") {
