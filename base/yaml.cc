@@ -133,8 +133,13 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     RefuseProperties(mark, "?", anchor);
+    // {note: one, two} is a note of "one" and a key "two".
+    const bool cut =
+        !AwaitsKey() && !open_.empty() && open_.back().node.is_map() && open_.back().flow;
     throw Refusal{At(mark), AwaitsKey() ? "an empty key" : "an empty value",
-                  "a value; leave the key out, or write \"\" for the empty text"};
+                  cut ? "a value; inside { } a comma ends the text before it, so put a text with a "
+                        "comma in quotes, or leave the key out"
+                      : "a value; leave the key out, or write \"\" for the empty text"};
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override {
@@ -160,14 +165,14 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value /*style*/) override {
-    Start(mark, tag, anchor, Kind::kList);
+                       YAML::EmitterStyle::value style) override {
+    Start(mark, tag, anchor, Kind::kList, style);
   }
   void OnSequenceEnd() override { FinishTop(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value /*style*/) override {
-    Start(mark, tag, anchor, Kind::kMap);
+                  YAML::EmitterStyle::value style) override {
+    Start(mark, tag, anchor, Kind::kMap, style);
   }
   void OnMapEnd() override { FinishTop(); }
 
@@ -175,6 +180,7 @@ class TreeBuilder final : public YAML::EventHandler {
   // A list or map that has not ended yet.
   struct Open {
     Node node;
+    bool flow = false;  // within brackets or braces
     std::unordered_set<std::string> keys;
     std::optional<Entry> pending;  // a key that waits for its value
   };
@@ -253,7 +259,8 @@ class TreeBuilder final : public YAML::EventHandler {
     map.pending->key_position = At(mark);
   }
 
-  void Start(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Kind kind) {
+  void Start(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Kind kind,
+             YAML::EmitterStyle::value style) {
     RefuseProperties(mark, tag, anchor);
     CountNode(mark);
     if (AwaitsKey()) {
@@ -265,6 +272,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     open_.emplace_back();
     open_.back().node.kind = kind;
+    open_.back().flow = style == YAML::EmitterStyle::Flow;
     open_.back().node.position = At(mark);
   }
 

@@ -111,9 +111,7 @@ std::vector<std::string> Bundle::ExceptionsWithApprovals() const {
   std::vector<std::string> names;
   for (const Policy& policy : compiled_->policies) {
     for (const Exception& exception : policy.exceptions) {
-      if (exception.approvers.need > 0) {
-        names.push_back(absl::StrCat(policy.name, "/", exception.id));
-      }
+      names.push_back(absl::StrCat(policy.name, "/", exception.id));
     }
   }
   return names;

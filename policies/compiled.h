@@ -167,8 +167,8 @@ struct RuleIndex {
 struct Exception {
   std::string id;
   int rule = 0;
-  int item = -1;  // -1: a deny
-  Approvers approvers;
+  int item = -1;        // -1: a deny
+  Approvers approvers;  // its own, else those of its policy: never nobody
   Condition only_when;
   absl::Time from;
   absl::Time to;  // exclusive

@@ -30,7 +30,8 @@ void CompileGroupTests(const CompiledBundle& bundle, MapReader& suite, TestSuite
 struct PolicyScope {
   ConditionScope conditions;  // its terms are those of the policy
   Mode mode = Mode::kEnforce;
-  std::string zone;  // as the policy writes it; empty: UTC
+  std::string zone;     // as the policy writes it; empty: UTC
+  Approvers approvers;  // of the policy
 };
 void CompileRules(const PolicyScope& scope, MapReader& reader, Policy* policy);
 // The requirements of an allow or a require.

@@ -34,7 +34,7 @@ std::vector<ApprovedException> ExceptionsOf(const Bundle& bundle) {
 
 std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name) {
   for (ApprovedException& exception : ExceptionsOf(bundle)) {
-    if (exception.name == name && exception.need != 0) {
+    if (exception.name == name) {
       return std::move(exception);
     }
   }

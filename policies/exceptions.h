@@ -15,10 +15,11 @@
 
 namespace carnet::policies {
 
-// An exception, and who must say yes before it lifts anything.
+// An exception, and who must say yes before it lifts anything: whom it names itself, else whom the
+// approvals of its policy name.
 struct ApprovedException {
   std::string name;               // <policy>/<exception>
-  std::uint32_t need = 0;         // persons; 0: nobody
+  std::uint32_t need = 0;         // persons, at least 1
   std::vector<std::string> from;  // roles, sorted
   // SHA-256 of ExceptionTerms: the subject of its approvals. The same text in another bundle has
   // the same subject; any other text has another, so nobody's yes moves to what he did not read.
@@ -30,7 +31,7 @@ struct ApprovedException {
 // Every exception of the bundle, by policy, in their order there.
 std::vector<ApprovedException> ExceptionsOf(const Bundle& bundle);
 
-// By its name; null: the bundle has no such exception, or it asks for nobody.
+// By its name; null: the bundle has no such exception.
 std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name);
 
 // Canonical JSON {"exception": as it is written, "policy": its name} of any exception. Error

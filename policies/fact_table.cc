@@ -14,11 +14,12 @@ namespace {
 using Words = std::vector<std::string>;
 
 Words Categories() {
-  return {"biometric", "children",    "confidential",   "contact",  "core_data",   "criminal",
-          "ethnicity", "financial",   "genetic",        "genomic",  "geolocation", "health",
-          "home_only", "identifiers", "important_data", "internal", "localised",   "medicaid",
-          "medicare",  "other_omic",  "payments",       "personal", "politics",    "public",
-          "religion",  "restricted",  "sex_life",       "union"};
+  return {"biometric",      "children",           "confidential", "contact",   "core_data",
+          "criminal",       "ethnicity",          "financial",    "genetic",   "genomic",
+          "geolocation",    "government_related", "health",       "home_only", "identifiers",
+          "important_data", "internal",           "localised",    "medicaid",  "medicare",
+          "other_omic",     "payments",           "personal",     "politics",  "public",
+          "religion",       "restricted",         "sex_life",     "union"};
 }
 
 Words EvidenceNames() {

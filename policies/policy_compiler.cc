@@ -63,17 +63,18 @@ void CompileCovers(const ConditionScope& scope, MapReader& reader, Policy* polic
   }
 }
 
-void CheckApprovals(MapReader& reader) {
+// Who approves changes of the policy, and its exceptions that name nobody else.
+Approvers CompileApprovals(MapReader& reader) {
   const yaml::Node* approvals = reader.Require("approvals");
   if (approvals == nullptr) {
-    return;
+    return {};
   }
   MapReader entry(reader.diagnostics(), reader.file(), *approvals, "'approvals'",
                   {"propose", "need", "from"});
   if (entry.Require("propose") != nullptr && entry.Texts("propose", kIdBytesMax).empty()) {
     entry.Fail(*entry.Find("propose"), "'propose' names no role", "name a role");
   }
-  CompileApprovers(entry);
+  return CompileApprovers(entry);
 }
 
 void CompileEffective(const ConditionScope& scope, MapReader& reader, Policy* policy) {
@@ -211,7 +212,7 @@ Policy CompilePolicy(const Document& document, const CompiledBundle& bundle,
   scope.conditions.zone = ReadZone(reader);
   scope.zone = reader.Text("zone", kTextBytesMax);
   CompileCovers(scope.conditions, reader, &policy);
-  CheckApprovals(reader);
+  scope.approvers = CompileApprovals(reader);
   CompileEffective(scope.conditions, reader, &policy);
   ReadDay(reader, "facts_as_of");
   CompileReview(scope.conditions, reader, &policy);
@@ -265,6 +266,7 @@ void CompileExceptions(const PolicyScope& scope, MapReader& reader, Policy* poli
         }
       }
     }
+    exception.approvers = scope.approvers;
     if (const yaml::Node* approvals = entry.Find("approvals"); approvals != nullptr) {
       MapReader persons(reader.diagnostics(), reader.file(), *approvals, "'approvals'",
                         {"need", "from"});

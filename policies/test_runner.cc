@@ -106,6 +106,32 @@ std::vector<std::string> Compare(const TestCase& test, const v1::Decision& decis
   return problems;
 }
 
+// An exception that a case expects has the approvals that it asks for, unless the case itself says
+// who approved what.
+FactSet FactsOf(const TestCase& test, const CompiledBundle& bundle) {
+  FactSet facts = test.facts;
+  if (test.exceptions.empty() || !facts.Get(kApprovals).is_unknown()) {
+    return facts;
+  }
+  std::vector<Approval> approvals;
+  for (const Policy& policy : bundle.policies) {
+    for (const Exception& exception : policy.exceptions) {
+      const bool expected = std::find(test.exceptions.begin(), test.exceptions.end(),
+                                      exception.id) != test.exceptions.end();
+      const Approvers& approvers = exception.approvers;
+      for (std::uint32_t i = 0; expected && i < approvers.need && !approvers.roles.empty(); ++i) {
+        approvals.push_back({absl::StrCat(policy.name, "/", exception.id),
+                             absl::StrCat("person-", i + 1), approvers.roles.front()});
+      }
+    }
+  }
+  // Of more than a fact can hold none counts, and the case says that the exception was not used.
+  if (approvals.empty() || !facts.Set(kApprovals, Value::Approvals(std::move(approvals))).ok()) {
+    return test.facts;
+  }
+  return facts;
+}
+
 absl::StatusOr<std::shared_ptr<const Bundle>> BundleFor(const Bundle& bundle,
                                                         const TestSuite& suite) {
   const std::vector<std::string> names =
@@ -137,7 +163,7 @@ absl::StatusOr<TestReport> RunTests(const Bundle& bundle) {
                             BundleFor(bundle, suite));
     for (const TestCase& test : suite.cases) {
       TestOutcome outcome{suite.name, test.name, test.place, false, {}, {}};
-      outcome.decision = Evaluate(*under_test, test.facts, test.at);
+      outcome.decision = Evaluate(*under_test, FactsOf(test, under_test->compiled()), test.at);
       outcome.problems = Compare(test, outcome.decision);
       outcome.passed = outcome.problems.empty();
       ++(outcome.passed ? report.passed : report.failed);

@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/commands/policy_commands.h"
+#include "cli/commands/policy_findings.h"
 #include "policies/dates.h"
 #include "policies/evaluate.h"
 #include "policies/explain.h"
@@ -58,17 +59,19 @@ absl::StatusOr<int> Check(CommandContext& context, const PolicyOptions& options)
   CARNET_ASSIGN_OR_RETURN(const BundlePtr bundle, OpenBundle(options.bundle));
   CARNET_ASSIGN_OR_RETURN(const policies::TestReport tests, policies::RunTests(*bundle));
   const std::vector<std::string> names = bundle->PolicyNames();
+  CARNET_ASSIGN_OR_RETURN(const PolicyFindings findings,
+                          FindingsOf(*bundle, options.bundle, SystemClock().Now()));
   const int code = tests.failed > 0 ? kRefused : kGood;
   if (context.json) {
-    *context.out << nlohmann::json{{"home", bundle->home()},
-                                   {"policies", names},
-                                   {"rules", bundle->rule_count()},
-                                   {"tests", tests.outcomes.size()},
-                                   {"tests_failed", tests.failed},
-                                   {"bytes", bundle->CanonicalJson().size()},
-                                   {"sha256", HexEncode(bundle->sha256())}}
-                        .dump()
-                 << '\n';
+    nlohmann::json report = FindingsJson(findings);
+    report.update(nlohmann::json{{"home", bundle->home()},
+                                 {"policies", names},
+                                 {"rules", bundle->rule_count()},
+                                 {"tests", tests.outcomes.size()},
+                                 {"tests_failed", tests.failed},
+                                 {"bytes", bundle->CanonicalJson().size()},
+                                 {"sha256", HexEncode(bundle->sha256())}});
+    *context.out << report.dump() << '\n';
     return code;
   }
   *context.out << names.size() << " policies (" << absl::StrJoin(names, ", ") << ") with "
@@ -76,6 +79,7 @@ absl::StatusOr<int> Check(CommandContext& context, const PolicyOptions& options)
                << (bundle->home().empty() ? "not named" : bundle->home()) << ".\n"
                << tests.outcomes.size() << " test cases, " << tests.failed << " of them fail"
                << (tests.failed > 0 ? "; see: carnet policy test" : "") << ".\n";
+  PrintFindings(*context.out, findings);
   if (tests.outcomes.empty()) {
     *context.err << "carnet: a bundle without tests cannot be proposed\n";
   }
@@ -221,12 +225,13 @@ absl::StatusOr<BundlePtr> OpenBundle(const std::string& path) {
 void RegisterPolicyCommands(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<PolicyOptions>();
   CLI::App* policy = AddNoun(app, "policy", "Rules about what may cross a border");
-  CLI::App* check =
-      AddCommand(*policy, context, "check", "Is a bundle sound, and do its tests hold?",
-                 [&context, options] { return Check(context, *options); });
+  CLI::App* check = AddCommand(
+      *policy, context, "check", "Is a bundle sound, and do its tests hold?",
+      [&context, options] { return WithErrorsAsJson(context, Check(context, *options)); });
   AddBundle(check, *options, "bundle");
-  CLI::App* test = AddCommand(*policy, context, "test", "Run the tests that a bundle carries",
-                              [&context, options] { return RunTests(context, *options); });
+  CLI::App* test = AddCommand(
+      *policy, context, "test", "Run the tests that a bundle carries",
+      [&context, options] { return WithErrorsAsJson(context, RunTests(context, *options)); });
   AddBundle(test, *options, "bundle");
   test->add_flag("--verbose", options->verbose, "Show every case and its decision");
   AddReader(test, *options);

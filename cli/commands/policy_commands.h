@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "cli/commands.h"
@@ -22,6 +23,8 @@ absl::Status WritePack(const std::string& folder, const policies::Pack& pack,
 
 // The lock of the folder; empty where it has none.
 absl::StatusOr<policies::PackLock> ReadPackLock(const std::string& folder);
+// Files of an imported pack that are not what was written: other words, or gone.
+std::vector<std::string> EditedFiles(const std::string& folder, const policies::PackPin& pin);
 absl::Status WritePackLock(const std::string& folder, const policies::PackLock& lock);
 
 void RegisterPolicyPackCommands(CLI::App& policy, CommandContext& context);

@@ -107,7 +107,8 @@ rules:
   - id: places
     effect: deny
     when:
-      to.jurisdiction: {not_in: [@PLACES@]}
+      op: {not_in: [read_log, release_model]}      # people who read are no machines: regimes decide about them
+      to.jurisdiction: {not_in: [@PLACES@]}        # home too: deltas and metrics come back to it
     because: We have no machines and no suppliers there.
     fix: Use a site in one of the places that own-rules names, or have that list changed.
 )",
@@ -116,7 +117,8 @@ rules:
        {"@REVIEW@", absl::FormatCivilTime(today + 364)}});
 }
 
-std::string OwnTests(const std::string& first, const std::string& stranger, absl::CivilDay today) {
+std::string OwnTests(const std::string& home, const std::string& first, const std::string& stranger,
+                     absl::CivilDay today) {
   return absl::StrReplaceAll(
       R"(# A case for each rule that passes, and one that fails; `carnet policy test FOLDER` runs them.
 tests: own-rules
@@ -126,10 +128,20 @@ base-allow: {kind: regime, rules: [{id: ok, effect: allow}]}     # only what own
 base: {op: place, artifact.kind: job, data.personal: not_applicable, data.subjects_in: not_applicable}
 cases:
   - {name: one of our places, set: {to.jurisdiction: "@FIRST@"}, expect: allow}
+  - {name: a delta comes home, set: {op: send_delta, artifact.kind: delta, data.personal: no, data.subjects_in: [], to.jurisdiction: "@HOME@"}, expect: allow}
+  - {name: metrics come home, set: {op: send_metrics, artifact.kind: metrics, to.jurisdiction: "@HOME@"}, expect: allow}
+  - {name: sums are made at home, set: {op: aggregate, artifact.kind: aggregate, data.personal: no, data.subjects_in: [], to.jurisdiction: "@HOME@"}, expect: allow}
+  - {name: the log is read at home, set: {op: read_log, artifact.kind: log, to.jurisdiction: "@HOME@"}, expect: allow}
+  - {name: who reads the log elsewhere is no machine, set: {op: read_log, artifact.kind: log, to.jurisdiction: "@STRANGER@"}, expect: allow}
+  - {name: nor is who is given a model, set: {op: release_model, artifact.kind: model, data.personal: no, data.subjects_in: [], to.jurisdiction: "@STRANGER@"}, expect: allow}
+  - {name: a delta goes elsewhere, set: {op: send_delta, artifact.kind: delta, data.personal: no, data.subjects_in: [], to.jurisdiction: "@STRANGER@"}, expect: deny, reason: own-rules/places}
   - {name: another place, set: {to.jurisdiction: "@STRANGER@"}, expect: deny, reason: own-rules/places}
   - {name: nobody knows where, set: {to.jurisdiction: unknown}, expect: deny, reason: own-rules/places, missing: to.jurisdiction}
 )",
-      {{"@FIRST@", first}, {"@STRANGER@", stranger}, {"@TODAY@", absl::FormatCivilTime(today)}});
+      {{"@HOME@", home},
+       {"@FIRST@", first},
+       {"@STRANGER@", stranger},
+       {"@TODAY@", absl::FormatCivilTime(today)}});
 }
 
 absl::StatusOr<std::vector<std::string>> ReadCodes(const std::string& list) {
@@ -167,7 +179,7 @@ absl::Status WriteNew(const std::filesystem::path& path, const std::string& text
 struct Answers {
   std::string home;
   std::vector<std::string> people;
-  std::vector<std::string> places;
+  std::vector<std::string> places;  // not empty
   bool us = false;
 };
 
@@ -213,6 +225,15 @@ std::string Quoted(const std::vector<std::string>& codes) {
   });
 }
 
+// Where machines stand, and home, where the coordinator's does.
+std::vector<std::string> PlacesAndHome(const Answers& answers) {
+  std::vector<std::string> places = answers.places;
+  if (std::find(places.begin(), places.end(), answers.home) == places.end()) {
+    places.insert(places.begin(), answers.home);
+  }
+  return places;
+}
+
 absl::Status WriteFolder(const std::string& folder, const Answers& answers) {
   std::error_code error;
   if (std::filesystem::exists(folder, error) && !std::filesystem::is_empty(folder, error)) {
@@ -229,9 +250,10 @@ absl::Status WriteFolder(const std::string& folder, const Answers& answers) {
   CARNET_RETURN_IF_ERROR(WritePackLock(folder, lock));
   const absl::CivilDay today = absl::ToCivilDay(SystemClock().Now(), absl::UTCTimeZone());
   const std::filesystem::path path(folder);
-  CARNET_RETURN_IF_ERROR(WriteNew(path / kOwnRules, OwnRules(Quoted(answers.places), today)));
+  const std::vector<std::string> places = PlacesAndHome(answers);
+  CARNET_RETURN_IF_ERROR(WriteNew(path / kOwnRules, OwnRules(Quoted(places), today)));
   return WriteNew(path / "tests" / kOwnRules,
-                  OwnTests(answers.places.front(), StrangerTo(answers.places), today));
+                  OwnTests(answers.home, answers.places.front(), StrangerTo(places), today));
 }
 
 // Countries of people for whom no regime that was written speaks.

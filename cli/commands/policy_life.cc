@@ -20,12 +20,14 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/commands/approve.h"
+#include "cli/commands/policy_findings.h"
 #include "cli/commands/policy_propose.h"
 #include "cli/commands/policy_report.h"
 #include "cli/output.h"
 #include "coordinator/core/expiry.h"
 #include "coordinator/core/people.h"
 #include "policies/dates.h"
+#include "policies/group_findings.h"
 #include "policies/loader.h"
 #include "policies/test_runner.h"
 
@@ -270,6 +272,10 @@ absl::StatusOr<int> Propose(const LifeOptions& options, CommandContext& context)
                                                          tests.outcomes.size(), " tests fail")),
         "see: carnet policy test");
   }
+  CARNET_ASSIGN_OR_RETURN(const PolicyFindings findings,
+                          FindingsOf(*content, options.folder, absl::Now()));
+  CARNET_RETURN_IF_ERROR(CheckSourced(findings));
+  PrintFindings(*context.err, findings);
   CARNET_ASSIGN_OR_RETURN(const absl::Time from, StartOf(options));
   return Send(*client, {"change", content, from, absl::Hours(24) * options.days}, context);
 }
@@ -376,13 +382,23 @@ absl::StatusOr<int> CallFor(const LifeOptions& options, CommandContext& context,
 absl::StatusOr<int> Status(const LifeOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::GetPolicyStatusResponse status, FetchStatus(*client));
-  std::vector<v1::BundleStatus> bundles = {status.in_force()};
-  bundles.insert(bundles.end(), status.proposals().begin(), status.proposals().end());
-  for (const v1::BundleStatus& bundle : bundles) {
+  CARNET_ASSIGN_OR_RETURN(const auto in_force, FetchBundle(*client, Digest{}));
+  const std::vector<std::string> overdue = policies::OverdueGroups(*in_force, absl::Now());
+  if (context.json) {
+    nlohmann::json object = StatusJson(status.in_force());
+    object["overdue_groups"] = overdue;
+    *context.out << object.dump() << '\n';
+  } else {
+    PrintStatus(*context.out, status.in_force());
+    for (const std::string& group : overdue) {
+      *context.out << "  " << group << '\n';
+    }
+  }
+  for (const v1::BundleStatus& proposal : status.proposals()) {
     if (context.json) {
-      *context.out << StatusJson(bundle).dump() << '\n';
+      *context.out << StatusJson(proposal).dump() << '\n';
     } else {
-      PrintStatus(*context.out, bundle);
+      PrintStatus(*context.out, proposal);
     }
   }
   return kGood;
@@ -434,7 +450,9 @@ void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context) {
     return command;
   };
   CLI::App* propose = add("propose", "Sign a changed bundle and ask for its approvals",
-                          [&context](const LifeOptions& given) { return Propose(given, context); });
+                          [&context](const LifeOptions& given) {
+                            return WithErrorsAsJson(context, Propose(given, context));
+                          });
   propose->add_option("folder", options->folder, "Folder of policies, with their tests")
       ->required();
   CLI::App* renew = add("renew", "Ask to prolong the bundle in force, unchanged",

@@ -163,16 +163,6 @@ struct Update {
   const Pack* pack = nullptr;
 };
 
-bool IsEdited(const std::string& folder, const policies::PackPin& pin) {
-  for (const auto& [name, sha256] : pin.files) {
-    const absl::StatusOr<std::string> text = ReadPolicyFile(PathOf(folder, name));
-    if (!text.ok() || crypto::Sha256(AsBytes(*text)) != sha256) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // The folder's policies with one pack as it is now, against what they are.
 absl::Status FindChanges(const std::string& folder, const Pack& pack, Update* update) {
   CARNET_ASSIGN_OR_RETURN(const std::shared_ptr<const policies::Bundle> before,
@@ -206,10 +196,11 @@ absl::StatusOr<Update> UpdateOf(const std::string& folder, const std::string& na
     update.state = "gone";
     return update;
   }
-  if (update.pack->sha256 == pin.sha256) {
+  const bool edited = !EditedFiles(folder, pin).empty();
+  if (!edited && update.pack->sha256 == pin.sha256) {
     return update;
   }
-  update.state = IsEdited(folder, pin) ? "edited" : "new";
+  update.state = edited ? "edited" : "new";
   CARNET_RETURN_IF_ERROR(FindChanges(folder, *update.pack, &update));
   return update;
 }
@@ -280,6 +271,17 @@ absl::StatusOr<PackLock> ReadPackLock(const std::string& folder) {
   return lock;
 }
 
+std::vector<std::string> EditedFiles(const std::string& folder, const policies::PackPin& pin) {
+  std::vector<std::string> edited;
+  for (const auto& [name, sha256] : pin.files) {
+    const absl::StatusOr<std::string> text = ReadPolicyFile(PathOf(folder, name));
+    if (!text.ok() || crypto::Sha256(AsBytes(*text)) != sha256) {
+      edited.push_back(name);
+    }
+  }
+  return edited;
+}
+
 absl::Status WritePackLock(const std::string& folder, const PackLock& lock) {
   return WriteFileAtomic(PathOf(folder, policies::kPackLockName),
                          AsBytes(policies::PackLockToText(lock)), kFileMode);
@@ -319,7 +321,7 @@ void RegisterPolicyPackCommands(CLI::App& policy, CommandContext& context) {
                                 "those that were not edited",
                                 [&context, options] { return RunUpdate(context, *options); });
   update->add_option("folder", options->folder, "Folder of policies")->capture_default_str();
-  update->add_flag("--check", options->check, "Only say so; exit 1 if something is new");
+  update->add_flag("--check", options->check, "Only say so; exit 1 if something is new or edited");
   update->add_flag("--force", options->force, "Replace what was edited too");
 }
 

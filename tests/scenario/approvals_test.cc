@@ -218,6 +218,24 @@ TEST_CASE("Approvals: a yes to a job is none to the same words submitted again")
   CHECK(agenda.waiting.count(second) == 1);
 }
 
+TEST_CASE("Approvals: an exception that names nobody waits for the approvals of its policy") {
+  const std::string pilot = Pilot();
+  World world(306, {pilot.substr(0, pilot.find("    approvals:"))});
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"dpo"});
+  world.live = {world.worker("sg-1").id};
+  const std::string job = world.Submit(1, 1);
+  bool member = false;
+  world.Settle();
+  ExceptionsOf(world, job, &member);
+  CHECK_FALSE(member);
+  CHECK(CountExceptionApprovals(world.state(), world.now()).at(0).exception.need == 1);
+  REQUIRE(ApprovePilot(world, office, ann.id, ann.Key(), "dpo").ok());
+  world.Settle();
+  CHECK(ExceptionsOf(world, job, &member) == std::set<std::string>{"pilot"});
+  CHECK(member);
+}
+
 TEST_CASE("Approvals: an exception lifts its rule once enough persons approved it, and says so") {
   World world(305, {Pilot()});
   PolicyOffice office(world);

@@ -89,6 +89,55 @@ TEST_CASE("carnet policy check: a mistake is told with its place, and exits 2") 
   CHECK(Run("policy check " + folder.path() + "/nowhere").code == kCannotDecide);
 }
 
+TEST_CASE("carnet policy check: with --json a mistake is JSON on stdout, with the same exit code") {
+  const Folder folder;
+  folder.Write("p.yaml", "policy: p\nkind: guardrail\nrulez: []\n");
+  folder.Write("q.yaml", "policy: q\nnote: {a: stayed, then enforce}\n");
+  for (const char* command : {"check", "test"}) {
+    const Outcome outcome = Run(absl::StrCat("policy ", command, " --json ", folder.path()));
+    CHECK(outcome.code == kUsage);
+    const auto errors = nlohmann::json::parse(outcome.out)["errors"];
+    REQUIRE(errors.size() == 1);  // what is no YAML is told first
+    CHECK(errors[0]["file"] == folder.path() + "/q.yaml");
+    CHECK(errors[0]["line"] == 2);
+    CHECK(errors[0]["column"].get<int>() > 1);
+    CHECK(errors[0]["message"] == "an empty value");
+    CHECK_THAT(errors[0]["hint"].get<std::string>(), Catch::Contains("in quotes"));
+  }
+  std::filesystem::remove(folder.path() + "/q.yaml");
+  const Outcome rules = Run("policy check --json " + folder.path());
+  bool told = false;
+  for (const auto& error : nlohmann::json::parse(rules.out)["errors"]) {
+    told = told || (error["line"] == 3 && error["column"] == 1 &&
+                    error["message"] == "unknown key 'rulez'" &&
+                    error["hint"].get<std::string>().find("'rules'") != std::string::npos);
+  }
+  CHECK(told);
+  const Outcome nowhere = Run("policy check --json " + folder.path() + "/nowhere");
+  CHECK(nowhere.code == kCannotDecide);
+  const auto error = nlohmann::json::parse(nowhere.out)["errors"][0];
+  CHECK_THAT(error["file"].get<std::string>(), Catch::Contains("/nowhere"));
+  CHECK(error["line"] == 0);
+  CHECK_FALSE(error["message"].get<std::string>().empty());
+}
+
+TEST_CASE("carnet policy check: lists of places without a source are named") {
+  const Folder folder;
+  folder.Write("house.yaml", Run("policy pack show house").out);
+  folder.Write("groups.yaml",
+               "home: DE\ngroups:\n  a: {members: [DE], source: a test, as_of: 2026-01-01}\n"
+               "  b: {members: [FR], source: a test, as_of: 2026-01-01, review_by: 2026-02-01}\n");
+  const Outcome outcome = Run("policy check " + folder.path());
+  CHECK(outcome.code == kGood);
+  CHECK_THAT(outcome.out,
+             Catch::Contains("group a has no review_by, so the bundle cannot be proposed\n") &&
+                 Catch::Contains("group b was to be reviewed by 2026-02-01\n"));
+  const auto json = nlohmann::json::parse(Run("policy check --json " + folder.path()).out);
+  CHECK(json["unsourced_groups"] == nlohmann::json({"group a has no review_by"}));
+  CHECK(json["overdue_groups"].size() == 1);
+  CHECK(json["edited_packs"].empty());
+}
+
 TEST_CASE("carnet policy test: exits 1 and shows the decision of each case that fails") {
   CHECK(Run(absl::StrCat("policy test ", kExample)).code == kGood);
   const Folder folder;
@@ -214,6 +263,32 @@ TEST_CASE("carnet policy pack update: what is new is told in words and replaced,
   CHECK(Run("policy pack update " + to).code == kGood);
 }
 
+TEST_CASE(
+    "carnet policy pack update: a pack that was changed by hand is never as in this program") {
+  const Folder folder;
+  const std::string to = folder.path() + "/rules";
+  REQUIRE(Run("policy pack import house sg-pdpa --to " + to).code == kGood);
+  CHECK(Run("policy pack update --check " + to).code == kGood);
+  CHECK_THAT(Run("policy check " + to).out, !Catch::Contains("by hand"));
+  std::string text = ReadText(to + "/sg-pdpa.yaml");
+  text = text.substr(0, text.find("  - id: certified"));
+  std::ofstream(to + "/sg-pdpa.yaml") << text;
+  const Outcome checked = Run("policy pack update --check " + to);
+  CHECK(checked.code == kRefused);
+  CHECK_THAT(checked.out, Catch::Contains("sg-pdpa was edited here") &&
+                              Catch::Contains("house is as in this program") &&
+                              Catch::Contains("Rule sg-pdpa/certified is new (allow)."));
+  const auto report = nlohmann::json::parse(Run("policy pack update --check --json " + to).out);
+  CHECK(report[2]["state"] == "edited");
+  CHECK(report[2]["written"] == false);
+  CHECK_THAT(
+      Run("policy check " + to).out,
+      Catch::Contains("pack sg-pdpa was changed by hand since it was imported: sg-pdpa.yaml\n"));
+  CHECK(Run("policy pack update --force " + to).code == kGood);
+  CHECK(Run("policy pack update --check " + to).code == kGood);
+  CHECK_THAT(ReadText(to + "/sg-pdpa.yaml"), Catch::Contains("  - id: certified"));
+}
+
 TEST_CASE("carnet policy init: the answers choose the packs, and the folder passes its tests") {
   const Folder folder;
   const std::string to = folder.path() + "/rules";
@@ -232,6 +307,32 @@ TEST_CASE("carnet policy init: the answers choose the packs, and the folder pass
   CHECK(Run("policy pack update " + to).code == kGood);
   CHECK(Run("policy init " + to).code != kGood);
   CHECK(Run("policy init " + folder.path() + "/other --people UK").code == kUsage);
+}
+
+TEST_CASE("carnet policy init: what comes home is not refused where no machine stands at home") {
+  const Folder folder;
+  const std::string to = folder.path() + "/rules";
+  const Outcome written = Run("policy init " + to +
+                              " --home DE --people DE,FR,US --places SG,US --us-rules yes --json");
+  INFO(written.err);
+  REQUIRE(written.code == kGood);
+  CHECK(nlohmann::json::parse(written.out)["tests_failed"] == 0);
+  const auto refused = [&](const std::string& op, const std::string& kind,
+                           const std::string& place) {
+    const std::string facts =
+        folder.Write("facts.json", absl::StrCat(R"({"op":")", op, R"(","artifact.kind":")", kind,
+                                                R"(","to.jurisdiction":")", place, R"("})"));
+    const std::string decision =
+        Run(absl::StrCat("policy decide --json --facts ", facts, " --bundle ", to)).out;
+    CHECK_THAT(decision, Catch::Contains("verdict"));
+    return decision.find("own-rules/places") != std::string::npos;
+  };
+  CHECK_FALSE(refused("send_delta", "delta", "DE"));
+  CHECK_FALSE(refused("aggregate", "aggregate", "DE"));
+  CHECK_FALSE(refused("read_log", "log", "DE"));
+  CHECK_FALSE(refused("place", "job", "SG"));
+  CHECK(refused("place", "job", "FR"));
+  CHECK(refused("send_delta", "delta", "FR"));
 }
 
 TEST_CASE("carnet policy fmt: files are put in order, or only named") {

@@ -125,25 +125,48 @@ std::string WithException(const std::string& rules, const std::string& lifts) {
                                 "2026-11-01, to: 2026-11-30}}\n"));
 }
 
+// A model of this job, with the yes of the one person that the exception's policy asks for.
+FactSet Approved(const std::string& job) {
+  FactSet facts = PlainModel();
+  REQUIRE(facts.Set("job.id", Value::Text(job)).ok());
+  REQUIRE(facts.Set("approvals", Value::Approvals({{"g/E-1", "u-1", "compliance"}})).ok());
+  return facts;
+}
+
 TEST_CASE("Evaluate: an exception lifts its rule on its days, where it is surely meant") {
   const std::string guard = WithException(
       "  - {id: r, effect: deny}\n  - {id: s, effect: deny, when: "
       "{op: {is: train}}}\n",
       "r");
-  FactSet meant = PlainModel();
-  REQUIRE(meant.Set("job.id", Value::Text("triage-7")).ok());
+  const FactSet meant = Approved("triage-7");
   const v1::Decision lifted = Decide(guard, meant);
   CHECK(lifted.verdict() == v1::VERDICT_ALLOW);
   CHECK(Texts(lifted.exceptions().begin(), lifted.exceptions().end()) == Texts{"E-1"});
   CHECK(Reasons(Decide(guard, meant, At("2026-10-31T23:59:59Z"))) == Texts{"g/r"});
   CHECK(Decide(guard, meant, At("2026-11-30T23:59:59Z")).verdict() == v1::VERDICT_ALLOW);
   CHECK(Reasons(Decide(guard, meant, At("2026-12-01T00:00:00Z"))) == Texts{"g/r"});
-  const v1::Decision unknown = Decide(guard, PlainModel());  // which job: unknown
+  FactSet any_job = meant;
+  REQUIRE(any_job.Set("job.id", Value()).ok());
+  const v1::Decision unknown = Decide(guard, any_job);
   CHECK(Reasons(unknown) == Texts{"g/r"});
   CHECK(unknown.exceptions_size() == 0);
-  FactSet other = PlainModel();
-  REQUIRE(other.Set("job.id", Value::Text("triage-8")).ok());
-  CHECK(Reasons(Decide(guard, other)) == Texts{"g/r"});
+  CHECK(Reasons(Decide(guard, Approved("triage-8"))) == Texts{"g/r"});
+}
+
+TEST_CASE("Evaluate: an exception that names nobody waits for the approvals of its policy") {
+  const std::string guard = WithException("  - {id: r, effect: deny}\n", "r");
+  const auto with = [&](std::vector<Approval> approvals) {
+    FactSet facts = Approved("triage-7");
+    REQUIRE(facts.Set("approvals", Value::Approvals(std::move(approvals))).ok());
+    return Reasons(Decide(guard, facts));
+  };
+  FactSet nobody_knows = PlainModel();
+  REQUIRE(nobody_knows.Set("job.id", Value::Text("triage-7")).ok());
+  CHECK(Reasons(Decide(guard, nobody_knows)) == Texts{"g/r"});
+  CHECK(with({}) == Texts{"g/r"});
+  CHECK(with({{"g/E-1", "u-1", "dpo"}}) == Texts{"g/r"});
+  CHECK(with({{"job", "u-1", "compliance"}}) == Texts{"g/r"});
+  CHECK(with({{"g/E-1", "u-1", "compliance"}}).empty());
 }
 
 TEST_CASE("Evaluate: an exception lifts one requirement and no other") {
@@ -151,8 +174,7 @@ TEST_CASE("Evaluate: an exception lifts one requirement and no other") {
       "  - {id: r, effect: require, require: [{id: a, check: {secagg.k: {at_least: 8}}}, {id: b, "
       "check: {evidence: {has: tia}}}]}\n",
       "r.a");
-  FactSet facts = PlainModel();
-  REQUIRE(facts.Set("job.id", Value::Text("triage-7")).ok());
+  FactSet facts = Approved("triage-7");
   REQUIRE(facts.Set("evidence", Value::List({})).ok());
   CHECK(Reasons(Decide(guard, facts)) == Texts{"g/r.b"});
   REQUIRE(facts.Set("evidence", Value::List({"tia"})).ok());
@@ -163,8 +185,7 @@ TEST_CASE("Evaluate: an exception lifts one requirement and no other") {
 }
 
 TEST_CASE("Evaluate: an exception that was not needed is not named") {
-  FactSet facts = PlainModel();
-  REQUIRE(facts.Set("job.id", Value::Text("triage-7")).ok());
+  const FactSet facts = Approved("triage-7");
   const v1::Decision decision =
       Decide(WithException("  - {id: r, effect: deny, when: {op: {is: train}}}\n", "r"), facts);
   CHECK(decision.verdict() == v1::VERDICT_ALLOW);

@@ -105,10 +105,17 @@ TEST_CASE(
         "     exception: possible, with a ticket, an end of at most 180 days and the approvals of "
         "the policy\n"
         "  permissions that were given: house/operations; house/non-personal\n");
-  CHECK(Explain(OfCase("under the exception"), Reader::kOfficer) ==
-        "Allowed: job to Germany (DE).\n"
-        "  granted by: house/operations; house/non-personal\n"
-        "  exceptions used: EXC-2026-014\n");
+  const auto bundle = Load(
+      {House(), Guardrail("g",
+                          "rules:\n  - {id: r, effect: deny}\nexceptions:\n  - {id: E-1, lifts: r, "
+                          "only_when: {to.jurisdiction: {is: SG}}, ticket: T, valid: {from: "
+                          "2026-11-01, to: 2026-11-30}}\n")});
+  FactSet approved = PlainModel();
+  REQUIRE(approved.Set("approvals", Value::Approvals({{"g/E-1", "u-1", "compliance"}})).ok());
+  CHECK(Explain(Evaluate(*bundle, approved, Noon()), Reader::kOfficer) ==
+        "Allowed: model to Singapore (SG).\n"
+        "  granted by: house/yes-indeed\n"
+        "  exceptions used: E-1\n");
   CHECK(Explain(OfCase("affiliates rule only warns"), Reader::kOfficer) ==
         "Allowed: job to Germany (DE).\n"
         "  granted by: house/operations; house/non-personal\n"

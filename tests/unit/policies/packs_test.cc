@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/yaml.h"
 #include "policies/compiled.h"
 #include "policies/test_runner.h"
 #include "tests/testing/source_dir.h"
@@ -21,6 +23,53 @@ TEST_CASE("Packs: every case of the worked bundle holds as written") {
   CHECK(report->outcomes.size() >= 37);
   for (const TestOutcome& outcome : report->outcomes) {
     INFO(outcome.place << " " << outcome.name << ": " << absl::StrJoin(outcome.problems, "; "));
+    CHECK(outcome.passed);
+  }
+}
+
+TEST_CASE("Packs: none comes with an exception, and one that is written beside it holds") {
+  std::vector<SourceFile> files;
+  for (const Pack& pack : Packs()) {
+    SourceFile file = pack.files.front();
+    CAPTURE(pack.name);
+    CHECK(file.text.find("\nexceptions:") == std::string::npos);
+    if (pack.name == "us-ear-ai") {
+      file.text +=
+          "exceptions:\n  - id: EXC-2026-014\n    lifts: hq-in-d5\n    only_when:\n"
+          "      recipient.org: {is: acme-frankfurt}\n      job.id: {is: triage-7}\n"
+          "    ticket: LEGAL-8812\n    valid: {from: 2026-10-01, to: 2026-12-31}\n";
+    }
+    files.push_back(file);
+  }
+  const std::string facts =
+      "set: {worker.chip_eccn: 3A090.a, recipient.ultimate_parent: CN, recipient.org: "
+      "acme-frankfurt, job.id: triage-7";
+  files.push_back(
+      {"tests.yaml",
+       absl::StrCat("tests: exception\nat: 2026-11-21T09:00:00Z\nbundle: [house, us-ear-ai]\n"
+                    "base: {op: place, artifact.kind: job, to.jurisdiction: DE, evidence: [], "
+                    "to.location_grade: contract, recipient.organised_in: DE, "
+                    "recipient.listed_owner_pct: 0}\ncases:\n"
+                    "  - {name: under it, ",
+                    facts,
+                    "}, expect: allow, exception: EXC-2026-014}\n"
+                    "  - {name: nobody approved it, ",
+                    facts,
+                    ", approvals: []}, expect: deny, reason: us-ear-ai/hq-in-d5}\n"
+                    "  - {name: the day after, at: 2027-01-01T00:00:00Z, ",
+                    facts,
+                    ", approvals: [{rule: us-ear-ai/EXC-2026-014, person: una, role: us-counsel}, "
+                    "{rule: us-ear-ai/EXC-2026-014, person: tom, role: export-control}]}, "
+                    "expect: deny, reason: us-ear-ai/hq-in-d5}\n")});
+  const auto bundle = BundleFromFiles(files);
+  INFO(bundle.status().ToString());
+  REQUIRE(bundle.ok());
+  const auto report = RunTests(**bundle);
+  INFO(report.status().ToString());
+  REQUIRE(report.ok());
+  REQUIRE(report->outcomes.size() == 3);
+  for (const TestOutcome& outcome : report->outcomes) {
+    INFO(outcome.name << ": " << absl::StrJoin(outcome.problems, "; "));
     CHECK(outcome.passed);
   }
 }
@@ -102,6 +151,22 @@ TEST_CASE("Packs: each has its digest, dates and a title") {
     CHECK(FindPack(pack.name) == &pack);
   }
   CHECK(FindPack("nothing") == nullptr);
+}
+
+TEST_CASE(
+    "Packs: each that is not a choice of the house names its sources and is no legal advice") {
+  for (const Pack& pack : Packs()) {
+    if (pack.kind == "groups" || pack.facts_as_of.empty()) {
+      continue;
+    }
+    CAPTURE(pack.name);
+    const auto root = yaml::Parse(pack.files.front().text, pack.name);
+    REQUIRE(root.ok());
+    const yaml::Node* sources = root->Find("sources");
+    REQUIRE(sources != nullptr);
+    CHECK((!sources->items.empty() || !sources->text.empty()));
+    CHECK(root->Find("note") != nullptr);
+  }
 }
 
 TEST_CASE("Packs: a lock is read back as it was written, and by hand it is none") {

@@ -54,6 +54,22 @@ TEST_CASE("Test runner: cases that hold pass, with every kind of expectation") {
   }
 }
 
+TEST_CASE("Test runner: a case can say who approved an exception, or that nobody did") {
+  const std::string meant = "situation: singapore, set: {job.id: a, approvals: ";
+  const TestReport report =
+      Run(absl::StrCat("  - {name: a, expect: deny, ", meant, "[]}, reason: g/no-singapore}\n",
+                       "  - {name: b, expect: allow, ", meant,
+                       "[{rule: g/E-1, person: una, role: compliance}]}, exception: E-1}\n",
+                       "  - {name: c, expect: allow, ", meant,
+                       "[{rule: g/E-1, person: una, role: dpo}]}, exception: E-1}\n",
+                       "  - {name: d, expect: allow, situation: singapore, set: {job.id: a}}\n"));
+  REQUIRE(report.outcomes.size() == 4);
+  for (const TestOutcome& outcome : report.outcomes) {
+    INFO(outcome.name << ": " << absl::StrJoin(outcome.problems, "; "));
+    CHECK(outcome.passed == (outcome.name < "c"));
+  }
+}
+
 TEST_CASE("Test runner: each expectation that does not hold is told") {
   const TestReport report =
       Run("  - {name: a, expect: deny}\n"
