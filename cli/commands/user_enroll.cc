@@ -13,11 +13,9 @@
 #include "base/status.h"
 #include "carnet/v1/federation.pb.h"
 #include "cli/client.h"
+#include "cli/commands/personal_keys.h"
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
-#include "crypto/key_files.h"
-#include "crypto/p256.h"
-#include "crypto/x25519.h"
 #include "exchange/enrolment.h"
 #include "exchange/join_token.h"
 #include "exchange/renewal.h"
@@ -32,42 +30,6 @@ using exchange::JoinToken;
 
 constexpr std::size_t kAnswerBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kRequestIdBytes = 16;
-
-struct Keys {
-  crypto::P256Key tls;
-  crypto::Ed25519KeyPair statement;
-  crypto::X25519KeyPair wrapping;
-};
-
-absl::StatusOr<crypto::SecretBytes> KeepKey(const crypto::KeyFiles& files, const char* id,
-                                            crypto::KeyKind kind,
-                                            absl::StatusOr<crypto::SecretBytes> fresh) {
-  auto there = files.Read(id, kind);
-  if (!absl::IsNotFound(there.status())) {
-    return there;
-  }
-  CARNET_RETURN_IF_ERROR(fresh.status());
-  CARNET_RETURN_IF_ERROR(files.Create(id, kind, *fresh));
-  return fresh;
-}
-
-absl::StatusOr<Keys> MakeKeys(const fs::path& folder, Rng& rng) {
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles files, crypto::KeyFiles::Open(folder.string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::P256Key fresh, crypto::P256Key::Generate());
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes tls,
-                          KeepKey(files, "tls", crypto::KeyKind::kP256, fresh.ToPem()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes seed,
-                          KeepKey(files, "statement", crypto::KeyKind::kEd25519,
-                                  crypto::Ed25519KeyPair::Generate(rng).seed()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes secret,
-                          KeepKey(files, "wrapping", crypto::KeyKind::kX25519,
-                                  crypto::X25519KeyPair::Generate(rng).private_key().Clone()));
-  CARNET_ASSIGN_OR_RETURN(crypto::X25519KeyPair wrapping,
-                          crypto::X25519KeyPair::FromPrivateKey(secret));
-  CARNET_ASSIGN_OR_RETURN(crypto::P256Key tls_key, crypto::P256Key::FromPem(tls));
-  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair statement, crypto::Ed25519KeyPair::FromSeed(seed));
-  return Keys{std::move(tls_key), std::move(statement), std::move(wrapping)};
-}
 
 absl::StatusOr<JoinToken> ReadInvitation(const fs::path& path) {
   CARNET_ASSIGN_OR_RETURN(Bytes text, ReadFile(path, exchange::kJoinTokenBytesMax + 1));
@@ -127,7 +89,7 @@ absl::Status Bad(absl::string_view what) {
 }
 
 // The certificate is of this person. Whose authority issued it is a matter of records.
-absl::Status CheckCertificate(const JoinToken& token, const Keys& keys,
+absl::Status CheckCertificate(const JoinToken& token, const PersonalKeys& keys,
                               const v1::EnrollUserResponse& answer) {
   CARNET_ASSIGN_OR_RETURN(const crypto::CertificateInfo certificate,
                           crypto::VerifyCertificate(answer.certificate_pem(),
@@ -155,7 +117,7 @@ absl::Status CheckIssuer(const JoinToken& token, const ledger::verifier::KeyHist
 // The answer is of the log that the invitation names, and about this person and these keys.
 // rotations: as far as they are known; a federation whose keys were rotated needs them. *ca_pem:
 // the authorities that count.
-absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const Keys& keys,
+absl::StatusOr<v1::UserEnrolled> CheckRecords(const JoinToken& token, const PersonalKeys& keys,
                                               const v1::EnrollUserResponse& answer,
                                               const std::vector<Client::Rotation>& rotations,
                                               std::string* ca_pem) {
@@ -212,7 +174,7 @@ absl::Status WriteContext(const fs::path& out, const JoinToken& token, const std
 
 // Checks everything and writes the folder's files, context.yaml last.
 absl::StatusOr<v1::UserEnrolled> TakeAnswer(const fs::path& out, const JoinToken& token,
-                                            const Keys& keys,
+                                            const PersonalKeys& keys,
                                             const v1::EnrollUserResponse& answer) {
   CARNET_RETURN_IF_ERROR(CheckCertificate(token, keys, answer));
   std::string ca_pem;
@@ -256,7 +218,7 @@ absl::StatusOr<EnrolledPerson> EnrollPerson(const EnrollOptions& options) {
   }
   CARNET_RETURN_IF_ERROR(MakeDirs(options.out));
   SystemRng rng;
-  CARNET_ASSIGN_OR_RETURN(const Keys keys, MakeKeys(options.out / "keys", rng));
+  CARNET_ASSIGN_OR_RETURN(const PersonalKeys keys, MakePersonalKeys(options.out / "keys", rng));
   CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
                           crypto::SpiffeId::User(token.trust_domain, token.slot));
   v1::EnrollUserRequest request;

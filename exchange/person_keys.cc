@@ -1,0 +1,78 @@
+#include "exchange/person_keys.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "crypto/hash.h"
+#include "crypto/x25519.h"
+
+namespace carnet::exchange {
+namespace {
+
+Bytes ProofMessage(v1::PersonKeys keys) {
+  keys.clear_proof();
+  keys.clear_tls_proof();
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    keys.SerializeToCodedStream(&coded);
+  }
+  const Digest digest = crypto::Sha256(AsBytes(bytes));
+  Bytes message = ToBytes("carnet/person-keys/v1");
+  message.insert(message.end(), digest.begin(), digest.end());
+  return message;
+}
+
+absl::Status Bad(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("a person's keys: ", what));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> MakePersonKeys(const std::string& name,
+                                           const crypto::Ed25519KeyPair& statement,
+                                           ByteView wrapping_public_key,
+                                           const crypto::P256Key& tls) {
+  v1::PersonKeys keys;
+  keys.set_name(name);
+  keys.set_public_key(ToString(statement.public_key()));
+  keys.set_wrapping_public_key(ToString(wrapping_public_key));
+  keys.set_tls_spki(ToString(tls.spki()));
+  const Bytes message = ProofMessage(keys);
+  CARNET_ASSIGN_OR_RETURN(const Bytes tls_proof, tls.Sign(message));
+  keys.set_proof(ToString(statement.Sign(message)));
+  keys.set_tls_proof(ToString(tls_proof));
+  CARNET_ASSIGN_OR_RETURN(const std::string json, MessageToJson(keys));
+  return absl::StrCat(json, "\n");
+}
+
+absl::StatusOr<v1::PersonKeys> ReadPersonKeys(absl::string_view text) {
+  v1::PersonKeys keys;
+  if (!JsonToMessage(text, &keys, kPersonKeysBytesMax).ok()) {
+    return Bad("not a file that `carnet user keygen` made");
+  }
+  if (!ValidateSlotName(keys.name()).ok()) {
+    return Bad("name: [a-z0-9-], at most 32 characters");
+  }
+  if (keys.public_key().size() != crypto::kEd25519PublicKeyBytes ||
+      keys.wrapping_public_key().size() != crypto::kX25519KeyBytes ||
+      keys.tls_spki().size() != crypto::kP256SpkiBytes) {
+    return Bad("an Ed25519 key, an X25519 key and a P-256 key are meant");
+  }
+  const Bytes message = ProofMessage(keys);
+  CARNET_ASSIGN_OR_RETURN(const crypto::Ed25519PublicKey public_key,
+                          crypto::ToEd25519PublicKey(AsBytes(keys.public_key())));
+  if (!crypto::Ed25519Verify(public_key, message, AsBytes(keys.proof())) ||
+      !crypto::P256Verify(AsBytes(keys.tls_spki()), message, AsBytes(keys.tls_proof()))) {
+    return Bad("it is not signed with both of its keys, or was changed");
+  }
+  return keys;
+}
+
+}  // namespace carnet::exchange
