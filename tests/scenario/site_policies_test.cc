@@ -140,6 +140,29 @@ TEST_CASE("Site policies: an admin who decides about policies is refused, but fo
   }
 }
 
+TEST_CASE("Site policies: a genesis that lets one of several founders be everything is refused") {
+  const World world(333);
+  v1::Genesis genesis = world.At<v1::Genesis>(0);
+  const auto begin = [&] {
+    const v1::SignedRecord record =
+        ledger::SignRecord(*ledger::MakeStatement(genesis), world.statement_key());
+    return PolicyChain::Create(*ledger::verifier::VerifyRecord(record)).status();
+  };
+  v1::FirstHolder* const first = genesis.add_first_holders();
+  first->set_user_id(kOperator);
+  first->set_public_key(ToString(world.user_key().public_key()));
+  first->add_roles("admin");
+  first->add_roles("dpo");
+  first->set_bootstrap(true);
+  CHECK(begin().ok());
+  genesis.add_first_holders()->set_user_id("u-bbbbbbbbbbbbbbbb");
+  CHECK(absl::IsUnauthenticated(begin()));
+  genesis.mutable_succeeds()->set_origin("test.acme.example/log");
+  CHECK(begin().ok());  // others came later, in the log before
+  genesis.mutable_first_holders(1)->set_bootstrap(true);
+  CHECK(absl::IsUnauthenticated(begin()));
+}
+
 TEST_CASE("Site policies: an approval in a person's name is refused") {
   Desk desk(303);
   SECTION("signed by the coordinator") {
