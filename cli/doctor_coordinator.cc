@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/config_loader.h"
 #include "base/files.h"
@@ -15,6 +16,7 @@
 #include "carnet/v1/config.pb.h"
 #include "cli/doctor.h"
 #include "coordinator/core/keys.h"
+#include "coordinator/core/people.h"
 #include "coordinator/core/retention.h"
 #include "coordinator/core/state.h"
 #include "coordinator/head_file.h"
@@ -26,6 +28,7 @@
 #include "ledger/log.h"
 #include "ledger/record.h"
 #include "policies/bundle.h"
+#include "policies/roles.h"
 
 namespace carnet::cli {
 namespace {
@@ -68,6 +71,7 @@ class Examination {
   void Witnesses();
   void Readers();
   void People();
+  void Bootstrap();
 
   const StateDir dir_;
   const absl::Time now_;
@@ -332,16 +336,46 @@ void Examination::Readers() {
        entries ? "log: {public: heads} in coordinator.yaml, unless that is meant" : ""});
 }
 
-// `carnet init` made their keys here, for them to take away.
+// `carnet init` made keys of people here, for them to take away; those who brought their own have
+// none here.
 void Examination::People() {
+  std::set<std::string> with_keys;
   std::error_code error;
-  const fs::directory_iterator first(dir_.people(), error);
-  const bool there = !error && first != fs::directory_iterator();
-  Add(there ? Finding{"people", Health::kWarn,
-                      "people/ holds private keys of people, in folders that have their names",
-                      "hand each person the folder and remove it here; an erasure of a name does "
-                      "not reach it"}
-            : Finding{"people", Health::kOk, "no keys of people but the operator's lie here", ""});
+  for (const auto& entry : fs::directory_iterator(dir_.people(), error)) {
+    std::error_code unread;
+    if (fs::exists(entry.path() / "keys", unread)) {
+      with_keys.insert(entry.path().filename().string());
+    }
+  }
+  Add(!with_keys.empty()
+          ? Finding{"people", Health::kWarn,
+                    absl::StrCat("people/ holds private keys of ", with_keys.size(),
+                                 " people, in folders that have their names"),
+                    "hand each person the folder and remove it here; an erasure of a name does "
+                    "not reach it. Next time: carnet user keygen on their own machines"}
+          : Finding{"people", Health::kOk, "no keys of people but the operator's lie here", ""});
+}
+
+// Whoever founded alone is an admin and decides about policies, until others do.
+void Examination::Bootstrap() {
+  for (const auto& [id, user] : state_.users) {
+    if (user.revoked || !policies::MixesAdminWithPolicy(user.roles)) {
+      continue;
+    }
+    const std::set<std::string> alone = coordinator::BootstrapRoles(state_, user);
+    if (!alone.empty()) {
+      Add({"bootstrap", Health::kWarn,
+           absl::StrCat(id, " is an admin and decides about policies: nobody else holds ",
+                        absl::StrJoin(alone, ", ")),
+           "carnet user invite and carnet user role grant for others, before the policies end"});
+    } else {
+      Add({"bootstrap", Health::kWarn,
+           absl::StrCat(id, " is an admin and decides about policies, as others do now"),
+           absl::StrCat("carnet user role revoke ", id, " ROLE, for each of them")});
+    }
+    return;
+  }
+  Add({"bootstrap", Health::kOk, "no admin decides about policies", ""});
 }
 
 std::vector<Finding> Examination::Run() {
@@ -359,6 +393,7 @@ std::vector<Finding> Examination::Run() {
   if (log_ != nullptr) {
     Clock();
     Bundle();
+    Bootstrap();
     Keys();
     Files();
     Witnesses();

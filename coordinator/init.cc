@@ -1,7 +1,6 @@
 #include "coordinator/init.h"
 
 #include <map>
-#include <set>
 #include <system_error>
 #include <utility>
 
@@ -10,11 +9,10 @@
 #include "base/config_loader.h"
 #include "base/files.h"
 #include "base/ids.h"
-#include "base/json.h"
 #include "base/status.h"
 #include "base/timestamp.h"
-#include "coordinator/core/people.h"
 #include "coordinator/core/registry.h"
+#include "coordinator/init_people.h"
 #include "coordinator/init_records.h"
 #include "coordinator/registration.h"
 #include "coordinator/state_dir.h"
@@ -24,9 +22,10 @@
 #include "crypto/p256.h"
 #include "exchange/data_digest.h"
 #include "exchange/join_token.h"
-#include "exchange/renewal.h"
 #include "ledger/log.h"
 #include "ledger/record.h"
+#include "policies/change.h"
+#include "policies/holders.h"
 #include "policies/jurisdictions.h"
 #include "policies/loader.h"
 #include "policies/packs.h"
@@ -35,15 +34,9 @@ namespace carnet::coordinator {
 namespace {
 
 constexpr absl::Duration kCaLife = absl::Hours(24 * 3650);
-constexpr absl::Duration kUserCertificateLife = absl::Hours(24 * 90);
 constexpr absl::Duration kTokenLife = absl::Hours(24);
 constexpr absl::Duration kNotBeforeSkew = absl::Minutes(5);
 constexpr std::size_t kNamesMax = 4096;
-
-// Every role, for a federation of one person.
-const char* const kAllRoles[] = {"admin",    "auditor",        "compliance", "data-steward",
-                                 "dpo",      "export-control", "legal",      "member",
-                                 "operator", "us-counsel"};
 
 absl::Status Bad(const std::string& field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("federation: ", field, ": ", std::string(what)));
@@ -106,35 +99,6 @@ absl::Status ValidateDatasets(const v1::FederationConfig& federation) {
   return absl::OkStatus();
 }
 
-// Words that no rule, command or kind of evidence asks for are slips of the keyboard, but a house
-// may have roles of its own: only their form is checked.
-absl::Status ValidatePeople(const v1::FederationConfig& federation) {
-  for (const auto& [name, person] : federation.people()) {
-    // Names are folders under people/.
-    if (absl::Status status = ValidateSlotName(name); !status.ok()) {
-      return Bad("people", status.message());
-    }
-    if (person.roles().empty()) {
-      return Bad(absl::StrCat("people.", name, ".roles"), "at least one");
-    }
-    for (const std::string& role : person.roles()) {
-      if (!IsRoleName(role)) {
-        return Bad(absl::StrCat("people.", name, ".roles"),
-                   "a role is a name of a-z, 0-9 and -, at most 64 characters");
-      }
-    }
-    if (absl::Status status = policies::CheckJurisdiction(person.jurisdiction());
-        !person.jurisdiction().empty() && !status.ok()) {
-      return Bad(absl::StrCat("people.", name, ".jurisdiction"), status.message());
-    }
-    if (absl::Status status = ValidateSupplierName(person.organisation());
-        !person.organisation().empty() && !status.ok()) {
-      return Bad(absl::StrCat("people.", name, ".organisation"), status.message());
-    }
-  }
-  return absl::OkStatus();
-}
-
 // Everything that init makes, in the folder that is moved into place at the end.
 class Founder {
  public:
@@ -155,9 +119,7 @@ class Founder {
   absl::StatusOr<std::shared_ptr<const policies::Bundle>> LoadPolicies();
   v1::Genesis MakeGenesis(const policies::Bundle& bundle, const crypto::CertificateAuthority& ca,
                           const crypto::Ed25519KeyPair& statement_key);
-  absl::Status MakePeople(const crypto::CertificateAuthority& ca);
-  absl::Status MakePerson(const std::string& name, const v1::PersonConfig& person,
-                          const crypto::CertificateAuthority& ca);
+  absl::Status MakePeople(const policies::Bundle& bundle, const crypto::CertificateAuthority& ca);
   absl::Status AddInvitations(const crypto::CertificateAuthority& ca, const Digest& genesis_leaf,
                               RecordSigner* signer);
   absl::StatusOr<crypto::Ed25519KeyPair> NewSigningKey(const crypto::KeyFiles& keys,
@@ -170,6 +132,7 @@ class Founder {
   Rng& rng_;
   InitReport report_;
   std::vector<v1::UserEnrolled> people_;
+  bool alone_ = false;  // one person, who is everything
   std::vector<std::pair<std::filesystem::path, crypto::SecretBytes>> tokens_;
 };
 
@@ -221,6 +184,7 @@ v1::Genesis Founder::MakeGenesis(const policies::Bundle& bundle,
     holder->set_user_id(person.user_id());
     holder->set_public_key(person.public_key());
     *holder->mutable_roles() = person.roles();
+    holder->set_bootstrap(alone_);
   }
   const absl::StatusOr<Digest> software = exchange::FileDigest("/proc/self/exe");
   genesis.set_software_sha256(software.ok() ? HexEncode(*software) : "");
@@ -229,75 +193,30 @@ v1::Genesis Founder::MakeGenesis(const policies::Bundle& bundle,
   return genesis;
 }
 
-absl::Status Founder::MakePeople(const crypto::CertificateAuthority& ca) {
-  if (federation_.people().empty()) {
-    v1::PersonConfig everybody;
-    everybody.mutable_roles()->Add(std::begin(kAllRoles), std::end(kAllRoles));
-    return MakePerson("operator", everybody, ca);
-  }
-  bool has_operator = false;
-  const std::map<std::string, v1::PersonConfig> people(federation_.people().begin(),
-                                                       federation_.people().end());
-  for (const auto& [name, person] : people) {
-    has_operator = has_operator || name == "operator";
-    CARNET_RETURN_IF_ERROR(MakePerson(name, person, ca));
-  }
-  return has_operator ? absl::OkStatus() : Bad("people", "one of them is named `operator`");
-}
-
-// Credentials that the person takes away; the name stays in the vault, records hold the id.
-absl::Status Founder::MakePerson(const std::string& name, const v1::PersonConfig& person,
+absl::Status Founder::MakePeople(const policies::Bundle& bundle,
                                  const crypto::CertificateAuthority& ca) {
-  const Bytes random = RandomBytes(rng_, kIdRandomBytes);
-  const std::string id =
-      MakeId("u", std::span<const std::uint8_t, kIdRandomBytes>(random.data(), kIdRandomBytes));
-  const std::filesystem::path folder =
-      name == "operator" ? dir_.operator_credentials() : dir_.people() / name;
-  CARNET_RETURN_IF_ERROR(MakeDirs(folder));
-  CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
-                          crypto::KeyFiles::Open((folder / "keys").string()));
-  CARNET_ASSIGN_OR_RETURN(const crypto::Ed25519KeyPair statement_key,
-                          NewSigningKey(keys, "statement"));
-  CARNET_ASSIGN_OR_RETURN(const crypto::P256Key tls_key, crypto::P256Key::Generate());
-  CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes tls_pem, tls_key.ToPem());
-  CARNET_RETURN_IF_ERROR(keys.Create("tls", crypto::KeyKind::kP256, tls_pem));
-  CARNET_ASSIGN_OR_RETURN(const crypto::SpiffeId spiffe_id,
-                          crypto::SpiffeId::User(federation_.trust_domain(), id));
-  const absl::Time now = clock_.Now();
-  crypto::CertificateOrder order{
-      .spki = tls_key.spki(), .id = spiffe_id, .client = true, .validity = {}};
-  order.validity = {now - kNotBeforeSkew, now + kUserCertificateLife};
-  CARNET_ASSIGN_OR_RETURN(const std::string certificate, crypto::IssueCertificate(ca, order, rng_));
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(folder / "user.pem", AsBytes(certificate)));
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(folder / "ca.pem", AsBytes(ca.certificate_pem())));
-  const std::string address =
-      federation_.addresses().empty() ? federation_.listen().grpc() : federation_.addresses(0);
-  const std::string context = absl::StrCat(
-      "# How `carnet` reaches the coordinator as this person; paths are relative to this "
-      "file.\naddress: ",
-      address, "\ntrust_domain: ", federation_.trust_domain(), "\nuser_id: ", id,
-      "\nca_file: ca.pem\ncertificate_file: user.pem\nkey_dir: keys\nlog_vkey: ", report_.log_vkey,
-      "\n");
-  const std::string https = federation_.https_addresses().empty()
-                                ? federation_.listen().https()
-                                : absl::StrJoin(federation_.https_addresses(), "\n");
-  CARNET_RETURN_IF_ERROR(
-      WriteFileAtomic(folder / exchange::kHttpsAddressesFile, AsBytes(absl::StrCat(https, "\n"))));
-  CARNET_RETURN_IF_ERROR(WriteFileAtomic(folder / "context.yaml", AsBytes(context)));
-  CARNET_RETURN_IF_ERROR(
-      WriteFileAtomic(dir_.vault() / id, AsBytes(nlohmann::json{{"name", name}}.dump())));
-  v1::UserEnrolled record;
-  record.set_user_id(id);
-  record.set_public_key(ToString(statement_key.public_key()));
-  const std::set<std::string> roles(person.roles().begin(), person.roles().end());
-  record.mutable_roles()->Add(roles.begin(), roles.end());
-  const v1::HomeConfig& home = federation_.home();
-  record.set_jurisdiction(person.jurisdiction().empty() ? home.jurisdiction()
-                                                        : person.jurisdiction());
-  record.set_organisation(person.organisation().empty() ? home.organisation()
-                                                        : person.organisation());
-  report_.people.push_back(name);
-  people_.push_back(std::move(record));
+  const PeopleOrder order{.federation = federation_,
+                          .bundle = bundle,
+                          .ca = ca,
+                          .base = options_.federation_file.parent_path(),
+                          .dir = dir_,
+                          .log_vkey = report_.log_vkey};
+  CARNET_ASSIGN_OR_RETURN(FirstPeople people, MakeFirstPeople(order, clock_, rng_));
+  report_.people = std::move(people.names);
+  report_.keys_made = std::move(people.keys_made);
+  report_.certified = std::move(people.certified);
+  alone_ = people.alone;
+  people_ = std::move(people.records);
+  report_.policies_until = bundle.head().valid_to;
+  if (alone_) {
+    policies::Holders holders;
+    for (const std::string& role : people_.front().roles()) {
+      holders[role].insert(people_.front().user_id());
+    }
+    report_.needed = policies::PersonsMissing(policies::ApprovalRules(bundle), holders);
+    report_.jurisdiction = federation_.home().jurisdiction();
+    report_.organisation = federation_.home().organisation();
+  }
   return absl::OkStatus();
 }
 
@@ -347,6 +266,7 @@ absl::StatusOr<InitReport> Founder::Run() {
     CARNET_RETURN_IF_ERROR(MakeDirs(folder));
   }
   CARNET_ASSIGN_OR_RETURN(const std::shared_ptr<const policies::Bundle> bundle, LoadPolicies());
+  CARNET_RETURN_IF_ERROR(CheckApprovers(federation_, *bundle));
   CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
                           crypto::KeyFiles::Open(dir_.keys().string()));
   CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair log_key, NewSigningKey(keys, kLogKeyId));
@@ -372,7 +292,7 @@ absl::StatusOr<InitReport> Founder::Run() {
       absl::StrJoin(federation_.https_addresses(), ", "), "]\n");
   CARNET_RETURN_IF_ERROR(WriteFileAtomic(dir_.config(), AsBytes(config)));
 
-  CARNET_RETURN_IF_ERROR(MakePeople(ca));
+  CARNET_RETURN_IF_ERROR(MakePeople(*bundle, ca));
   RecordSigner signer(statement_key, now, rng_);
   CARNET_RETURN_IF_ERROR(signer.Add(MakeGenesis(*bundle, ca, statement_key)));
   CARNET_ASSIGN_OR_RETURN(const ledger::Record first, ledger::OpenRecord(signer.first()));

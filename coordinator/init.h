@@ -4,10 +4,12 @@
 #define CARNET_COORDINATOR_INIT_H_
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "carnet/v1/config.pb.h"
@@ -27,6 +29,14 @@ struct InitReport {
   std::string bundle_sha256;
   std::vector<std::string> policies;
   std::vector<std::string> people;
+  std::vector<std::string> keys_made;  // names of those whose keys were made here, to be taken away
+  std::vector<std::string> certified;  // "NAME ed25519 HEX" of those who brought their own keys
+  absl::Time policies_until;           // exclusive
+  // The roles of each person who must be enrolled before `policies_until`, or nothing crosses after
+  // it; where they work. Empty but for a federation of one person, who is everything.
+  std::vector<std::set<std::string>> needed;
+  std::string jurisdiction;
+  std::string organisation;
   std::vector<std::filesystem::path> tokens;
   std::uint64_t records = 0;
 };

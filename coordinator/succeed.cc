@@ -16,6 +16,7 @@
 #include "carnet/v1/config.pb.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/keys.h"
+#include "coordinator/core/people.h"
 #include "coordinator/core/state.h"
 #include "coordinator/init_records.h"
 #include "coordinator/known_head.h"
@@ -28,6 +29,7 @@
 #include "ledger/log.h"
 #include "ledger/record.h"
 #include "ledger/salvage.h"
+#include "policies/roles.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -239,6 +241,8 @@ v1::Genesis Successor::MakeGenesis(const crypto::Ed25519PublicKey& statement_key
       holder->set_user_id(id);
       holder->set_public_key(ToString(user.public_key));
       holder->mutable_roles()->Add(user.roles.begin(), user.roles.end());
+      holder->set_bootstrap(IsLoneFounder(old_.state, user) &&
+                            policies::MixesAdminWithPolicy(user.roles));
     }
   }
   const absl::StatusOr<Digest> software = exchange::FileDigest("/proc/self/exe");

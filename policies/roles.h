@@ -17,6 +17,17 @@ inline bool IsAccountRole(absl::string_view role) {
 }
 
 inline constexpr std::size_t kRoleBytesMax = 64;
+inline constexpr char kAdminRole[] = "admin";
+
+// admin together with a role that decides about policy. Nobody holds both but the one founder of a
+// federation that was founded without `people`.
+template <typename Roles>
+bool MixesAdminWithPolicy(const Roles& roles) {
+  const bool admin = std::any_of(roles.begin(), roles.end(),
+                                 [](absl::string_view role) { return role == kAdminRole; });
+  return admin && std::any_of(roles.begin(), roles.end(),
+                              [](absl::string_view role) { return !IsAccountRole(role); });
+}
 
 // [a-z][a-z0-9-]*, at most kRoleBytesMax.
 inline bool IsRoleName(absl::string_view role) {

@@ -3,6 +3,8 @@
 #include <memory>
 #include <ostream>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/status.h"
@@ -12,6 +14,45 @@
 namespace carnet::cli {
 namespace {
 
+// Whose keys were made here, and who brought his own.
+void PrintKeys(const coordinator::InitReport& report, const std::string& state, std::ostream& out) {
+  if (!report.keys_made.empty()) {
+    out << "  keys     made here for " << absl::StrJoin(report.keys_made, ", ")
+        << ": hand over their folders in " << state << "/people and " << state
+        << "/operator (their own instead: carnet user keygen)\n";
+  }
+  for (const std::string& person : report.certified) {
+    out << "  person   " << person << ", a key of his own: compare it; certificate in " << state
+        << "/people\n";
+  }
+}
+
+// What a federation of one person must do in time.
+void PrintBootstrap(const coordinator::InitReport& report, const std::string& state,
+                    std::ostream& out) {
+  if (report.needed.empty()) {
+    return;
+  }
+  const std::string until = FormatTimestamp(report.policies_until);
+  out << "bootstrap: one person holds every role, and nobody approves his own policies. Nothing "
+         "crosses from "
+      << until << " on, unless " << report.needed.size()
+      << (report.needed.size() == 1 ? " more person is" : " more people are")
+      << " enrolled before and the policies are renewed:\n";
+  std::size_t number = 0;
+  for (const std::set<std::string>& roles : report.needed) {
+    const std::string invitation = absl::StrCat("officer-", ++number, ".invitation");
+    out << "  carnet user invite --roles " << absl::StrJoin(roles, ",") << " --jurisdiction "
+        << report.jurisdiction << " --organisation " << report.organisation << " --out "
+        << invitation << " --state " << state << '\n'
+        << "  carnet user enroll --join " << invitation << " --out DIR    (on his own machine)\n";
+    for (const std::string& role : roles) {
+      out << "  carnet user role grant USER " << role << " --state " << state << '\n';
+    }
+  }
+  out << "  carnet policy renew --state " << state << ", and their carnet policy approve\n";
+}
+
 void PrintReport(const coordinator::InitReport& report, const coordinator::InitOptions& options,
                  CommandContext& context) {
   if (context.json) {
@@ -20,6 +61,10 @@ void PrintReport(const coordinator::InitReport& report, const coordinator::InitO
         {"log_vkey", report.log_vkey},     {"bundle_sha256", report.bundle_sha256},
         {"policies", report.policies},     {"people", report.people},
         {"records", report.records}};
+    json["keys_made"] = report.keys_made;
+    json["certified"] = report.certified;
+    json["policies_until"] = FormatTimestamp(report.policies_until);
+    json["people_needed"] = report.needed;
     for (const auto& token : report.tokens) {
       json["tokens"].push_back(token.string());
     }
@@ -38,6 +83,8 @@ void PrintReport(const coordinator::InitReport& report, const coordinator::InitO
   for (const auto& token : report.tokens) {
     out << "  token    " << token.string() << " (single use, 24 h)\n";
   }
+  PrintKeys(report, options.state_dir.string(), out);
+  PrintBootstrap(report, options.state_dir.string(), out);
   out << "Next: carnet coordinator run --state " << options.state_dir.string() << '\n';
 }
 

@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/commands/policy_commands.h"
 #include "cli/commands/policy_findings.h"
+#include "cli/commands/policy_holders.h"
 #include "policies/dates.h"
 #include "policies/evaluate.h"
 #include "policies/explain.h"
@@ -43,6 +44,7 @@ struct PolicyOptions {
   std::string at;
   std::string reader = "team";
   bool verbose = false;
+  HoldersFiles holders;
 };
 
 policies::Reader ReaderOf(const std::string& word) {
@@ -57,6 +59,7 @@ const char* VerdictWord(v1::Verdict verdict) {
 
 absl::StatusOr<int> Check(CommandContext& context, const PolicyOptions& options) {
   CARNET_ASSIGN_OR_RETURN(const BundlePtr bundle, OpenBundle(options.bundle));
+  CARNET_RETURN_IF_ERROR(CheckHoldersOf(options.holders, *bundle));
   CARNET_ASSIGN_OR_RETURN(const policies::TestReport tests, policies::RunTests(*bundle));
   const std::vector<std::string> names = bundle->PolicyNames();
   CARNET_ASSIGN_OR_RETURN(const PolicyFindings findings,
@@ -229,6 +232,10 @@ void RegisterPolicyCommands(CLI::App& app, CommandContext& context) {
       *policy, context, "check", "Is a bundle sound, and do its tests hold?",
       [&context, options] { return WithErrorsAsJson(context, Check(context, *options)); });
   AddBundle(check, *options, "bundle");
+  check->add_option("--federation", options->holders.federation,
+                    "federation.yaml: can its people meet the approvals?");
+  check->add_option("--users", options->holders.users,
+                    "What `carnet user list --json` printed: can they?");
   CLI::App* test = AddCommand(
       *policy, context, "test", "Run the tests that a bundle carries",
       [&context, options] { return WithErrorsAsJson(context, RunTests(context, *options)); });

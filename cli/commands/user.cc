@@ -1,4 +1,4 @@
-// `carnet user show|renew`: as whom this machine talks to the coordinator, and for how long.
+// `carnet user show|renew|keygen`: as whom this machine talks to the coordinator, and for how long.
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/commands/user_keygen.h"
 #include "cli/commands/user_renew.h"
 #include "crypto/certificates.h"
 
@@ -74,6 +75,7 @@ void RegisterUserCommands(CLI::App& app, CommandContext& context) {
              [state, &context] { return Show(*state, context); })
       ->add_option("--state", *state,
                    "The coordinator's state folder; default: the context in CARNET_CONTEXT");
+  RegisterUserKeygen(*noun, context);
   const auto https = std::make_shared<std::string>();
   CLI::App* renew = AddCommand(*noun, context, "renew", "A fresh certificate for the same key",
                                [state, https, &context] { return Renew(*state, *https, context); });

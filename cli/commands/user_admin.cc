@@ -103,6 +103,17 @@ absl::StatusOr<v1::ListUsersResponse> FetchUsers(Client& client) {
   return client.Call(client.governance(), &v1::Governance::Stub::ListUsers, v1::ListUsersRequest());
 }
 
+// For a reader's eyes: what the word in the table means.
+void PrintBootstrap(const v1::ListUsersResponse& response, CommandContext& context) {
+  for (const v1::UserStatus& user : response.users()) {
+    if (user.bootstrap()) {
+      *context.err << "bootstrap: " << user.user_id()
+                   << " is an admin who decides about policies, until somebody else holds these "
+                      "roles (carnet user invite, carnet user role grant)\n";
+    }
+  }
+}
+
 absl::StatusOr<int> List(const UserOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListUsersResponse response, FetchUsers(*client));
@@ -112,6 +123,7 @@ absl::StatusOr<int> List(const UserOptions& options, CommandContext& context) {
     if (context.json) {
       *context.out << nlohmann::json{{"user_id", user.user_id()},
                                      {"revoked", user.revoked()},
+                                     {"bootstrap", user.bootstrap()},
                                      {"roles", std::vector<std::string>(user.roles().begin(),
                                                                         user.roles().end())},
                                      {"asked", std::vector<std::string>(user.asked().begin(),
@@ -123,12 +135,16 @@ absl::StatusOr<int> List(const UserOptions& options, CommandContext& context) {
                    << '\n';
       continue;
     }
-    table.Add({user.user_id(), user.revoked() ? "revoked" : "enrolled",
+    table.Add({user.user_id(),
+               user.revoked()     ? "revoked"
+               : user.bootstrap() ? "bootstrap"
+                                  : "enrolled",
                absl::StrJoin(user.roles(), " "), absl::StrJoin(user.asked(), " "),
                user.jurisdiction(), user.organisation(), key.substr(0, 16)});
   }
   if (!context.json) {
     *context.out << table.ToString();
+    PrintBootstrap(response, context);
   }
   return kGood;
 }

@@ -9,6 +9,7 @@
 #include "coordinator/audit/checks.h"
 #include "crypto/spiffe.h"
 #include "policies/facts.h"
+#include "policies/roles.h"
 
 namespace carnet::coordinator::audit {
 namespace {
@@ -97,6 +98,20 @@ void CheckOneLabelling(const Step& step, const v1::DatasetRegistered& record) {
   }
 }
 
+// Nobody manages accounts and decides about policies, but whoever founded the federation alone.
+void CheckFoundersRoles(const Step& step, const v1::UserEnrolled& record) {
+  const auto& founders = step.state().genesis.first_holders();
+  const bool alone = founders.empty()
+                         ? step.index() == 1
+                         : std::any_of(founders.begin(), founders.end(), [&](const auto& holder) {
+                             return holder.bootstrap() && holder.user_id() == record.user_id();
+                           });
+  step.Expect(
+      alone || !policies::MixesAdminWithPolicy(record.roles()), "enrolment",
+      "an admin who decides nothing about policies",
+      absl::StrCat(record.user_id(), " with the roles ", absl::StrJoin(record.roles(), ", ")));
+}
+
 // Without an invitation: somebody whom genesis names, with that key and no more roles. A genesis
 // that names nobody vouches for whom `carnet init` enrolled right behind it.
 void CheckFounder(const Step& step, const v1::UserEnrolled& record) {
@@ -125,6 +140,12 @@ void Check(const Step& step, const v1::Genesis& record) {
   step.Expect(step.index() == 0, "genesis", "one genesis, as record 0", "another one");
   step.Expect(!record.home_jurisdiction().empty() && !record.organisation().empty(), "genesis",
               "a home jurisdiction and an organisation", "an empty field");
+  const auto& founders = record.first_holders();
+  const auto alone = std::count_if(founders.begin(), founders.end(),
+                                   [](const auto& founder) { return founder.bootstrap(); });
+  step.Expect(alone == 0 || (alone == 1 && (founders.size() == 1 || record.has_succeeds())),
+              "genesis", "a founder who is everything only where nobody else founded",
+              absl::StrCat(alone, " of ", founders.size()));
 }
 
 void Check(const Step& step, const v1::UserEnrolled& record) {
@@ -137,6 +158,7 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
   }
   if (record.token_sha256().empty()) {
     CheckFounder(step, record);
+    CheckFoundersRoles(step, record);
     return;
   }
   const auto invitation = state.user_invitations.find(HexEncode(AsBytes(record.token_sha256())));

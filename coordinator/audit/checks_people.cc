@@ -3,11 +3,13 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/core/approvals.h"
 #include "coordinator/core/people.h"
 #include "crypto/hash.h"
+#include "policies/roles.h"
 
 namespace carnet::coordinator::audit {
 namespace {
@@ -55,9 +57,15 @@ bool IsPassedOn(const Step& step, const v1::UserRoleChanged& record, const User&
 }
 
 void CheckGranted(const Step& step, const v1::UserRoleChanged& record, const User& user) {
+  std::set<std::string> roles = user.roles;
+  roles.insert(record.granted().begin(), record.granted().end());
+  const bool mixes = policies::MixesAdminWithPolicy(roles);
   for (const std::string& role : record.granted()) {
     step.Expect(IsRoleName(role), "role", "the name of a role", role);
     step.Expect(user.roles.count(role) == 0, "role", "a role that the person does not hold", role);
+    step.Expect(!mixes || (role != policies::kAdminRole && IsAccountRole(role)), "role",
+                "an admin who decides nothing about policies",
+                absl::StrCat(user.id, " is given ", role));
     if (IsAccountRole(role)) {
       ExpectRole(step, record.changed_by(), {"admin"});
     } else {
@@ -128,6 +136,8 @@ void Check(const Step& step, const v1::UserInvited& record) {
               "enrolment", "a token of its own", "one used before");
   step.Expect(state.users.count(record.user_id()) == 0, "enrolment", "a new person",
               record.user_id());
+  step.Expect(!policies::MixesAdminWithPolicy(record.roles()), "enrolment",
+              "an admin who decides nothing about policies", absl::StrJoin(record.roles(), ", "));
   step.Expect(ToTime(record.expires()) > at && ToTime(record.expires()) <= at + kUserInvitationMax,
               "enrolment", "an invitation of at most 7 days", "another time");
 }

@@ -16,6 +16,7 @@
 #include "crypto/hash.h"
 #include "policies/change.h"
 #include "policies/evaluate.h"
+#include "policies/holders.h"
 #include "policies/loader.h"
 
 namespace carnet::coordinator::audit {
@@ -70,10 +71,29 @@ bool IsReportOf(const std::string& json, const v1::PolicyProposed& terms) {
          report->value("parent", nlohmann::json()) == HexEncode(AsBytes(terms.parent_sha256()));
 }
 
-bool HoldsOneOf(const State& state, const std::string& user_id,
-                const std::vector<std::string>& roles) {
-  return std::any_of(roles.begin(), roles.end(),
-                     [&](const std::string& role) { return HoldsRole(state, user_id, role); });
+// Nothing but its head is another one.
+bool IsRenewal(const State& state, const Proposal& proposal) {
+  return proposal.terms.intent() == kIntentRenew &&
+         !policies::Compare(*state.bundle, *proposal.bundle).any();
+}
+
+// Whoever wrote it may write that.
+void CheckAuthorship(const Step& step, const Proposal& proposal, const Rules& rules) {
+  const State& state = step.state();
+  const std::string& author = proposal.terms.author();
+  const auto user = state.users.find(author);
+  const bool counts = user != state.users.end() && !user->second.revoked;
+  const policies::ApprovalRule* const rule =
+      policies::FirstNotAuthors(rules, counts ? user->second.roles : std::set<std::string>(),
+                                IsTightening(state, proposal) ? policies::Authorship::kTightens
+                                : IsRenewal(state, proposal)  ? policies::Authorship::kRenews
+                                                              : policies::Authorship::kChanges);
+  step.Expect(rule == nullptr, "proposal",
+              rule == nullptr
+                  ? ""
+                  : absl::StrCat(rule->policy,
+                                 " is changed by one of: ", absl::StrJoin(rule->propose, ", ")),
+              author);
 }
 
 // Persons who said yes, for each policy that the bundle in force says the change reaches.
@@ -140,6 +160,8 @@ void Check(const Step& step, const v1::PolicyProposed& record) {
   step.Expect((*bundle)->home() == state.genesis.home_jurisdiction(), "proposal",
               absl::StrCat("home ", state.genesis.home_jurisdiction(), ", as genesis says"),
               absl::StrCat("home ", (*bundle)->home()));
+  step.Expect(record.intent() != kIntentRenew || !policies::Compare(*state.bundle, **bundle).any(),
+              "proposal", "a renewal, which changes nothing", "one that does");
 }
 
 void Check(const Step& step, const v1::PolicyExamined& record) {
@@ -164,15 +186,7 @@ void Check(const Step& step, const v1::PolicyExamined& record) {
   const Rules rules = policies::NeededApprovals(*state.bundle, *proposal->bundle);
   step.Expect(NeedsText(rules) == NeedsText(record), "examination", NeedsText(rules),
               NeedsText(record));
-  const std::string& author = proposal->terms.author();
-  for (const policies::ApprovalRule& rule : rules) {
-    step.Expect(
-        HoldsOneOf(state, author, rule.propose) ||
-            (tightens && HoldsOneOf(state, author, rule.from)),
-        "proposal",
-        absl::StrCat(rule.policy, " is changed by one of: ", absl::StrJoin(rule.propose, ", ")),
-        author);
-  }
+  CheckAuthorship(step, *proposal, rules);
 }
 
 void Check(const Step& step, const v1::PolicyActivated& record) {
@@ -208,6 +222,9 @@ void Check(const Step& step, const v1::PolicyActivated& record) {
   step.Expect(record.tighten_only() == tightens, "activation",
               tightens ? "a change that only tightens" : "a change that may allow more",
               record.tighten_only() ? "only tightens" : "may allow more");
+  const absl::Status future = CheckFuture(state, *proposal->bundle, tightens);
+  step.Expect(future.ok(), "activation", "policies whose approvals could be met",
+              std::string(future.message()));
   CheckApprovalList(step, record);
   if (!tightens) {
     CheckApprovals(step, *proposal, at);

@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "crypto/x25519.h"
 #include "policies/jurisdictions.h"
+#include "policies/roles.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -30,6 +31,12 @@ absl::Status CheckRoles(const std::set<std::string>& roles) {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status Mixed() {
+  return absl::FailedPreconditionError(
+      "an admin manages accounts and machines, and holds no role that decides about policies: let "
+      "two persons do that");
 }
 
 // Where a person works and for whom: unknown, or a code and a name that policies can read.
@@ -108,6 +115,9 @@ bool IsLastHolder(const State& state, const std::string& user_id, const std::str
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const InviteUser& command) {
   CARNET_RETURN_IF_ERROR(RequireRole(drafts.state(), command.user_id, {"admin"}));
   CARNET_RETURN_IF_ERROR(CheckRoles(command.roles));
+  if (policies::MixesAdminWithPolicy(command.roles)) {
+    return Mixed();
+  }
   if (command.token_sha256.size() != kDigestBytes || command.expires <= drafts.now() ||
       command.expires > drafts.now() + kUserInvitationMax) {
     return absl::InvalidArgumentError("an invitation lasts at most 7 days");
@@ -193,6 +203,13 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const GrantRole& command) {
   CARNET_ASSIGN_OR_RETURN(const User* const user, EnrolledUser(state, command.to_user));
   if (user->roles.count(command.role) != 0) {
     return absl::AlreadyExistsError("the user holds this role");
+  }
+  std::set<std::string> roles = user->roles;
+  roles.insert(command.role);
+  // Whoever founded alone may hold both; he is given no more of them.
+  if (policies::MixesAdminWithPolicy(roles) &&
+      (command.role == policies::kAdminRole || !IsAccountRole(command.role))) {
+    return Mixed();
   }
   v1::UserRoleChanged record;
   record.set_user_id(user->id);

@@ -77,20 +77,26 @@ absl::Status CheckIntent(const State& state, const ProposePolicy& command) {
                                  : absl::InvalidArgumentError("policy: unknown intent");
 }
 
-// Whom a policy lets write, and whether those whom it asks can say yes at all.
+// author: enrolled and not revoked.
+absl::Status CheckAuthorship(const State& state, const std::vector<policies::ApprovalRule>& rules,
+                             const std::string& author, policies::Authorship authorship) {
+  const policies::ApprovalRule* const rule =
+      policies::FirstNotAuthors(rules, state.users.at(author).roles, authorship);
+  if (rule == nullptr) {
+    return absl::OkStatus();
+  }
+  if (authorship == policies::Authorship::kRenews) {
+    return absl::PermissionDeniedError(
+        "policy: renewed by whoever may propose a change of any of its policies");
+  }
+  return absl::PermissionDeniedError(absl::StrCat(
+      "policy: ", rule->policy, " is changed by one of: ", absl::StrJoin(rule->propose, ", ")));
+}
+
+// Whether those whom the policies ask can say yes at all.
 absl::Status CheckRules(const State& state, const std::vector<policies::ApprovalRule>& rules,
                         const std::string& author, bool tighten_only) {
   for (const policies::ApprovalRule& rule : rules) {
-    const bool may_write =
-        std::any_of(rule.propose.begin(), rule.propose.end(),
-                    [&](const std::string& role) { return HoldsRole(state, author, role); }) ||
-        (tighten_only &&
-         std::any_of(rule.from.begin(), rule.from.end(),
-                     [&](const std::string& role) { return HoldsRole(state, author, role); }));
-    if (!may_write) {
-      return absl::PermissionDeniedError(absl::StrCat(
-          "policy: ", rule.policy, " is changed by one of: ", absl::StrJoin(rule.propose, ", ")));
-    }
     std::set<std::string> holders;
     for (const std::string& role : rule.from) {
       holders.merge(HoldersOf(state, role));
@@ -156,6 +162,11 @@ absl::StatusOr<Terms> TermsOf(const State& state, const ProposePolicy& command, 
   terms.tighten_only = command.proposed.intent() == kIntentChange &&
                        policies::CheckTightensOnly(*state.bundle, *command.bundle).ok();
   terms.rules = policies::NeededApprovals(*state.bundle, *command.bundle);
+  const bool renews = command.proposed.intent() == kIntentRenew;
+  CARNET_RETURN_IF_ERROR(CheckAuthorship(state, terms.rules, command.user_id,
+                                         terms.tighten_only ? policies::Authorship::kTightens
+                                         : renews           ? policies::Authorship::kRenews
+                                                            : policies::Authorship::kChanges));
   CARNET_RETURN_IF_ERROR(CheckRules(state, terms.rules, command.user_id, terms.tighten_only));
   CARNET_RETURN_IF_ERROR(CheckFuture(state, *command.bundle, terms.tighten_only));
   return terms;
@@ -181,7 +192,18 @@ absl::Status CheckFuture(const State& state, const policies::Bundle& bundle, boo
                        holders.size(), " hold such a role"));
     }
   }
-  return absl::OkStatus();
+  // What today's holders can change and renew gives way to nothing that they cannot. Where they
+  // cannot anyway, as a founder alone, a stricter rule makes nothing worse.
+  const policies::Holders holders = HoldersByRole(state);
+  if (!change.any() ||
+      !policies::CheckHolders(policies::ApprovalRules(*state.bundle), holders).ok()) {
+    return absl::OkStatus();
+  }
+  const absl::Status met = policies::CheckHolders(policies::ApprovalRules(bundle), holders);
+  return met.ok() ? met
+                  : absl::FailedPreconditionError(absl::StrCat(
+                        "policy: today's holders could never meet the approvals: ", met.message(),
+                        " (carnet user enroll, carnet user role grant)"));
 }
 
 absl::Status CheckProposal(const State& state, const ProposePolicy& command, absl::Time now) {
@@ -227,6 +249,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ActivatePolicy& command) {
     return absl::FailedPreconditionError(
         "policy: approved; it comes into force by itself when its validity begins");
   }
+  // Somebody may have lost a role since it was proposed.
+  CARNET_RETURN_IF_ERROR(CheckFuture(state, *proposal->bundle, proposal->examined.tighten_only()));
   v1::PolicyActivated record;
   record.set_bundle_sha256(proposal->terms.bundle_sha256());
   record.set_revision(head.revision);

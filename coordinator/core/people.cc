@@ -1,5 +1,7 @@
 #include "coordinator/core/people.h"
 
+#include <algorithm>
+
 #include "base/timestamp.h"
 #include "policies/roles.h"
 
@@ -26,6 +28,41 @@ std::set<std::string> HoldersOf(const State& state, const std::string& role) {
     }
   }
   return holders;
+}
+
+policies::Holders HoldersByRole(const State& state) {
+  policies::Holders holders;
+  for (const auto& [id, user] : state.users) {
+    if (!user.revoked) {
+      for (const std::string& role : user.roles) {
+        holders[role].insert(id);
+      }
+    }
+  }
+  return holders;
+}
+
+bool IsLoneFounder(const State& state, const User& user) {
+  const auto& founders = state.genesis.first_holders();
+  if (founders.empty()) {
+    return user.index == 1;  // right behind genesis
+  }
+  return std::any_of(founders.begin(), founders.end(), [&](const v1::FirstHolder& founder) {
+    return founder.bootstrap() && founder.user_id() == user.id;
+  });
+}
+
+std::set<std::string> BootstrapRoles(const State& state, const User& user) {
+  std::set<std::string> alone;
+  if (user.revoked || !policies::MixesAdminWithPolicy(user.roles)) {
+    return alone;
+  }
+  for (const std::string& role : user.roles) {
+    if (!IsAccountRole(role) && HoldersOf(state, role).size() == 1) {
+      alone.insert(role);
+    }
+  }
+  return alone;
 }
 
 std::set<std::string> ApproversOf(const State& state, const ApprovalQuery& query, absl::Time at) {

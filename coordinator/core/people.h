@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/bytes.h"
 #include "coordinator/core/state.h"
+#include "policies/holders.h"
 
 namespace carnet::coordinator {
 
@@ -34,6 +35,16 @@ bool IsRoleName(absl::string_view role);
 bool HoldsRole(const State& state, const std::string& user_id, const std::string& role);
 // Users who do.
 std::set<std::string> HoldersOf(const State& state, const std::string& role);
+
+// Everybody who does, by role.
+policies::Holders HoldersByRole(const State& state);
+
+// Somebody whom genesis lets be an admin and decide about policies: the one founder of a federation
+// that was founded without `people`.
+bool IsLoneFounder(const State& state, const User& user);
+// The policy roles of an admin that nobody else holds; empty: he is no bootstrap any more, or never
+// was.
+std::set<std::string> BootstrapRoles(const State& state, const User& user);
 
 // An approval of `subject_sha256` to count. Empty `roles`: in any role. `report_sha256` empty: with
 // any report.

@@ -32,7 +32,8 @@ absl::Status CheckProposal(const State& state, const ProposePolicy& command, abs
 
 // Today's holders could meet what the new policies of `bundle` ask for, and the changed ones:
 // otherwise they could never be changed again. added_only: the bundle only tightens, which changes
-// no approvals. Error FAILED_PRECONDITION.
+// no approvals. Where they can change and renew the bundle in force, by an author who never counts,
+// they must be able to do the same with this one. Error FAILED_PRECONDITION.
 absl::Status CheckFuture(const State& state, const policies::Bundle& bundle, bool added_only);
 
 struct NeedCount {

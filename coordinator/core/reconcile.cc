@@ -412,7 +412,8 @@ class Reconciler {
              RunCommand{WithdrawPolicy{"", ToBytes(digest)}});
       } else if (now_ < head.valid_from) {
         WakeAt(head.valid_from);
-      } else if (IsApproved(state_, proposal, now_)) {
+      } else if (IsApproved(state_, proposal, now_) &&
+                 CheckFuture(state_, *proposal.bundle, proposal.examined.tighten_only()).ok()) {
         Want(absl::StrCat("activate-policy/", name),
              RunCommand{ActivatePolicy{"", ToBytes(digest)}});
       }

@@ -5,6 +5,7 @@
 
 #include "base/timestamp.h"
 #include "coordinator/core/approvals.h"
+#include "coordinator/core/people.h"
 #include "coordinator/core/policy_life.h"
 
 namespace carnet::coordinator {
@@ -80,6 +81,7 @@ v1::ListUsersResponse UsersOf(const State& state) {
     status->set_public_key(ToString(user.public_key));
     status->set_jurisdiction(user.jurisdiction);
     status->set_organisation(user.organisation);
+    status->set_bootstrap(!BootstrapRoles(state, user).empty());
   }
   return response;
 }

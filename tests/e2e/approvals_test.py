@@ -11,8 +11,10 @@ from federation import BINARY, OPEN_FEDERATION, FederationTest, Process, wait_fo
 
 PEOPLE = """
 people:
-  operator: {{roles: [admin, operator, member, dpo]}}
+  operator: {{roles: [admin, operator, member]}}
+  sue: {{roles: [member, dpo]}}
   olga: {{roles: [compliance]}}
+  coco: {{roles: [compliance]}}
   cleo: {{roles: [dpo]}}
   luis: {{roles: [legal]}}
 """
@@ -72,21 +74,24 @@ class Approvals(FederationTest):
         self.as_person("cleo", "user", "role", "grant", user, role)
         return {"CARNET_CONTEXT": str(out / "context.yaml")}
 
+    def job_file(self, shard):
+        return self.federation.write_job(rounds=1, minimum=1, target=1, evaluate=0, data=f"digits/{shard}",
+                                         name=f"job-{shard}.yaml")
+
     def submit(self, shard):
-        return self.federation.submit(self.federation.write_job(
-            rounds=1, minimum=1, target=1, evaluate=0, data=f"digits/{shard}", name=f"job-{shard}.yaml"))
+        return self.federation.submit(self.job_file(shard))
 
     def test_1_a_held_job_goes_on_when_the_person_it_waits_for_has_signed(self):
         federation = self.federation
-        job = self.submit("fr")
+        job = json.loads(self.as_person("sue", "job", "submit", self.job_file("fr"), "--json"))["job_id"]
         said = "hold: approval by 1 person of dpo, given 0 (sign/abroad.dpo)"
         wait_for(lambda: self.waiting(job) == said, "the job to say whom it waits for")
         watch = Process([BINARY, "job", "watch", job, "--state", federation.home], federation.folder / "watch.log")
         federation.processes.append(watch)
         wait_for(lambda: f"waiting: {said}" in watch.text(), "the watcher to hear it too")
-        # The operator holds dpo too, but it is his own job; olga holds another role.
+        # Sue holds dpo too, but it is her own job; olga holds another role.
         self.assertIn("the submitter's own approval never counts",
-                      self.call({}, "job", "approve", job, "--state", federation.home, expect=1))
+                      self.as_person("sue", "job", "approve", job, expect=1))
         self.assertIn("they ask for: dpo", self.as_person("olga", "job", "approve", job, expect=1))
         self.assertIn("does not hold the role", self.as_person("olga", "job", "approve", job, "--role", "dpo", expect=1))
         self.as_person("olga", "job", "approve", job, "--role", "compliance")  # on record, and asked for by nobody

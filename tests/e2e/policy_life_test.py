@@ -18,6 +18,8 @@ people:
   olga: {{roles: [compliance]}}
   cleo: {{roles: [compliance]}}
   luis: {{roles: [legal, dpo]}}
+  dora: {{roles: [dpo]}}
+  dirk: {{roles: [dpo]}}
 """
 CLAIMED = OPEN_FEDERATION.replace("supplier: condor, location_evidence: contract", "supplier: condor, location_evidence: claimed")
 # The walk of the page: `person$ command`, and what it prints.

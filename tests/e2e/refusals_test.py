@@ -36,9 +36,14 @@ trust_domain: refusals.acme.example
 listen: {{grpc: "127.0.0.1:{grpc}", https: "127.0.0.1:{https}"}}
 policies: """ + str(HERE / "policies/refusals") + """
 people:
-  operator: {{roles: [admin, operator, data-steward]}}
+  operator: {{roles: [admin, operator]}}
   mia: {{roles: [member]}}
   olga: {{roles: [compliance]}}
+  cleo: {{roles: [compliance]}}
+  luis: {{roles: [legal]}}
+  dora: {{roles: [dpo]}}
+  dirk: {{roles: [dpo]}}
+  sam: {{roles: [data-steward]}}
   aino: {{roles: [auditor]}}
 suppliers:
   gaul: {{organised_in: FR, ultimate_parent: FR, certifications: [iso-27001]}}

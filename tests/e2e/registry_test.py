@@ -11,6 +11,10 @@ people:
   operator: {{roles: [admin, operator]}}
   mia: {{roles: [member]}}
   cleo: {{roles: [compliance]}}
+  coco: {{roles: [compliance]}}
+  luis: {{roles: [legal]}}
+  dora: {{roles: [dpo]}}
+  dirk: {{roles: [dpo]}}
   sam: {{roles: [data-steward]}}
   aino: {{roles: [auditor]}}
 """
@@ -155,6 +159,13 @@ class Registry(FederationTest):
                 ("gaul: {organised_in: FR", "gaul: {certifications: [iso27001], organised_in: FR", ("certifications", "iso-27001")),
                 ("cleo: {roles: [compliance]}", "cleo: {roles: [Compliance]}", ("people.cleo.roles",)),
                 ("cleo: {roles: [compliance]}", "cleo: {roles: []}", ("people.cleo.roles",)),
+                ("operator: {roles: [admin, operator]}", "operator: {roles: [admin, operator, dpo]}",
+                 ("people.operator.roles", "holds no role that decides about policies", "officer: {roles: [dpo]}")),
+                ("  dora: {roles: [dpo]}\n  dirk: {roles: [dpo]}\n", "",
+                 ("gdpr-chapter-v needs 2 of dpo, legal besides its author (dpo)", "nobody holds dpo",
+                  "add to `people` of federation.yaml:\n  officer-1: {roles: [dpo]}\n  officer-2: {roles: [dpo]}")),
+                ("cleo: {roles: [compliance]}", "cleo: {roles: [compliance], request: nowhere.request}",
+                 ("people.cleo.request", "carnet user keygen cleo")),
                 ("labels: {categories: [none]}", "labels: {categories: [none, health]}", ("stands alone",)),
                 ("labels: {categories: [none]}", "labels: {categories: [person]}", ("categories", "personal"))):
             self.assertIn(old, good)

@@ -30,6 +30,9 @@ policies: """ + str(HERE / "policies/release") + """
 people:
   operator: {{roles: [admin, operator, member]}}
   gustav: {{roles: [member, auditor], jurisdiction: KE}}
+  olga: {{roles: [compliance]}}
+  luis: {{roles: [legal]}}
+  doro: {{roles: [dpo]}}
 suppliers:
   gaul: {{organised_in: FR, ultimate_parent: FR}}
 regions:

@@ -19,6 +19,8 @@ people:
   olga: {{roles: [compliance]}}
   cleo: {{roles: [compliance]}}
   luis: {{roles: [legal, dpo]}}
+  dora: {{roles: [dpo]}}
+  dirk: {{roles: [dpo]}}
 """
 KEEP = """policy: audits
 kind: guardrail

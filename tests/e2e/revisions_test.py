@@ -16,6 +16,8 @@ people:
   olga: {{roles: [compliance]}}
   cleo: {{roles: [compliance]}}
   luis: {{roles: [legal]}}
+  dora: {{roles: [dpo]}}
+  dirk: {{roles: [dpo]}}
 """
 CLAIMED = OPEN_FEDERATION.replace("supplier: condor, location_evidence: contract",
                                   "supplier: condor, location_evidence: claimed")

@@ -163,8 +163,9 @@ TEST_CASE(
 TEST_CASE("Audit: an act of somebody who was revoked, and an approval used again, are found") {
   World world(211);
   PolicyOffice office(world);
-  const Person ann = office.Hire(3, {"admin", "legal"});
+  const Person ann = office.Hire(3, {"admin"});
   const Person bea = office.Hire(4, {"member"});
+  const Person lou = office.Hire(5, {"legal"});
   SECTION("an admin who was revoked") {
     REQUIRE(world.Do(RevokeUser{kOperator, ann.id, "left"}).ok());
     v1::UserRoleChanged record;
@@ -178,11 +179,75 @@ TEST_CASE("Audit: an act of somebody who was revoked, and an approval used again
   SECTION("a role granted, taken and granted again") {
     v1::UserRoleChanged again =
         world.At<v1::UserRoleChanged>(world.Find("user-role-changed").back());
-    REQUIRE(again.user_id() == ann.id);
-    REQUIRE(world.Do(RevokeRole{kOperator, ann.id, "legal"}).ok());
+    REQUIRE(again.user_id() == lou.id);
+    REQUIRE(world.Do(RevokeRole{kOperator, lou.id, "legal"}).ok());
     world.FillCommon(again.mutable_common());
     ExpectForged(world, again, world.statement_key(), "role-approval");
   }
+}
+
+TEST_CASE("Audit: an admin who decides about policies is found, but for the founder alone") {
+  World world(216);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"admin"});
+  const Person lou = office.Hire(4, {"legal"});
+  CHECK(AuditWorld(world).verdict == Verdict::kGood);  // kOperator is both
+  v1::UserRoleChanged record;
+  world.FillCommon(record.mutable_common());
+  record.set_changed_by(kOperator);
+  SECTION("by invitation") {
+    v1::UserInvited invited = world.At<v1::UserInvited>(world.Find("user-invited").back());
+    world.FillCommon(invited.mutable_common());
+    invited.set_token_sha256(std::string(32, 'n'));
+    invited.set_user_id("u-bbbbbbbbbbbbbbbb");
+    invited.add_roles("admin");
+    ExpectForged(world, invited, world.statement_key(), "enrolment");
+  }
+  SECTION("an admin is given a role of policy") {
+    const std::uint64_t index = world.signed_log().size();
+    world.Forge(office.Draft(kOperator, kApprovalOfRole, "legal",
+                             AsText(crypto::Sha256(ann.Key().public_key()))),
+                world.user_key());
+    record.set_user_id(ann.id);
+    record.set_public_key(ToString(ann.Key().public_key()));
+    record.add_granted("legal");
+    record.add_approvals(index);
+    ExpectForged(world, record, world.statement_key(), "role");
+  }
+  SECTION("who decides about policies becomes an admin") {
+    record.set_user_id(lou.id);
+    record.set_public_key(ToString(lou.Key().public_key()));
+    record.add_granted("admin");
+    ExpectForged(world, record, world.statement_key(), "role");
+  }
+}
+
+TEST_CASE("Audit: a renewal by somebody who may propose nothing is found") {
+  World world(217);
+  PolicyOffice office(world);
+  const Person mia = office.Hire(3, {"member"});
+  const auto bundle = office.Next(office.Json());
+  const ProposePolicy command = office.Proposal(mia.id, mia.Key(), bundle, kIntentRenew);
+  world.Forge(command.proposed, mia.Key());
+  v1::PolicyExamined examined = command.examined;
+  world.FillCommon(examined.mutable_common());
+  examined.set_bundle_sha256(ToString(bundle->sha256()));
+  for (const policies::ApprovalRule& rule :
+       policies::NeededApprovals(*world.state().bundle, *bundle)) {
+    v1::ApprovalNeed& need = *examined.add_needs();
+    need.set_policy(rule.policy);
+    need.set_need(rule.need);
+    need.mutable_from()->Add(rule.from.begin(), rule.from.end());
+  }
+  ExpectForged(world, examined, world.statement_key(), "proposal");
+}
+
+TEST_CASE("Audit: a renewal that changes something is found") {
+  World world(218);
+  PolicyOffice office(world);
+  const ProposePolicy command =
+      office.Proposal(kOperator, world.user_key(), office.Next(Looser(office)), kIntentRenew);
+  ExpectForged(world, command.proposed, world.user_key(), "proposal");
 }
 
 TEST_CASE("Audit: an invented bundle, and one of a lower revision, are found") {

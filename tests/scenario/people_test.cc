@@ -131,6 +131,60 @@ TEST_CASE("People: an admin grants account roles and no other may") {
   CHECK_FALSE(HoldsRole(world.state(), user, "operator"));
 }
 
+TEST_CASE("People: an admin is given no role of policy, and who holds one becomes no admin") {
+  World world(48);
+  const std::uint64_t before = world.state().size;
+  const auto mixed =
+      world.Do(InviteUser{kOperator, Bytes(32, 9), {"admin", "dpo"}, world.now() + absl::Hours(1)});
+  CHECK(mixed.status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(world.state().size == before);
+  const std::string admin = Enrol(world, 3, {"admin", "operator"});
+  const std::string officer = Enrol(world, 4, {"legal"});
+  REQUIRE(world
+              .Do(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(4)), officer,
+                        world.user_key()))
+              .ok());
+  const std::uint64_t size = world.state().size;
+  CHECK(world
+            .Do(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3)), admin,
+                      world.user_key()))
+            .status()
+            .code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(world.Do(GrantRole{kOperator, officer, "admin", {}, {}}).status().code() ==
+        absl::StatusCode::kFailedPrecondition);
+  CHECK(world.state().size == size);
+  // What has nothing to do with it is granted to both, to the founder too.
+  CHECK(world.Do(GrantRole{kOperator, officer, "member", {}, {}}).ok());
+  CHECK(world.Do(GrantRole{kOperator, admin, "auditor", {}, {}}).ok());
+  CHECK(world.Do(GrantRole{kOperator, kOperator, "auditor", {}, {}}).ok());
+}
+
+TEST_CASE("People: who founded alone is bootstrap until others hold the roles of policy") {
+  World world(49);
+  const auto alone = [&] {
+    return BootstrapRoles(world.state(), world.state().users.at(kOperator));
+  };
+  CHECK(IsLoneFounder(world.state(), world.state().users.at(kOperator)));
+  CHECK(alone() == std::set<std::string>{"compliance", "data-steward", "dpo", "legal"});
+  const std::set<std::string> roles = {"compliance", "data-steward", "dpo", "legal"};
+  const std::string officer = Enrol(world, 3, roles);
+  CHECK_FALSE(IsLoneFounder(world.state(), world.state().users.at(officer)));
+  for (const std::string& role : roles) {
+    CHECK_FALSE(alone().empty());
+    REQUIRE(world
+                .Do(Grant(Draft(world, kOperator, kApprovalOfRole, role, KeyDigest(3)), officer,
+                          world.user_key()))
+                .ok());
+  }
+  CHECK(alone().empty());
+  CHECK(BootstrapRoles(world.state(), world.state().users.at(officer)).empty());
+  // Now the founder can give them up.
+  for (const std::string& role : roles) {
+    REQUIRE(world.Do(RevokeRole{kOperator, kOperator, role}).ok());
+  }
+  CHECK_FALSE(HoldsRole(world.state(), kOperator, "dpo"));
+}
+
 TEST_CASE("People: the last holder of a role keeps it, and the last admin stays") {
   World world(45);
   CHECK(world.Do(RevokeRole{kOperator, kOperator, "legal"}).status().code() ==

@@ -135,6 +135,77 @@ TEST_CASE("Policy life: only a role that the policy names for it may propose") {
         absl::StatusCode::kPermissionDenied);
 }
 
+TEST_CASE("Policy life: whoever may propose any policy renews all, with the approvals of all") {
+  World world(77);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"dpo"});
+  const Person bea = office.Hire(4, {"legal"});
+  const Person cleo = office.Hire(5, {"compliance"});
+  const Person dan = office.Hire(6, {"compliance"});
+  const Person mia = office.Hire(7, {"member"});
+  const auto same = office.Next(office.Json());
+  CHECK(world.Do(office.Proposal(mia.id, mia.Key(), same, kIntentRenew)).status().code() ==
+        absl::StatusCode::kPermissionDenied);
+  // A change of what only a dpo writes is hers under no name.
+  const auto looser = office.Next(Looser(office));
+  CHECK(world.Do(office.Proposal(cleo.id, cleo.Key(), looser)).status().code() ==
+        absl::StatusCode::kPermissionDenied);
+  CHECK(world.Do(office.Proposal(cleo.id, cleo.Key(), looser, kIntentRenew)).status().code() ==
+        absl::StatusCode::kInvalidArgument);
+  const absl::Status renewed =
+      world.Do(office.Proposal(cleo.id, cleo.Key(), same, kIntentRenew)).status();
+  INFO(renewed.ToString());
+  REQUIRE(renewed.ok());
+  REQUIRE(office.Approve(ann, "dpo", *same).ok());
+  REQUIRE(office.Approve(bea, "legal", *same).ok());
+  world.Settle();
+  CHECK(InForce(world) != same->sha256());  // house and raw-data-stays lack one
+  REQUIRE(office.Approve(dan, "compliance", *same).ok());
+  world.Settle();
+  CHECK(InForce(world) == same->sha256());
+}
+
+TEST_CASE("Policy life: what today's holders can renew gives way to nothing that they cannot") {
+  World world(78);
+  PolicyOffice office(world);
+  office.Hire(3, {"dpo"});
+  office.Hire(4, {"legal"});
+  office.Hire(5, {"compliance"});
+  json next = office.Json();
+  // 3 hold one of these roles, and the author is one of them.
+  PolicyOffice::Policy(next, "gdpr-chapter-v")["approvals"]["need"] = "3";
+  const absl::Status refused = office.Propose(office.Next(next));
+  CHECK(refused.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(std::string(refused.message()).find("gdpr-chapter-v needs 3 of dpo, legal besides") !=
+        std::string::npos);
+  PolicyOffice::Policy(next, "gdpr-chapter-v")["approvals"]["need"] = "1";
+  CHECK(office.Propose(office.Next(next)).ok());
+}
+
+TEST_CASE("Policy life: an approved bundle waits while nobody could change it any more") {
+  World world(79);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"dpo"});
+  const Person bea = office.Hire(4, {"legal"});
+  office.Hire(5, {"compliance"});
+  const Person dan = office.Hire(6, {"legal"});
+  json next = Looser(office);
+  PolicyOffice::Policy(next, "gdpr-chapter-v")["approvals"]["need"] = "3";
+  const auto bundle = office.Next(next, absl::Hours(12));
+  REQUIRE(office.Propose(bundle).ok());
+  REQUIRE(office.Approve(ann, "dpo", *bundle).ok());
+  REQUIRE(office.Approve(bea, "legal", *bundle).ok());
+  REQUIRE(world.Do(RevokeUser{kOperator, dan.id, "left"}).ok());
+  world.Advance(absl::Hours(13));
+  world.Settle();
+  CHECK(InForce(world) != bundle->sha256());
+  CHECK(world.Do(ActivatePolicy{kOperator, ToBytes(AsText(bundle->sha256()))}).status().code() ==
+        absl::StatusCode::kFailedPrecondition);
+  office.Hire(7, {"legal"});
+  world.Settle();
+  CHECK(InForce(world) == bundle->sha256());
+}
+
 TEST_CASE("Policy life: whoever would be refused is refused before anything is examined") {
   World world(74);
   PolicyOffice office(world);

@@ -75,6 +75,94 @@ TEST_CASE("Site policies: people, approvals and bundles are followed to the one 
   }
 }
 
+TEST_CASE("Site policies: a renewal by whoever may propose any policy is followed") {
+  Desk desk(330);
+  const Person dan = desk.office.Hire(6, {"compliance"});
+  const auto same = desk.office.Next(desk.office.Json());
+  REQUIRE(desk.world.Do(desk.office.Proposal(dan.id, dan.Key(), same, kIntentRenew)).status().ok());
+  REQUIRE(desk.office.Approve(desk.ann, "legal", *same).ok());
+  REQUIRE(desk.office.Approve(desk.bea, "dpo", *same).ok());
+  REQUIRE(desk.office.Approve(desk.cleo, "compliance", *same).ok());
+  desk.world.Settle();
+  REQUIRE(desk.world.state().bundle->sha256() == same->sha256());
+  const absl::Status followed = desk.Followed();
+  INFO(followed.ToString());
+  CHECK(followed.ok());
+}
+
+TEST_CASE("Site policies: a change that is called a renewal is refused") {
+  Desk desk(331);
+  const Person dan = desk.office.Hire(6, {"compliance"});
+  nlohmann::json written = desk.office.Json();
+  PolicyOffice::Policy(written, "gdpr-chapter-v")["rules"].push_back(
+      {{"id", "pilot-2"}, {"effect", "allow"}, {"when", {{"to.jurisdiction", {{"is", "SG"}}}}}});
+  const auto changed = desk.office.Next(written);
+  const ProposePolicy command = desk.office.Proposal(dan.id, dan.Key(), changed, kIntentRenew);
+  v1::PolicyActivated record = desk.Activation();
+  record.set_bundle_sha256(ToString(changed->sha256()));
+  *record.mutable_valid_from() = ToTimestamp(changed->head().valid_from);
+  *record.mutable_valid_to() = ToTimestamp(changed->head().valid_to);
+  record.set_proposed_index(desk.Forge(command.proposed, dan.Key()));
+  v1::PolicyExamined examined = command.examined;
+  desk.world.FillCommon(examined.mutable_common());
+  examined.set_bundle_sha256(ToString(changed->sha256()));
+  desk.Coordinator(examined);
+  record.set_report_sha256(PolicyOffice::ReportDigest(*changed));
+  desk.world.FillCommon(record.mutable_common());
+  desk.Coordinator(record);
+  ExpectRefused(desk, kRefused, "its author may not change gdpr-chapter-v");
+}
+
+TEST_CASE("Site policies: an admin who decides about policies is refused, but for the founder") {
+  Desk desk(332);
+  const Person eve = desk.office.Hire(6, {"admin"});
+  REQUIRE(desk.Followed().ok());  // kOperator, who founded alone, is both
+  v1::UserRoleChanged record;
+  desk.world.FillCommon(record.mutable_common());
+  record.set_changed_by(kOperator);
+  SECTION("an admin is given a role of policy") {
+    record.set_user_id(eve.id);
+    record.set_public_key(ToString(eve.Key().public_key()));
+    record.add_granted("dpo");
+    record.add_approvals(
+        desk.Forge(desk.office.Draft(kOperator, kApprovalOfRole, "dpo",
+                                     AsText(crypto::Sha256(eve.Key().public_key()))),
+                   desk.world.user_key()));
+    desk.Coordinator(record);
+    ExpectRefused(desk, kRefused, "lets an admin decide about policies");
+  }
+  SECTION("who decides about policies becomes an admin") {
+    record.set_user_id(desk.ann.id);
+    record.set_public_key(ToString(desk.ann.Key().public_key()));
+    record.add_granted("admin");
+    desk.Coordinator(record);
+    ExpectRefused(desk, kRefused, "lets an admin decide about policies");
+  }
+}
+
+TEST_CASE("Site policies: a genesis that lets one of several founders be everything is refused") {
+  const World world(333);
+  v1::Genesis genesis = world.At<v1::Genesis>(0);
+  const auto begin = [&] {
+    const v1::SignedRecord record =
+        ledger::SignRecord(*ledger::MakeStatement(genesis), world.statement_key());
+    return PolicyChain::Create(*ledger::verifier::VerifyRecord(record)).status();
+  };
+  v1::FirstHolder* const first = genesis.add_first_holders();
+  first->set_user_id(kOperator);
+  first->set_public_key(ToString(world.user_key().public_key()));
+  first->add_roles("admin");
+  first->add_roles("dpo");
+  first->set_bootstrap(true);
+  CHECK(begin().ok());
+  genesis.add_first_holders()->set_user_id("u-bbbbbbbbbbbbbbbb");
+  CHECK(absl::IsUnauthenticated(begin()));
+  genesis.mutable_succeeds()->set_origin("test.acme.example/log");
+  CHECK(begin().ok());  // others came later, in the log before
+  genesis.mutable_first_holders(1)->set_bootstrap(true);
+  CHECK(absl::IsUnauthenticated(begin()));
+}
+
 TEST_CASE("Site policies: an approval in a person's name is refused") {
   Desk desk(303);
   SECTION("signed by the coordinator") {

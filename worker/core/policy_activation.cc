@@ -10,6 +10,7 @@
 #include "policies/change.h"
 #include "policies/evaluate.h"
 #include "policies/exceptions.h"
+#include "policies/holders.h"
 #include "worker/core/policy_chain.h"
 
 namespace carnet::worker {
@@ -21,9 +22,15 @@ absl::Status Refused(absl::string_view what) {
   return absl::FailedPreconditionError(what);
 }
 
-bool HasOneOf(const std::set<std::string>& held, const std::vector<std::string>& asked) {
-  return std::any_of(asked.begin(), asked.end(),
-                     [&](const std::string& role) { return held.count(role) != 0; });
+// What the author does to the bundle in force, whatever the coordinator calls it.
+policies::Authorship AuthorshipOf(const std::string& intent, const policies::Bundle& before,
+                                  const policies::Bundle& next) {
+  if (intent == "change" && policies::CheckTightensOnly(before, next).ok()) {
+    return policies::Authorship::kTightens;
+  }
+  return intent == "renew" && !policies::Compare(before, next).any()
+             ? policies::Authorship::kRenews
+             : policies::Authorship::kChanges;
 }
 
 }  // namespace
@@ -76,8 +83,8 @@ absl::Status PolicyChain::CheckHead(const v1::PolicyActivated& record, const Pro
 absl::Status PolicyChain::CheckApprovals(const v1::PolicyActivated& record,
                                          const Proposal& proposal,
                                          const policies::Bundle& next) const {
-  const bool tightens =
-      proposal.intent == "change" && policies::CheckTightensOnly(*bundle_, next).ok();
+  const policies::Authorship authorship = AuthorshipOf(proposal.intent, *bundle_, next);
+  const bool tightens = authorship == policies::Authorship::kTightens;
   if (record.tighten_only() && !tightens) {
     return Refused("it is said to tighten only, and may allow more");
   }
@@ -85,11 +92,10 @@ absl::Status PolicyChain::CheckApprovals(const v1::PolicyActivated& record,
   if (rules.empty()) {
     return Refused("no policy says who approves it");
   }
-  for (const policies::ApprovalRule& rule : rules) {
-    if (!HasOneOf(proposal.author_roles, rule.propose) &&
-        !(tightens && HasOneOf(proposal.author_roles, rule.from))) {
-      return Refused(absl::StrCat("its author may not change ", rule.policy));
-    }
+  if (const policies::ApprovalRule* const rule =
+          policies::FirstNotAuthors(rules, proposal.author_roles, authorship);
+      rule != nullptr) {
+    return Refused(absl::StrCat("its author may not change ", rule->policy));
   }
   for (const std::uint64_t index : record.approvals()) {
     if (index >= followed_ || approvals_.count(index) == 0) {

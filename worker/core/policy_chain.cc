@@ -82,6 +82,13 @@ absl::StatusOr<PolicyChain> PolicyChain::Create(const Record& genesis) {
       (*bundle)->revision() != record->bundle_revision()) {
     return Untrusted("policies: the bundle in genesis is not the one that genesis names");
   }
+  const auto& founders = record->first_holders();
+  const auto bootstraps =
+      std::count_if(founders.begin(), founders.end(),
+                    [](const v1::FirstHolder& founder) { return founder.bootstrap(); });
+  if (bootstraps > 1 || (bootstraps == 1 && founders.size() > 1 && !record->has_succeeds())) {
+    return Untrusted("policies: genesis lets one of several founders be everything");
+  }
   PolicyChain chain;
   chain.genesis_ = *record;
   chain.genesis_.clear_bundle_json();
@@ -115,6 +122,17 @@ bool PolicyChain::GenesisVouches(std::uint64_t index, const v1::UserEnrolled& re
                      });
 }
 
+bool PolicyChain::IsLoneFounder(std::uint64_t index, const v1::UserEnrolled& record) const {
+  const auto& founders = genesis_.first_holders();
+  if (founders.empty()) {
+    return index == 1;
+  }
+  return std::any_of(founders.begin(), founders.end(), [&](const v1::FirstHolder& founder) {
+    return founder.bootstrap() && founder.user_id() == record.user_id() &&
+           founder.public_key() == record.public_key();
+  });
+}
+
 absl::Status PolicyChain::FoldUser(std::uint64_t index, const v1::UserEnrolled& record) {
   if (!IsId("u", record.user_id()) || !AreRoleNames(record.roles()) ||
       (record.roles_size() > kRolesOfRecordMax && !record.token_sha256().empty())) {
@@ -137,6 +155,9 @@ absl::Status PolicyChain::FoldUser(std::uint64_t index, const v1::UserEnrolled& 
     if (policies::IsAccountRole(role) || GenesisVouches(index, record, role)) {
       person.roles.insert(role);
     }
+  }
+  if (policies::MixesAdminWithPolicy(person.roles) && !IsLoneFounder(index, record)) {
+    return Refused("an admin who decides about policies");
   }
   people_[record.user_id()] = std::move(person);
   return absl::OkStatus();
@@ -171,7 +192,13 @@ absl::Status PolicyChain::FoldRoles(const v1::UserRoleChanged& record) {
     return Refused("it gives roles that no coordinator gives");
   }
   std::set<std::uint64_t> used;
+  std::set<std::string> roles = found->second.roles;
+  roles.insert(record.granted().begin(), record.granted().end());
   for (const std::string& role : record.granted()) {
+    if ((role == policies::kAdminRole || !policies::IsAccountRole(role)) &&
+        policies::MixesAdminWithPolicy(roles)) {
+      return Refused("it lets an admin decide about policies");
+    }
     // An account's role is an admin's business: it decides nothing about policies.
     if (!policies::IsAccountRole(role)) {
       CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, PassedOn(record, found->second, role));

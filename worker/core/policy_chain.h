@@ -163,6 +163,8 @@ class PolicyChain {
 
   bool GenesisVouches(std::uint64_t index, const v1::UserEnrolled& record,
                       const std::string& role) const;
+  // The one founder of a federation without others, who may be an admin and decide about policies.
+  bool IsLoneFounder(std::uint64_t index, const v1::UserEnrolled& record) const;
   bool Holds(const std::string& user_id, const std::string& role) const;
   // The coordinator's clock never goes back from record to record.
   absl::Status CheckTime(absl::Time at) const;

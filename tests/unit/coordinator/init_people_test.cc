@@ -1,0 +1,80 @@
+// The first people of a federation: who may be what, and whether they can keep its policies alive.
+#include "coordinator/init_people.h"
+
+#include <catch2/catch.hpp>
+
+#include "base/status.h"
+#include "policies/packs.h"
+
+namespace carnet::coordinator {
+namespace {
+
+v1::FederationConfig Federation(
+    const std::vector<std::pair<std::string, std::vector<std::string>>>& people) {
+  v1::FederationConfig federation;
+  for (const auto& [name, roles] : people) {
+    (*federation.mutable_people())[name].mutable_roles()->Add(roles.begin(), roles.end());
+  }
+  return federation;
+}
+
+std::shared_ptr<const policies::Bundle> Starter() {
+  return *policies::StarterBundle("DE");
+}
+
+TEST_CASE("First people: an admin decides nothing about policies") {
+  const absl::Status refused =
+      ValidatePeople(Federation({{"operator", {"admin", "dpo", "legal", "compliance"}}}));
+  CHECK(refused.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(std::string(refused.message()).find("people.operator.roles") != std::string::npos);
+  CHECK(Remedy(refused).find("officer: {roles: [dpo, legal, compliance]}") != std::string::npos);
+  CHECK(ValidatePeople(Federation({{"operator", {"admin", "operator", "member", "auditor"}},
+                                   {"ann", {"dpo", "legal", "compliance", "member"}}}))
+            .ok());
+}
+
+TEST_CASE("First people: those who can never renew the policies are refused, with what mends it") {
+  v1::FederationConfig federation = Federation({{"operator", {"admin", "operator", "member"}},
+                                                {"ann", {"dpo", "legal"}},
+                                                {"officer-1", {"compliance"}}});
+  const absl::Status refused = CheckApprovers(federation, *Starter());
+  CHECK(refused.code() == absl::StatusCode::kInvalidArgument);
+  const std::string message(refused.message());
+  CHECK(message.find("us-ear-ai needs 2 of export-control, us-counsel besides its author "
+                     "(export-control): nobody may be the author; nobody holds export-control, "
+                     "us-counsel") != std::string::npos);
+  CHECK(message.find("gdpr-chapter-v needs 2 of dpo, legal") != std::string::npos);
+  const std::string remedy = Remedy(refused);
+  INFO(remedy);
+  CHECK(remedy.find("officer-1:") == std::string::npos);  // that name is taken
+  // The lines do mend it.
+  std::size_t lines = 0;
+  for (std::size_t at = remedy.find("\n  "); at != std::string::npos;
+       at = remedy.find("\n  ", at + 1)) {
+    const std::size_t open = remedy.find('[', at);
+    const std::size_t close = remedy.find(']', at);
+    const std::string name = remedy.substr(at + 3, remedy.find(':', at) - at - 3);
+    std::string role;
+    for (const char c : remedy.substr(open + 1, close - open - 1) + ",") {
+      if (c == ',') {
+        (*federation.mutable_people())[name].add_roles(role);
+        role.clear();
+      } else if (c != ' ') {
+        role += c;
+      }
+    }
+    ++lines;
+  }
+  CHECK(lines > 0);
+  const absl::Status mended = CheckApprovers(federation, *Starter());
+  INFO(mended.ToString());
+  CHECK(mended.ok());
+  CHECK(ValidatePeople(federation).ok());
+}
+
+TEST_CASE("First people: a federation of one person is asked for nobody yet") {
+  CHECK(CheckApprovers(v1::FederationConfig(), *Starter()).ok());
+}
+
+}  // namespace
+}  // namespace carnet::coordinator
