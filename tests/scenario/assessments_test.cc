@@ -1,6 +1,7 @@
 // What persons found out about models: who may say it, of which models it speaks, how it ends.
 #include "coordinator/core/assessments.h"
 
+#include "coordinator/core/expiry.h"
 #include "coordinator/core/release.h"
 #include "scenario/assessor.h"
 #include "scenario/audit_world.h"
@@ -21,12 +22,12 @@ policies::FactSet OfModel(const World& world) {
   return Facts(state, SendModelFlows(state, OnlyJob(world), worker).front(), world.now());
 }
 
-// Whether the job's newest model may go to somebody in Singapore.
+// Whether the job's newest model may go to somebody in Kenya, for which nothing is on file.
 bool MayGo(const World& world) {
   User reader;
   reader.id = "u-reader";
-  reader.jurisdiction = "SG";
-  reader.organisation = "lion";
+  reader.jurisdiction = "KE";
+  reader.organisation = "nyati";
   const State& state = world.state();
   std::uint64_t counter = 0;
   return DecideFlows(state,
@@ -202,6 +203,24 @@ TEST_CASE("Assessments: an old signature does not undo a newer one") {
   CHECK(CodeOf(world, old) == absl::StatusCode::kAlreadyExists);
   CHECK(world.state().assessments.at(model).terms.controlled() == "yes");
   CHECK(world.Refold().assessments.size() == 1);
+}
+
+TEST_CASE("Assessments: one that ends soon is warned of, as evidence is") {
+  World world = WorldWithEvidence(708);
+  const std::string model(32, 'm');
+  REQUIRE(world.Do(Assessed(world, model)).ok());
+  const auto warned = [&](absl::Time at) {
+    std::vector<Ending> endings = EndingSoon(world.state(), at);
+    std::erase_if(endings, [](const Ending& ending) { return ending.kind != "assessment"; });
+    return endings;
+  };
+  CHECK(warned(world.now()).empty());
+  const absl::Time late = world.now() + absl::Hours(24 * 360);
+  REQUIRE(warned(late).size() == 1);
+  CHECK(warned(late).front().evidence_id == "sha256:" + HexEncode(AsBytes(model)));
+  CHECK(warned(late).front().warning_days == 7);
+  REQUIRE(world.Do(Assessed(world, model, [](v1::ModelAssessed& r) { Withdraw(r); })).ok());
+  CHECK(warned(late).empty());
 }
 
 TEST_CASE("Assessments: an audit replays them, and finds those that nobody could make") {
