@@ -4,6 +4,7 @@
 
 #include "policies/compiled.h"
 #include "policies/jurisdictions.h"
+#include "policies/rule_index.h"
 #include "policies/source.h"
 
 namespace carnet::policies {
@@ -48,7 +49,8 @@ std::shared_ptr<CompiledBundle> Edited(const Bundle& bundle, Edit edit) {
 }
 
 std::shared_ptr<const Bundle> Made(const Bundle& bundle, const BundleHead& head,
-                                   std::shared_ptr<const CompiledBundle> compiled) {
+                                   std::shared_ptr<CompiledBundle> compiled) {
+  IndexRules(compiled.get());
   return std::make_shared<const Bundle>(head, std::make_shared<const BundleSource>(bundle.source()),
                                         std::move(compiled), bundle.CanonicalJson());
 }

@@ -231,7 +231,7 @@ std::vector<std::string> CertainFailures(const Bundle& bundle, const FactSet& fa
   std::set<std::string> certain;
   Certainty(bundle, known, at).Collect(&certain);
   std::vector<std::string> reasons;
-  const v1::Decision decision = Evaluate(bundle, known, at);
+  const v1::Decision decision = Evaluate(bundle, known, at, Words::kLeftOut);
   for (const v1::Failure& failure : decision.failures()) {
     const std::string& reason = failure.reason();
     if (absl::StartsWith(reason, "bundle/") || absl::StartsWith(reason, "facts/") ||

@@ -4,6 +4,7 @@
 #ifndef CARNET_POLICIES_COMPILED_H_
 #define CARNET_POLICIES_COMPILED_H_
 
+#include <array>
 #include <bitset>
 #include <cstdint>
 #include <map>
@@ -154,6 +155,15 @@ struct Rule {
   Reach reach;
 };
 
+// What must be known of a rule to pass it by.
+struct RuleIndex {
+  static constexpr std::size_t kConjunctsMax = 3;
+  Reach reach;
+  // Condition::memo of atoms of which each must hold for `when` to hold; -1: no such atom.
+  std::array<int, kConjunctsMax> conjuncts = {-1, -1, -1};
+  Effect effect = Effect::kDeny;
+};
+
 struct Exception {
   std::string id;
   int rule = 0;
@@ -194,6 +204,7 @@ struct Policy {
   std::optional<Condition> unless;
   std::vector<NamedCondition> terms;
   std::vector<Rule> rules;
+  std::vector<RuleIndex> index;  // of each rule (policies/rule_index.h)
   std::vector<Exception> exceptions;
   bool declassifies = false;  // one of its rules takes labels away
   Reach reach;

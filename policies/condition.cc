@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace carnet::policies {
@@ -212,9 +213,29 @@ const Condition& TermOf(const Condition& condition, const std::vector<NamedCondi
   return terms[static_cast<std::size_t>(condition.term)].condition;
 }
 
-std::string PathOf(const Condition& atom) {
-  return atom.fact == kCounters ? atom.counter
-                                : FactTable()[static_cast<std::size_t>(atom.fact)].path;
+void AddFact(const Condition& atom, NamedFacts* facts) {
+  static_assert(kFactCount <= 64);
+  if (atom.fact == kCounters) {
+    facts->counters.insert(atom.counter);
+  } else {
+    facts->of_table |= std::uint64_t{1} << atom.fact;
+  }
+}
+
+// Calls `of_table` and `counter` for each, in the order of their paths.
+template <typename OfTable, typename Counter>
+void ForEachFact(const NamedFacts& facts, const OfTable& of_table, const Counter& counter) {
+  constexpr std::uint64_t kBeforeCounters = (std::uint64_t{1} << kRecipientCertifications) - 1;
+  const auto each = [&of_table](std::uint64_t bits) {
+    for (; bits != 0; bits &= bits - 1) {
+      of_table(static_cast<std::size_t>(std::countr_zero(bits)));
+    }
+  };
+  each(facts.of_table & kBeforeCounters);
+  for (const std::string& path : facts.counters) {  // "people." sorts before "recipient."
+    counter(path);
+  }
+  each(facts.of_table & ~kBeforeCounters);
 }
 
 // The single places that a value names.
@@ -292,6 +313,21 @@ Truth PlaceIn(absl::string_view code, const PlaceSet& places, const FactView& vi
   return held;
 }
 
+namespace {
+
+// The same as Test, without a call for what was answered before: most is.
+Truth Ask(const Condition& condition, const FactView& view) {
+  if (condition.kind == Condition::Kind::kAtom && condition.memo >= 0) {
+    const std::uint8_t answer = view.memo[static_cast<std::size_t>(condition.memo)];
+    if (answer != FactView::kNotAsked) {
+      return static_cast<Truth>(answer);
+    }
+  }
+  return Test(condition, view);
+}
+
+}  // namespace
+
 Truth Test(const Condition& condition, const FactView& view) {
   switch (condition.kind) {
     case Condition::Kind::kAtom:
@@ -301,7 +337,7 @@ Truth Test(const Condition& condition, const FactView& view) {
     case Condition::Kind::kAll: {
       Truth result = Truth::kTrue;
       for (const Condition& child : condition.children) {
-        result = And(result, Test(child, view));
+        result = And(result, Ask(child, view));
         if (result == Truth::kFalse) {
           return result;
         }
@@ -311,7 +347,7 @@ Truth Test(const Condition& condition, const FactView& view) {
     case Condition::Kind::kAny: {
       Truth result = Truth::kFalse;
       for (const Condition& child : condition.children) {
-        result = Or(result, Test(child, view));
+        result = Or(result, Ask(child, view));
         if (result == Truth::kTrue) {
           return result;
         }
@@ -322,35 +358,54 @@ Truth Test(const Condition& condition, const FactView& view) {
   return Truth::kUnknown;
 }
 
-void CollectMissing(const Condition& condition, const FactView& view,
-                    std::set<std::string>* paths) {
+void NamedFacts::Add(const NamedFacts& more) {
+  of_table |= more.of_table;
+  counters.insert(more.counters.begin(), more.counters.end());
+}
+
+void AddPaths(const NamedFacts& facts, TextList* paths) {
+  ForEachFact(
+      facts, [paths](std::size_t fact) { *paths->Add() = FactTable()[fact].path; },
+      [paths](const std::string& path) { *paths->Add() = path; });
+}
+
+void AddTexts(const NamedFacts& facts, const FactView& view, TextList* texts) {
+  const auto add = [texts](absl::string_view path, const Value& value) {
+    absl::StrAppend(texts->Add(), path, " = ", value.ToString());
+  };
+  ForEachFact(
+      facts, [&](std::size_t fact) { add(FactTable()[fact].path, *view.values[fact]); },
+      [&](const std::string& path) { add(path, view.facts->GetCounter(path)); });
+}
+
+void CollectMissing(const Condition& condition, const FactView& view, NamedFacts* missing) {
   if (Test(condition, view) != Truth::kUnknown) {
     return;
   }
   if (condition.kind == Condition::Kind::kTerm) {
-    CollectMissing(TermOf(condition, *view.terms), view, paths);
+    CollectMissing(TermOf(condition, *view.terms), view, missing);
     return;
   }
   for (const Condition& child : condition.children) {
-    CollectMissing(child, view, paths);
+    CollectMissing(child, view, missing);
   }
   if (condition.kind != Condition::Kind::kAtom) {
     return;
   }
   // The fact itself, a part of its value, or what the membership of its places depends on.
   const Value& value = ValueOf(condition, view);
-  std::set<std::string> behind_members;
+  NamedFacts behind_members;
   ForEachMemberCondition(condition, value, view, [&](const Condition& when) {
     CollectMissing(when, view, &behind_members);
   });
   const auto& list = value.list();
   if (behind_members.empty() || std::find(list.begin(), list.end(), kUnknownItem) != list.end()) {
-    paths->insert(PathOf(condition));
+    AddFact(condition, missing);
   }
-  paths->merge(behind_members);
+  missing->Add(behind_members);
 }
 
-void CollectUsed(const Condition& condition, const FactView& view, std::set<std::string>* used) {
+void CollectUsed(const Condition& condition, const FactView& view, NamedFacts* used) {
   if (condition.kind == Condition::Kind::kTerm) {
     CollectUsed(TermOf(condition, *view.terms), view, used);
     return;
@@ -361,9 +416,8 @@ void CollectUsed(const Condition& condition, const FactView& view, std::set<std:
   if (condition.kind != Condition::Kind::kAtom || condition.fact == kAt) {
     return;
   }
-  const Value& value = ValueOf(condition, view);
-  used->insert(PathOf(condition) + " = " + value.ToString());
-  ForEachMemberCondition(condition, value, view,
+  AddFact(condition, used);
+  ForEachMemberCondition(condition, ValueOf(condition, view), view,
                          [&](const Condition& when) { CollectUsed(when, view, used); });
 }
 

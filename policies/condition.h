@@ -2,6 +2,8 @@
 #ifndef CARNET_POLICIES_CONDITION_H_
 #define CARNET_POLICIES_CONDITION_H_
 
+#include <google/protobuf/repeated_field.h>
+
 #include <array>
 #include <cstdint>
 #include <set>
@@ -39,16 +41,29 @@ struct FactView {
   mutable std::vector<std::uint8_t> memo;
 };
 
+// Some of the facts.
+struct NamedFacts {
+  std::uint64_t of_table = 0;      // bits by their position in the table
+  std::set<std::string> counters;  // paths
+
+  bool empty() const { return of_table == 0 && counters.empty(); }
+  void Add(const NamedFacts& more);
+};
+using TextList = google::protobuf::RepeatedPtrField<std::string>;
+// Adds their paths, or "path = value" of each; sorted.
+void AddPaths(const NamedFacts& facts, TextList* paths);
+void AddTexts(const NamedFacts& facts, const FactView& view, TextList* texts);
+
 Truth Test(const Condition& condition, const FactView& view);
 
 // Whether the place `code` (a fact's value: `home` and aliases are followed) is in `places`.
 Truth PlaceIn(absl::string_view code, const PlaceSet& places, const FactView& view);
 
-// Paths of the facts whose absence makes `condition` unknown; none if it is not unknown.
-void CollectMissing(const Condition& condition, const FactView& view, std::set<std::string>* paths);
+// The facts whose absence makes `condition` unknown; none if it is not unknown.
+void CollectMissing(const Condition& condition, const FactView& view, NamedFacts* missing);
 
-// "path = value" of every fact that `condition` reads.
-void CollectUsed(const Condition& condition, const FactView& view, std::set<std::string>* used);
+// Every fact that `condition` reads.
+void CollectUsed(const Condition& condition, const FactView& view, NamedFacts* used);
 
 // In words: "the destination is in group eea and the evidence on file includes tia".
 std::string Describe(const Condition& condition, const std::vector<NamedCondition>& terms);

@@ -68,7 +68,7 @@ class Sweep {
   }
 
   bool Allows(const Bundle& bundle, const FactSet& facts) const {
-    return Evaluate(bundle, facts, at_).verdict() == v1::VERDICT_ALLOW;
+    return Evaluate(bundle, facts, at_, Words::kLeftOut).verdict() == v1::VERDICT_ALLOW;
   }
 
   void Try(std::size_t to, std::size_t movement, std::size_t subjects,

@@ -223,6 +223,18 @@ Truth Evaluation::When(const Rule& rule) const {
              : when;
 }
 
+// Allows are all looked at: a refusal names those that would have done.
+bool Evaluation::PassesBy(const RuleIndex& rule) const {
+  if (rule.effect == Effect::kAllow || rule.effect == Effect::kDeclassify) {
+    return rule.effect == Effect::kDeclassify;
+  }
+  return !Reached(rule.reach) ||
+         std::any_of(rule.conjuncts.begin(), rule.conjuncts.end(), [this](int memo) {
+           return memo >= 0 && view_.memo[static_cast<std::size_t>(memo)] ==
+                                   static_cast<std::uint8_t>(Truth::kFalse);
+         });
+}
+
 void Evaluation::JudgePolicy(const Policy& policy) {
   view_.Enter(policy);
   if (!Applies(policy)) {
@@ -231,14 +243,16 @@ void Evaluation::JudgePolicy(const Policy& policy) {
   JudgeReview(policy);
   std::vector<const Rule*> allows;
   bool satisfied = false;
-  for (const Rule& rule : policy.rules) {
-    if (rule.effect == Effect::kDeclassify || at_ < rule.in_force_from) {
+  for (std::size_t i = 0; i < policy.rules.size(); ++i) {
+    if (PassesBy(policy.index[i])) {
+      continue;
+    }
+    const Rule& rule = policy.rules[i];
+    if (at_ < rule.in_force_from) {
       continue;
     }
     if (rule.effect != Effect::kAllow) {
-      if (Reached(rule.reach)) {
-        JudgeRule(policy, rule);
-      }
+      JudgeRule(policy, rule);
     } else if (rule.mode == policy.mode) {  // an allow that only warns grants nothing
       allows.push_back(&rule);
       satisfied = JudgeAllow(policy, rule) || satisfied;
@@ -283,20 +297,6 @@ void Evaluation::NoteCoverage(const Policy& policy, const std::vector<const Rule
       covered_.insert(place);
     }
   }
-}
-
-// Nobody looked at the policy in time.
-void Evaluation::JudgeReview(const Policy& policy) {
-  if (at_ < policy.review_due || policy.overdue == OverdueAction::kNone) {
-    return;
-  }
-  const bool late = at_ >= policy.review_overdue && policy.overdue != OverdueAction::kWarn;
-  v1::Failure& failure = AddFailure(late ? policy.mode : std::min(policy.mode, Mode::kWarn),
-                                    absl::StrCat(policy.name, "/review"));
-  failure.set_title(policy.title);
-  failure.set_because(absl::StrCat("The policy was to be reviewed by ", policy.review_by, "."));
-  failure.set_fix("Have the policy reviewed and a bundle with a new date activated.");
-  failure.set_hold(late && policy.overdue == OverdueAction::kHold);
 }
 
 std::vector<std::string> Evaluation::ApprovedBy(const Approvers& approvers, const std::string& rule,
@@ -492,9 +492,9 @@ void Evaluation::Conclude() {
   decision_->clear_reservations();
 }
 
-v1::Decision Evaluate(const Bundle& bundle, const FactSet& facts, absl::Time at) {
+v1::Decision Evaluate(const Bundle& bundle, const FactSet& facts, absl::Time at, Words words) {
   v1::Decision decision;
-  Evaluation(bundle, facts, at, &decision).Run();
+  Evaluation(bundle, facts, at, words, &decision).Run();
   return decision;
 }
 

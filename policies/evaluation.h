@@ -12,6 +12,7 @@
 #include "policies/bundle.h"
 #include "policies/compiled.h"
 #include "policies/condition.h"
+#include "policies/evaluate.h"
 #include "policies/facts.h"
 
 namespace carnet::policies {
@@ -19,8 +20,13 @@ namespace carnet::policies {
 // Every step of docs/policies.md, "the verdict", is one method.
 class Evaluation {
  public:
-  Evaluation(const Bundle& bundle, const FactSet& facts, absl::Time at, v1::Decision* decision)
-      : bundle_(bundle), view_(bundle.compiled(), facts, at), at_(at), decision_(decision) {}
+  Evaluation(const Bundle& bundle, const FactSet& facts, absl::Time at, Words words,
+             v1::Decision* decision)
+      : bundle_(bundle),
+        view_(bundle.compiled(), facts, at),
+        at_(at),
+        words_(words),
+        decision_(decision) {}
 
   void Run();
 
@@ -54,6 +60,8 @@ class Evaluation {
   bool Reached(const Reach& reach) const {
     return (reach.operations & operation_bit_) != 0 && (reach.kinds & kind_bit_) != 0;
   }
+  // Whether the rule decides nothing here, as far as its index and what was answered already say.
+  bool PassesBy(const RuleIndex& rule) const;
   bool Applies(const Policy& policy) const;
   Truth When(const Rule& rule) const;
   // `home` by its code.
@@ -71,10 +79,12 @@ class Evaluation {
   void JudgeLimit(const Policy& policy, const Rule& rule);
   void AddObligations(const Policy& policy, const Rule& rule);
   void FillMissingApproval(const Rule& rule, const Item& item, v1::Failure* failure) const;
+  static void WriteMissingApproval(const Approvers& approvers, v1::Failure* failure);
 
   const Bundle& bundle_;
   FactView view_;
   absl::Time at_;
+  Words words_;
   v1::Decision* decision_;
   std::uint32_t operation_bit_ = ~std::uint32_t{0};  // unknown: any
   std::uint32_t kind_bit_ = ~std::uint32_t{0};

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/status.h"
 #include "crypto/hash.h"
 #include "policies/counters.h"
@@ -16,11 +17,17 @@ constexpr char kNotApplicableWord[] = "not_applicable";
 // Values hold printable ASCII only (CheckValue), so two characters need an escape.
 void AppendText(absl::string_view text, std::string& out) {
   out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
+  while (true) {
+    const std::size_t plain = PlainChars(text);
+    out.append(text.data(), plain);
+    if (plain == text.size()) {
+      break;
+    }
+    if (text[plain] == '"' || text[plain] == '\\') {
       out += '\\';
     }
-    out += c;
+    out += text[plain];
+    text.remove_prefix(plain + 1);
   }
   out += '"';
 }
@@ -78,6 +85,22 @@ void AppendValue(const Value& value, std::string& out) {
       return;
     }
   }
+}
+
+// "path":
+std::string MemberOf(absl::string_view path) {
+  return absl::StrCat("\"", path, "\":");
+}
+
+const std::vector<std::string>& MembersOfTable() {
+  static const auto& members = *new std::vector<std::string>([] {
+    std::vector<std::string> made;
+    for (const FactSpec& spec : FactTable()) {
+      made.push_back(MemberOf(spec.path));
+    }
+    return made;
+  }());
+  return members;
 }
 
 }  // namespace
@@ -166,22 +189,21 @@ std::vector<std::pair<std::string, Value>> FactSet::Known() const {
 
 std::string FactSet::CanonicalJson() const {
   std::string out;
-  out.reserve(1024);
-  const char* separator = "{";
-  const auto append = [&out, &separator](absl::string_view path, const Value& value) {
-    absl::StrAppend(&out, separator, "\"", path, "\":");
+  out.reserve(2048);
+  const auto append = [&out](const std::string& member, const Value& value) {
+    out += out.empty() ? '{' : ',';
+    out += member;
     AppendValue(value, out);
-    separator = ",";
   };
-  const std::vector<FactSpec>& table = FactTable();
+  const std::vector<std::string>& members = MembersOfTable();
   for (std::size_t i = 0; i < kFactCount; ++i) {
     if (i == kRecipientCertifications) {  // "people." sorts before "recipient."
       for (const auto& counter : counters_) {
-        append(counter.first, counter.second);
+        append(MemberOf(counter.first), counter.second);
       }
     }
     if (!facts_[i].is_unknown()) {
-      append(table[i].path, facts_[i]);
+      append(members[i], facts_[i]);
     }
   }
   if (out.empty()) {

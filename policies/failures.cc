@@ -1,6 +1,5 @@
 // What a decision says about the rules that failed.
 #include <algorithm>
-#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -44,6 +43,20 @@ std::string Alternatives(const Policy& policy, const std::vector<const Rule*>& a
 
 }  // namespace
 
+// Nobody looked at the policy in time.
+void Evaluation::JudgeReview(const Policy& policy) {
+  if (at_ < policy.review_due || policy.overdue == OverdueAction::kNone) {
+    return;
+  }
+  const bool late = at_ >= policy.review_overdue && policy.overdue != OverdueAction::kWarn;
+  v1::Failure& failure = AddFailure(late ? policy.mode : std::min(policy.mode, Mode::kWarn),
+                                    absl::StrCat(policy.name, "/review"));
+  failure.set_title(policy.title);
+  failure.set_because(absl::StrCat("The policy was to be reviewed by ", policy.review_by, "."));
+  failure.set_fix("Have the policy reviewed and a bundle with a new date activated.");
+  failure.set_hold(late && policy.overdue == OverdueAction::kHold);
+}
+
 // A regime that covers people says yes itself, or the flow fails.
 void Evaluation::RequireAllow(const Policy& policy, const std::vector<const Rule*>& allows) {
   bool named = false;
@@ -60,8 +73,12 @@ void Evaluation::RequireAllow(const Policy& policy, const std::vector<const Rule
   if (named) {
     return;
   }
-  std::set<std::string> missing;
-  std::set<std::string> used;
+  v1::Failure& failure = AddFailure(policy.mode, absl::StrCat(policy.name, "/no-allow"));
+  if (words_ == Words::kLeftOut) {
+    return;
+  }
+  NamedFacts missing;
+  NamedFacts used;
   for (const Rule* rule : allows) {
     if (rule->unless.has_value()) {
       CollectMissing(*rule->unless, view_, &missing);
@@ -69,13 +86,12 @@ void Evaluation::RequireAllow(const Policy& policy, const std::vector<const Rule
     CollectMissing(rule->when, view_, &missing);
     CollectUsed(rule->when, view_, &used);
   }
-  v1::Failure& failure = AddFailure(policy.mode, absl::StrCat(policy.name, "/no-allow"));
   failure.set_title(policy.title);
   failure.set_because(
       absl::StrCat("\"", policy.title, "\": none of the cases in which it permits this is given."));
   failure.set_fix(absl::StrCat("One of these would do: ", Alternatives(policy, allows), "."));
-  failure.mutable_missing_facts()->Assign(missing.begin(), missing.end());
-  failure.mutable_facts_used()->Assign(used.begin(), used.end());
+  AddPaths(missing, failure.mutable_missing_facts());
+  AddTexts(used, view_, failure.mutable_facts_used());
 }
 
 v1::Failure& Evaluation::AddFailure(Mode mode, const std::string& reason) {
@@ -90,6 +106,12 @@ v1::Failure& Evaluation::AddFailure(Mode mode, const std::string& reason) {
 
 void Evaluation::FillFailure(const Policy& policy, const Rule& rule, const Item* item,
                              v1::Failure* failure) {
+  if (item != nullptr && item->phase == Phase::kApproval) {
+    FillMissingApproval(rule, *item, failure);
+  }
+  if (words_ == Words::kLeftOut) {
+    return;
+  }
   failure->set_title(policy.title);
   failure->set_because(rule.because);
   failure->set_fix(item != nullptr && !item->fix.empty() ? item->fix : rule.fix);
@@ -97,8 +119,8 @@ void Evaluation::FillFailure(const Policy& policy, const Rule& rule, const Item*
   failure->mutable_unconfirmed()->Assign(rule.unconfirmed.begin(), rule.unconfirmed.end());
   failure->set_forbidden(rule.effect == Effect::kDeny);
   failure->set_exception_possible(!rule.floor && rule.effect != Effect::kLimit);
-  std::set<std::string> missing;
-  std::set<std::string> used;
+  NamedFacts missing;
+  NamedFacts used;
   CollectMissing(rule.when, view_, &missing);
   CollectUsed(rule.when, view_, &used);
   if (rule.unless.has_value()) {
@@ -115,27 +137,30 @@ void Evaluation::FillFailure(const Policy& policy, const Rule& rule, const Item*
     failure->set_found(DescribeUnmet(rule.limit, view_));
   }
   if (item != nullptr && item->phase == Phase::kApproval) {
-    FillMissingApproval(rule, *item, failure);
+    WriteMissingApproval(item->approvers, failure);
   } else if (item != nullptr) {
     CollectMissing(item->check, view_, &missing);
     CollectUsed(item->check, view_, &used);
     failure->set_found(DescribeUnmet(item->check, view_));
   }
-  failure->mutable_missing_facts()->Assign(missing.begin(), missing.end());
-  failure->mutable_facts_used()->Assign(used.begin(), used.end());
+  AddPaths(missing, failure->mutable_missing_facts());
+  AddTexts(used, view_, failure->mutable_facts_used());
 }
 
 void Evaluation::FillMissingApproval(const Rule& rule, const Item& item,
                                      v1::Failure* failure) const {
   const Approvers& approvers = item.approvers;
+  failure->set_hold(true);
   const std::vector<std::string> persons =
       ApprovedBy(approvers, absl::StrCat(rule.reason, ".", item.id), false);
-  failure->set_hold(true);
   failure->mutable_approval_from()->Assign(approvers.roles.begin(), approvers.roles.end());
   failure->set_approval_need(approvers.need);
   failure->mutable_approved_by()->Assign(persons.begin(), persons.end());
-  failure->set_found(absl::StrCat(persons.size(), " of ", approvers.need, " approvals given; ",
-                                  "needed: ", DescribeApprovers(approvers)));
+}
+
+void Evaluation::WriteMissingApproval(const Approvers& approvers, v1::Failure* failure) {
+  failure->set_found(absl::StrCat(failure->approved_by_size(), " of ", approvers.need,
+                                  " approvals given; ", "needed: ", DescribeApprovers(approvers)));
   if (failure->fix().empty()) {
     failure->set_fix(absl::StrCat("Ask for the ", DescribeApprovers(approvers), "."));
   }
@@ -172,19 +197,22 @@ void Evaluation::AddNobodyFailure() {
   if (AddMissingApprovals(*nobody_policy_, nobody_allows_)) {
     return;
   }
-  std::set<std::string> missing;
-  std::set<std::string> used;
+  v1::Failure& failure = AddFailure(Mode::kEnforce, "no-policy-applies");
+  if (words_ == Words::kLeftOut) {
+    return;
+  }
+  NamedFacts missing;
+  NamedFacts used;
   for (const Rule* rule : nobody_allows_) {
     CollectMissing(rule->when, view_, &missing);
     CollectUsed(rule->when, view_, &used);
   }
-  v1::Failure& failure = AddFailure(Mode::kEnforce, "no-policy-applies");
   failure.set_because(kBecause);
   failure.set_title(nobody_policy_->title);
   failure.set_fix(
       absl::StrCat("One of these would do: ", Alternatives(*nobody_policy_, nobody_allows_), "."));
-  failure.mutable_missing_facts()->Assign(missing.begin(), missing.end());
-  failure.mutable_facts_used()->Assign(used.begin(), used.end());
+  AddPaths(missing, failure.mutable_missing_facts());
+  AddTexts(used, view_, failure.mutable_facts_used());
 }
 
 }  // namespace carnet::policies

@@ -16,6 +16,7 @@
 #include "policies/dates.h"
 #include "policies/jurisdictions.h"
 #include "policies/node_json.h"
+#include "policies/rule_index.h"
 #include "policies/source.h"
 
 namespace carnet::policies {
@@ -337,6 +338,7 @@ std::shared_ptr<CompiledBundle> Compile(const BundleSource& source, Diagnostics&
     bundle->suites.push_back(CompileTests(document, *bundle, diagnostics));
   }
   NumberAtoms(bundle.get());
+  IndexRules(bundle.get());
   return bundle;
 }
 

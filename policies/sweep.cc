@@ -265,9 +265,10 @@ class PolicySweep {
     bool opens = false;
     bool closes = false;
     for (const Pair& pair : pairs_) {
-      const bool allowed =
-          Evaluate(*pair.before, facts, part.moment).verdict() == v1::VERDICT_ALLOW;
-      const bool allows = Evaluate(*pair.after, facts, part.moment).verdict() == v1::VERDICT_ALLOW;
+      const bool allowed = Evaluate(*pair.before, facts, part.moment, Words::kLeftOut).verdict() ==
+                           v1::VERDICT_ALLOW;
+      const bool allows =
+          Evaluate(*pair.after, facts, part.moment, Words::kLeftOut).verdict() == v1::VERDICT_ALLOW;
       opens = opens || (!allowed && allows);
       closes = closes || (allowed && !allows);
     }

@@ -191,9 +191,13 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
   verdicts.allowed = !flows.empty();
   verdicts.held = !flows.empty();
   verdicts.awaits_bridge = true;
+  // The words of a failure say whether it hangs on the engine's word.
+  const policies::Words words = id_seed.empty() && !state.bundle->reads_bridge()
+                                    ? policies::Words::kLeftOut
+                                    : policies::Words::kWritten;
   for (const FlowContext& flow : flows) {
     const policies::FactSet facts = Facts(state, flow, at);
-    v1::Decision decision = policies::Evaluate(*state.bundle, facts, at);
+    v1::Decision decision = policies::Evaluate(*state.bundle, facts, at, words);
     v1::Verdict with_yes = decision.verdict();  // of the organisation's own policy engine
     if (state.bundle->reads_bridge() && HangsOnBridge(decision)) {
       decision.set_bridge(BridgeWords(state, facts, at));

@@ -55,7 +55,8 @@ std::vector<FlowContext> StageDataFlows(const State& state, const std::string& s
                                         const Worker& from, const Worker& to);
 
 // The decisions on all flows of an operation. `id_seed` (32 bytes) and `counter` make the decision
-// ids.
+// ids. Empty `id_seed`: for looking ahead only, nothing of it may be recorded; the failures come
+// without their words (policies/evaluate.h).
 struct Verdicts {
   std::vector<v1::Decision> decisions;
   bool allowed = false;

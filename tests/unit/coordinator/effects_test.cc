@@ -24,7 +24,8 @@ TEST_CASE("Effects: a sweep that failed is tried again, and one that was done is
   SystemRng rng;
   BoundedExecutor storage({.name = "storage", .threads = 1, .queue_tasks_max = 4});
   BoundedExecutor aggregation({.name = "aggregation", .threads = 1, .queue_tasks_max = 4});
-  FileEffects effects({1, dir.path() / "vault"}, **blobs, *keys, rng, storage, aggregation);
+  BoundedExecutor bridge({.name = "bridge", .threads = 1, .queue_tasks_max = 4});
+  FileEffects effects({1, dir.path() / "vault"}, **blobs, *keys, rng, storage, aggregation, bridge);
   const auto sweep = [&] {
     effects.Start(Effect{"sweep/1800000000", DestroyKeys{}}, State{}, [](auto) {});
     storage.Drain();

@@ -1,7 +1,11 @@
 // Truth tables of every operator, over all kinds of values.
 #include "policies/condition.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "policies/compiled.h"
 #include "testing.h"
@@ -286,9 +290,12 @@ TEST_CASE("Conditions: only facts whose absence matters are missing") {
     FactView view(bundle->compiled(), facts, Noon());
     const Policy& policy = bundle->compiled().policies[0];
     view.Enter(policy);
-    std::set<std::string> paths;
-    CollectMissing(policy.rules[0].when, view, &paths);
-    return paths;
+    NamedFacts named;
+    CollectMissing(policy.rules[0].when, view, &named);
+    TextList paths;
+    AddPaths(named, &paths);
+    CHECK(std::is_sorted(paths.begin(), paths.end()));
+    return std::set<std::string>(paths.begin(), paths.end());
   };
   using Paths = std::set<std::string>;
   CHECK(missing("op: {is: train}, secagg.k: {at_least: 1}", "{}") == Paths{"op", "secagg.k"});
@@ -301,6 +308,28 @@ TEST_CASE("Conditions: only facts whose absence matters are missing") {
         Paths{"recipient.certifications"});
   CHECK(missing("to.jurisdiction: {in: group:adequate}", "{}") == Paths{"to.jurisdiction"});
   CHECK(missing("evidence: {has: tia}", R"({"evidence":["unknown"]})") == Paths{"evidence"});
+}
+
+TEST_CASE("Conditions: the facts that were read come in the order of their paths, counters too") {
+  const auto bundle = Load({kGroups, Guardrail("g", R"(rules:
+  - id: r
+    effect: deny
+    when: {to.jurisdiction: {in: group:adequate}, op: {is: train}, secagg.k: {at_least: 1},
+           people.US.genomic: {more_than: 99}, evidence: {has: tia}}
+)")});
+  const FactSet facts = Facts(
+      R"({"op":"train","to.jurisdiction":"US","evidence":["tia","bcr"],"people.US.genomic":101})");
+  FactView view(bundle->compiled(), facts, Noon());
+  const Policy& policy = bundle->compiled().policies[0];
+  view.Enter(policy);
+  NamedFacts used;
+  CollectUsed(policy.rules[0].when, view, &used);
+  TextList texts;
+  AddTexts(used, view, &texts);
+  CHECK(std::vector<std::string>(texts.begin(), texts.end()) ==
+        std::vector<std::string>{"evidence = [bcr, tia]", "op = train", "people.US.genomic = 101",
+                                 "recipient.certifications = unknown", "secagg.k = unknown",
+                                 "to.jurisdiction = US"});
 }
 
 }  // namespace

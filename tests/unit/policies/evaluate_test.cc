@@ -2,7 +2,13 @@
 #include "policies/evaluate.h"
 
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "policies/compiled.h"
+#include "policies/packs.h"
 #include "testing.h"
 
 namespace carnet::policies {
@@ -286,6 +292,40 @@ TEST_CASE("Evaluate: the same bundle, facts and time give the same bytes") {
   const auto again = BundleFromJson(bundle->CanonicalJson());
   REQUIRE(again.ok());
   CHECK(Evaluate(**again, facts, Noon()).SerializeAsString() == first);
+}
+
+// What is said of failures without their words.
+std::vector<std::string> Kept(const google::protobuf::RepeatedPtrField<v1::Failure>& failures) {
+  std::vector<std::string> kept;
+  for (const v1::Failure& failure : failures) {
+    kept.push_back(absl::StrCat(failure.reason(), " ", failure.mode(), " ", failure.hold(), " ",
+                                failure.approval_need(), " ",
+                                absl::StrJoin(failure.approval_from(), ","), " ",
+                                absl::StrJoin(failure.approved_by(), ",")));
+  }
+  return kept;
+}
+
+TEST_CASE(
+    "Evaluate: without words it decides every case of the packs alike, for the same reasons") {
+  const auto bundle = *StarterBundle("DE");
+  std::size_t refused = 0;
+  for (const TestSuite& suite : bundle->compiled().suites) {
+    for (const TestCase& test : suite.cases) {
+      CAPTURE(test.name);
+      v1::Decision worded = Evaluate(*bundle, test.facts, test.at);
+      v1::Decision judged = Evaluate(*bundle, test.facts, test.at, Words::kLeftOut);
+      REQUIRE(Kept(judged.failures()) == Kept(worded.failures()));
+      REQUIRE(Kept(judged.warnings()) == Kept(worded.warnings()));
+      refused += worded.failures_size() > 0 ? 1 : 0;
+      for (v1::Decision* decision : {&worded, &judged}) {
+        decision->clear_failures();
+        decision->clear_warnings();
+      }
+      REQUIRE(judged.SerializeAsString() == worded.SerializeAsString());
+    }
+  }
+  CHECK(refused > 100);
 }
 
 }  // namespace
