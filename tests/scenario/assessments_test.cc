@@ -1,8 +1,11 @@
 // What persons found out about models: who may say it, of which models it speaks, how it ends.
 #include "coordinator/core/assessments.h"
 
+#include <algorithm>
+
 #include "coordinator/core/expiry.h"
 #include "coordinator/core/release.h"
+#include "coordinator/core/tasks.h"
 #include "scenario/assessor.h"
 #include "scenario/audit_world.h"
 
@@ -203,6 +206,25 @@ TEST_CASE("Assessments: an old signature does not undo a newer one") {
   CHECK(CodeOf(world, old) == absl::StatusCode::kAlreadyExists);
   CHECK(world.state().assessments.at(model).terms.controlled() == "yes");
   CHECK(world.Refold().assessments.size() == 1);
+}
+
+TEST_CASE("Assessments: a worker gets the approval that its round was opened after") {
+  World world = WorldWithEvidence(709);
+  const std::string job = world.Submit(1, 1);
+  const std::string model = world.state().jobs.at(job).submitted.model_sha256();
+  const auto comes_along = [&] {
+    const auto tasks = TasksFor(world.state(), world.worker("fr-1").id, world.now());
+    REQUIRE(tasks.size() == 1);
+    const std::vector<std::uint64_t>& context = tasks.front().context;
+    return std::find(context.begin(), context.end(), world.Find("model-assessed").back()) !=
+           context.end();
+  };
+  REQUIRE(world.Do(Assessed(world, model, ApproveAnonymity)).ok());
+  world.Settle();
+  CHECK(comes_along());
+  // The round was not decided on a later one.
+  REQUIRE(world.Do(Assessed(world, model, ApproveAnonymity)).ok());
+  CHECK_FALSE(comes_along());
 }
 
 TEST_CASE("Assessments: one that ends soon is warned of, as evidence is") {
