@@ -58,14 +58,17 @@ json SupplierJson(const v1::SupplierEntry& supplier) {
   for (const v1::OwnerConfig& owner : terms.owners()) {
     owners.push_back({{"jurisdiction", owner.jurisdiction()}, {"percent", owner.percent()}});
   }
-  return {{"supplier", supplier.supplier()},
-          {"organised_in", terms.organised_in()},
-          {"principal_place", terms.principal_place()},
-          {"ultimate_parent", terms.ultimate_parent()},
-          {"owners", owners},
-          {"certifications", Texts(terms.certifications())},
-          {"price", PriceJson(terms.price())},
-          {"index", supplier.index()}};
+  return {
+      {"supplier", supplier.supplier()},
+      {"organised_in", terms.organised_in()},
+      {"principal_place", terms.principal_place()},
+      {"ultimate_parent", terms.ultimate_parent()},
+      {"owners", owners},
+      {"listed_owner_pct", terms.has_listed_owner_pct() ? json(terms.listed_owner_pct()) : json()},
+      {"deal", terms.deal()},
+      {"certifications", Texts(terms.certifications())},
+      {"price", PriceJson(terms.price())},
+      {"index", supplier.index()}};
 }
 
 json RegionJson(const v1::RegionEntry& region, std::size_t workers, std::size_t live) {
@@ -100,6 +103,28 @@ json EvidenceJson(const v1::EvidenceEntry& entry) {
           {"accepted_by", evidence.accepted_by()},
           {"ended", entry.ended()},
           {"index", entry.index()}};
+}
+
+json AssessmentJson(const v1::AssessmentEntry& entry) {
+  const v1::ModelAssessed& assessment = entry.assessment();
+  json object = {{"model_sha256", HexEncode(AsBytes(assessment.model_sha256()))},
+                 {"assessor", assessment.assessor()},
+                 {"controlled", assessment.controlled()},
+                 {"export_class", assessment.export_class()},
+                 {"anonymity", assessment.anonymity()},
+                 {"withdrawn", assessment.withdrawn()},
+                 {"index", entry.index()}};
+  if (!assessment.withdrawn()) {
+    object["document_sha256"] = HexEncode(AsBytes(assessment.document_sha256()));
+    object["valid_from"] = FormatTimestamp(ToTime(assessment.valid_from()));
+    object["valid_to"] = FormatTimestamp(ToTime(assessment.valid_to()));
+  }
+  return object;
+}
+
+std::string ListedText(const v1::SupplierConfig& terms) {
+  return terms.has_listed_owner_pct() ? absl::StrCat(FormatNumber(terms.listed_owner_pct()), "%")
+                                      : "not checked";
 }
 
 std::string OwnersText(const v1::SupplierConfig& terms) {

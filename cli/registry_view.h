@@ -13,7 +13,10 @@ nlohmann::json SupplierJson(const v1::SupplierEntry& supplier);
 nlohmann::json RegionJson(const v1::RegionEntry& region, std::size_t workers, std::size_t live);
 nlohmann::json DatasetJson(const v1::DatasetEntry& dataset);
 nlohmann::json EvidenceJson(const v1::EvidenceEntry& evidence);
+nlohmann::json AssessmentJson(const v1::AssessmentEntry& assessment);
 
+// "12.5%"; "not checked" where nobody looked at the lists.
+std::string ListedText(const v1::SupplierConfig& terms);
 // "SG 60%, unknown 40%"; "not stated" for none.
 std::string OwnersText(const v1::SupplierConfig& terms);
 // "personal health"; "unknown" where nobody vouched for labels.

@@ -346,6 +346,7 @@ absl::Status ValidateFederation(const v1::FederationConfig& federation) {
       static_cast<std::size_t>(federation.regions_size()) > kNamesMax) {
     return Bad("workers", "at most 4096 workers and regions");
   }
+  CARNET_RETURN_IF_ERROR(Named(CheckHome("home", HomeTerms(federation.home()))));
   CARNET_RETURN_IF_ERROR(ValidatePeople(federation));
   CARNET_RETURN_IF_ERROR(ValidateSuppliers(federation));
   CARNET_RETURN_IF_ERROR(ValidateRegions(federation));

@@ -1,6 +1,7 @@
 #include "coordinator/init_records.h"
 
 #include <map>
+#include <utility>
 
 #include "base/status.h"
 #include "base/timestamp.h"
@@ -32,6 +33,12 @@ absl::Status RecordSigner::Sign(const google::protobuf::Message& message) {
 
 absl::Status AddRegistrations(const v1::FederationConfig& federation,
                               const std::filesystem::path& base, RecordSigner* signer) {
+  if (v1::SupplierConfig home = HomeTerms(federation.home()); !SaysNothing(home)) {
+    v1::SupplierRegistered record;
+    record.set_supplier(federation.home().organisation());
+    *record.mutable_terms() = std::move(home);
+    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+  }
   for (const auto& [name, terms] : Sorted(federation.suppliers())) {
     v1::SupplierRegistered record;
     record.set_supplier(name);

@@ -13,6 +13,7 @@
   X(RegionRegistered, kCoordinator)      \
   X(EvidenceRecorded, kCoordinator)      \
   X(EvidenceExpired, kCoordinator)       \
+  X(ModelAssessed, kUser)                \
   X(WorkerInvited, kCoordinator)         \
   X(WorkerEnrolled, kCoordinator)        \
   X(WorkerRevoked, kCoordinator)         \

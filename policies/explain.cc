@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/timestamp.h"
 #include "policies/dates.h"
+#include "policies/fact_setters.h"
 #include "policies/jurisdictions.h"
 #include "policies/obligations.h"
 #include "policies/operations.h"
@@ -51,12 +52,13 @@ std::string FlowName(const v1::Flow& flow) {
   return flow.to().empty() ? text : absl::StrCat(text, " to ", JurisdictionNameAndCode(flow.to()));
 }
 
-// What is wrong, in one or two sentences. That something is forbidden, that nobody permitted it and
-// that a person is waited for are three things.
+// What is wrong, in one or two sentences. That something is forbidden, that nobody can tell yet
+// whether it is, that nobody permitted it and that a person is waited for are four things.
 std::string Problem(const v1::Failure& failure) {
-  std::string text = failure.hold()        ? "waiting for a person: "
-                     : failure.forbidden() ? "forbidden: "
-                                           : "not permitted: ";
+  std::string text = failure.hold()            ? "waiting for a person: "
+                     : HangsOnUnknown(failure) ? "not permitted while a fact is unknown: "
+                     : failure.forbidden()     ? "forbidden: "
+                                               : "not permitted: ";
   std::vector<std::string> parts;
   if (!failure.because().empty()) {
     parts.push_back(Sentence(failure.because()));
@@ -82,8 +84,20 @@ std::string BridgeText(const v1::Decision& decision, const v1::Failure& failure)
   return reads && !decision.bridge().empty() ? absl::StrCat(" ", Sentence(decision.bridge())) : "";
 }
 
-std::string Fix(const v1::Failure& failure) {
-  return failure.fix().empty() ? "nothing that this flow can change" : failure.fix();
+// Nothing permits it: whatever is unknown besides may not be what it lacks.
+bool IsNoAllow(const v1::Failure& failure) {
+  return absl::EndsWith(failure.reason(), "/no-allow") || failure.reason() == "no-policy-applies";
+}
+
+// What the rule says itself; where something unknown would decide it, first how that comes on
+// record.
+std::string Fix(const v1::Decision& decision, const v1::Failure& failure) {
+  const std::string record =
+      IsNoAllow(failure) ? "" : HowToRecord(failure, decision.flow().recipient());
+  if (failure.fix().empty()) {
+    return record.empty() ? "nothing that this flow can change" : record;
+  }
+  return record.empty() ? failure.fix() : absl::StrCat(record, ". Or: ", failure.fix());
 }
 
 std::string FirstLine(const v1::Decision& decision) {
@@ -158,8 +172,8 @@ void AppendProblems(const v1::Decision& decision, Reader reader, std::string* ou
   int position = 0;
   for (const v1::Failure& failure : decision.failures()) {
     absl::StrAppend(out, "  ", Counted(++position, decision.failures_size()), ": ",
-                    Problem(failure), BridgeText(decision, failure), "\n     Fix: ", Fix(failure),
-                    "\n");
+                    Problem(failure), BridgeText(decision, failure),
+                    "\n     Fix: ", Fix(decision, failure), "\n");
     if (reader != Reader::kTeam) {
       AppendOfficerDetails(failure, out);
     }
@@ -253,7 +267,7 @@ std::string ExplainLine(const v1::Decision& decision) {
   if (decision.failures_size() > 0) {
     absl::StrAppend(&text, " ", Counted(1, decision.failures_size()), ": ",
                     Problem(decision.failures(0)), BridgeText(decision, decision.failures(0)),
-                    " Fix: ", Sentence(Fix(decision.failures(0))));
+                    " Fix: ", Sentence(Fix(decision, decision.failures(0))));
   }
   return text;
 }

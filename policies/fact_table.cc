@@ -112,8 +112,9 @@ void AppendDataRows(std::vector<FactSpec>& rows) {
                   FactSource::kEngine,
                   {},
                   "the label class",
-                  "Name of the class of shards with equal labels.",
-                  "The artifact has no class of its own.",
+                  "Name of the class of shards with equal labels; `none` where no registered data "
+                  "stands behind the artifact, as behind a base model from elsewhere.",
+                  "Never absent.",
                   false});
   rows.push_back({"data.personal",
                   FactType::kYesNo,

@@ -130,6 +130,9 @@ std::vector<std::string> FactPaths();
 // The categories of counters.
 const std::vector<std::string>& CounterCategories();
 
+// data.label of what no registered data stands behind, such as a base model from elsewhere.
+inline constexpr char kNoDataLabel[] = "none";
+
 // A kind of document that can stand as evidence, and the role that accepts it.
 struct EvidenceKind {
   const char* name;

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "policies/fact_setters.h"
 #include "policies/facts.h"
 
 namespace carnet::policies {
@@ -65,6 +66,13 @@ void AppendRow(const FactSpec& row, std::string& page) {
   }
   absl::StrAppend(&page, "\n- said by: ", SourceName(row.source), "\n- when unknown: ", row.absence,
                   "\n");
+  const FactSetter& setter =
+      SetterOf(FindFact(row.path) == kNoFact ? kCounters : FindFact(row.path));
+  absl::StrAppend(&page, "- recorded by: ");
+  if (*setter.command != '\0') {
+    absl::StrAppend(&page, "`", setter.command, "`", *setter.otherwise == '\0' ? "" : "; ");
+  }
+  absl::StrAppend(&page, setter.otherwise, "\n");
   if (row.runtime) {
     absl::StrAppend(&page, "- a rule may ask for it with `phase: runtime`\n");
   }

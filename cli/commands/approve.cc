@@ -17,30 +17,6 @@
 namespace carnet::cli {
 namespace {
 
-// The job as its submitter signed it: its first record. What is approved is the digest of these
-// words, made here, so nothing else can be slipped under the signature.
-absl::StatusOr<v1::JobSubmitted> FetchSubmission(Client& client, const std::string& job_id) {
-  v1::WatchJobRequest request;
-  request.set_job_id(job_id);
-  grpc::ClientContext call;
-  Client::SetDeadline(call, kCallMax);
-  const auto stream = client.jobs().WatchJob(&call, request);
-  v1::JobEvent event;
-  if (!stream->Read(&event)) {
-    const absl::Status status = client.ToStatus(stream->Finish());
-    return status.ok() ? absl::NotFoundError("no such job") : status;
-  }
-  call.TryCancel();
-  static_cast<void>(stream->Finish());
-  CARNET_ASSIGN_OR_RETURN(const nlohmann::json statement, ParseJson(event.statement()));
-  v1::JobSubmitted submitted;
-  if (event.type() != "job-submitted" || !statement.contains("predicate")) {
-    return absl::UnauthenticatedError("the job's first record is not its submission");
-  }
-  CARNET_RETURN_IF_ERROR(JsonToMessage(statement["predicate"].dump(), &submitted));
-  return submitted;
-}
-
 // The roles whose holders a refusal of the job asks for.
 absl::StatusOr<std::set<std::string>> RolesAskedBy(Client& client, const std::string& job_id) {
   v1::ListRefusalsRequest request;
@@ -88,6 +64,28 @@ absl::StatusOr<int> SendAll(Client& client, CommandContext& context, ApprovalOrd
 }
 
 }  // namespace
+
+absl::StatusOr<v1::JobSubmitted> FetchSubmission(Client& client, const std::string& job_id) {
+  v1::WatchJobRequest request;
+  request.set_job_id(job_id);
+  grpc::ClientContext call;
+  Client::SetDeadline(call, kCallMax);
+  const auto stream = client.jobs().WatchJob(&call, request);
+  v1::JobEvent event;
+  if (!stream->Read(&event)) {
+    const absl::Status status = client.ToStatus(stream->Finish());
+    return status.ok() ? absl::NotFoundError("no such job") : status;
+  }
+  call.TryCancel();
+  static_cast<void>(stream->Finish());
+  CARNET_ASSIGN_OR_RETURN(const nlohmann::json statement, ParseJson(event.statement()));
+  v1::JobSubmitted submitted;
+  if (event.type() != "job-submitted" || !statement.contains("predicate")) {
+    return absl::UnauthenticatedError("the job's first record is not its submission");
+  }
+  CARNET_RETURN_IF_ERROR(JsonToMessage(statement["predicate"].dump(), &submitted));
+  return submitted;
+}
 
 void AddApprovalOptions(CLI::App& command, ApprovalOptions& options) {
   command.add_option("--role", options.roles, "In which role; default: each that is asked for");

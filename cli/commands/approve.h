@@ -35,6 +35,11 @@ absl::StatusOr<std::set<std::string>> RolesToSignIn(Client& client, const Approv
 // Signs an approval and puts it on record; returns its index. Errors: those of Governance.Approve.
 absl::StatusOr<std::uint64_t> SendApproval(Client& client, const ApprovalOrder& order);
 
+// The job as its submitter signed it: its first record. What is approved is the digest of these
+// words, made here, so nothing else can be slipped under the signature. Error NOT_FOUND: no such
+// job.
+absl::StatusOr<v1::JobSubmitted> FetchSubmission(Client& client, const std::string& job_id);
+
 // Shows the job's signed words and approves their digest, in each role that a refusal of it on
 // record asks for. Errors besides those above: NOT_FOUND no such job; FAILED_PRECONDITION nothing
 // on record waits for anybody, and no role is named.

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/commands/data_assess.h"
 #include "cli/commands/data_withdraw.h"
 #include "cli/json_views.h"
 #include "cli/output.h"
@@ -115,6 +116,7 @@ void RegisterDataCommands(CLI::App& app, CommandContext& context) {
   stage->add_option("--state", options->state,
                     "The coordinator's state folder; default: the context in CARNET_CONTEXT");
   AddDataWithdraw(*noun, context);
+  AddDataAssess(*noun, context);
 }
 
 }  // namespace carnet::cli

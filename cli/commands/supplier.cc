@@ -29,7 +29,12 @@ struct SupplierOptions {
   std::vector<std::string> certifications;
   std::string gpu_hour;
   std::string egress_gb;
+  std::optional<double> listed_share;
+  std::optional<std::string> deal;
 };
+
+// How the home organisation is named here, whatever it is called.
+constexpr char kHome[] = "home";
 
 absl::Status SetMoney(const std::string& text, const char* option, v1::Money* money) {
   const absl::StatusOr<MoneyValue> value = ParseMoney(text);
@@ -77,6 +82,12 @@ absl::Status Amend(const SupplierOptions& options, v1::SupplierConfig* terms) {
     terms->mutable_certifications()->Add(options.certifications.begin(),
                                          options.certifications.end());
   }
+  if (options.listed_share) {
+    terms->set_listed_owner_pct(*options.listed_share);
+  }
+  if (options.deal) {
+    terms->set_deal(*options.deal);
+  }
   if (!options.gpu_hour.empty()) {
     CARNET_RETURN_IF_ERROR(
         SetMoney(options.gpu_hour, "--gpu-hour", terms->mutable_price()->mutable_gpu_hour()));
@@ -90,7 +101,8 @@ absl::Status Amend(const SupplierOptions& options, v1::SupplierConfig* terms) {
 
 using Entries = std::map<std::string, v1::SupplierConfig>;
 
-absl::StatusOr<Entries> Wanted(const SupplierOptions& options, const Entries& on_record) {
+absl::StatusOr<Entries> Wanted(const SupplierOptions& options, const std::string& organisation,
+                               const Entries& on_record) {
   Entries wanted;
   if (!options.file.empty()) {
     CARNET_ASSIGN_OR_RETURN(const v1::FederationConfig fragment, LoadFragment(options.file));
@@ -101,10 +113,11 @@ absl::StatusOr<Entries> Wanted(const SupplierOptions& options, const Entries& on
                                 options.file);
     }
   } else if (!options.name.empty()) {
-    const auto known = on_record.find(options.name);
+    const std::string& name = options.name == kHome ? organisation : options.name;
+    const auto known = on_record.find(name);
     v1::SupplierConfig terms = known == on_record.end() ? v1::SupplierConfig() : known->second;
     CARNET_RETURN_IF_ERROR(Amend(options, &terms));
-    wanted.emplace(options.name, std::move(terms));
+    wanted.emplace(name, std::move(terms));
   } else {
     return WithRemedy(absl::InvalidArgumentError("supplier: which one?"),
                       "name it, or give a file with `suppliers` (-f)");
@@ -120,10 +133,15 @@ absl::StatusOr<int> Register(const SupplierOptions& options, Expected expected,
   for (const v1::SupplierEntry& entry : registry.suppliers()) {
     on_record.emplace(entry.supplier(), entry.terms());
   }
-  CARNET_ASSIGN_OR_RETURN(const Entries wanted, Wanted(options, on_record));
+  CARNET_ASSIGN_OR_RETURN(const Entries wanted,
+                          Wanted(options, registry.organisation(), on_record));
   for (const auto& [name, terms] : wanted) {
-    CARNET_RETURN_IF_ERROR(CheckExpected(expected, on_record.count(name) != 0, "supplier " + name));
-    CARNET_RETURN_IF_ERROR(coordinator::CheckSupplier("suppliers." + name, terms));
+    const bool home = name == registry.organisation();
+    // Home was never added, and is always there.
+    CARNET_RETURN_IF_ERROR(
+        CheckExpected(expected, home || on_record.count(name) != 0, "supplier " + name));
+    CARNET_RETURN_IF_ERROR(home ? coordinator::CheckHome(kHome, terms)
+                                : coordinator::CheckSupplier("suppliers." + name, terms));
   }
   for (const auto& [name, terms] : wanted) {
     v1::RegisterSupplierRequest request;
@@ -141,15 +159,18 @@ absl::StatusOr<int> Register(const SupplierOptions& options, Expected expected,
 absl::StatusOr<int> List(const SupplierOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
-  Table table({"SUPPLIER", "ORGANISED IN", "PARENT", "OWNERS", "CERTIFICATIONS", "RECORD"});
+  Table table({"SUPPLIER", "ORGANISED IN", "PARENT", "OWNERS", "LISTED", "CERTIFICATIONS", "DEAL",
+               "RECORD"});
   for (const v1::SupplierEntry& entry : registry.suppliers()) {
     if (context.json) {
       *context.out << SupplierJson(entry).dump() << '\n';
       continue;
     }
-    table.Add({entry.supplier(), entry.terms().organised_in(), entry.terms().ultimate_parent(),
-               OwnersText(entry.terms()), absl::StrJoin(entry.terms().certifications(), " "),
-               absl::StrCat(entry.index())});
+    const bool home = entry.supplier() == registry.organisation();
+    table.Add({entry.supplier(), home ? kHome : entry.terms().organised_in(),
+               entry.terms().ultimate_parent(), OwnersText(entry.terms()),
+               ListedText(entry.terms()), absl::StrJoin(entry.terms().certifications(), " "),
+               home ? "internal" : entry.terms().deal(), absl::StrCat(entry.index())});
   }
   if (!context.json) {
     *context.out << (table.empty() ? "no supplier is registered\n" : table.ToString());
@@ -160,9 +181,10 @@ absl::StatusOr<int> List(const SupplierOptions& options, CommandContext& context
 absl::StatusOr<int> Show(const SupplierOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
-  const auto entry =
-      std::find_if(registry.suppliers().begin(), registry.suppliers().end(),
-                   [&](const v1::SupplierEntry& each) { return each.supplier() == options.name; });
+  const auto entry = std::find_if(
+      registry.suppliers().begin(), registry.suppliers().end(), [&](const v1::SupplierEntry& each) {
+        return each.supplier() == (options.name == kHome ? registry.organisation() : options.name);
+      });
   if (entry == registry.suppliers().end()) {
     return WithRemedy(absl::NotFoundError("no such supplier is registered"),
                       "carnet supplier list");
@@ -172,7 +194,7 @@ absl::StatusOr<int> Show(const SupplierOptions& options, CommandContext& context
 }
 
 void AddTerms(CLI::App* command, SupplierOptions& options) {
-  command->add_option("supplier", options.name, "Name of the supplier");
+  command->add_option("supplier", options.name, "Name of the supplier; home: your organisation");
   command->add_option("-f,--file", options.file,
                       "Register what stands under `suppliers` in this file instead, a part of "
                       "federation.yaml");
@@ -183,6 +205,10 @@ void AddTerms(CLI::App* command, SupplierOptions& options) {
   command->add_option("--owner", options.owners, "Place and percent, SG=60; may be repeated");
   command->add_option("--certifications", options.certifications, "E.g. iso-27001,global-cbpr")
       ->delimiter(',');
+  command->add_option("--listed-share", options.listed_share,
+                      "Percent of it that parties on sanctions or entity lists own together, 0 to "
+                      "100");
+  command->add_option("--deal", options.deal, "The contract with it, e.g. compute-rental");
   command->add_option("--gpu-hour", options.gpu_hour, "Price, e.g. \"2.10 USD\"");
   command->add_option("--egress-gb", options.egress_gb, "Price, e.g. \"0.09 USD\"");
   AddStateOption(command, &options.state);

@@ -20,6 +20,7 @@ void Check(const Step& step, const v1::SupplierRegistered& record);
 void Check(const Step& step, const v1::RegionRegistered& record);
 void Check(const Step& step, const v1::EvidenceRecorded& record);
 void Check(const Step& step, const v1::EvidenceExpired& record);
+void Check(const Step& step, const v1::ModelAssessed& record);
 void Check(const Step& step, const v1::WorkerInvited& record);
 void Check(const Step& step, const v1::WorkerEnrolled& record);
 void Check(const Step& step, const v1::WorkerRevoked& record);

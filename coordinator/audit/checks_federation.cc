@@ -187,8 +187,17 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
 }
 
 void Check(const Step& step, const v1::SupplierRegistered& record) {
-  step.Expect(record.supplier() != step.state().genesis.organisation(), "supplier",
-              "a supplier that is not the home organisation", record.supplier());
+  const v1::SupplierConfig& terms = record.terms();
+  if (record.supplier() == step.state().genesis.organisation()) {
+    step.Expect(terms.organised_in().empty() && terms.principal_place().empty(), "supplier",
+                "the home organisation where genesis says", "another place");
+    step.Expect(terms.deal().empty(), "supplier", "no deal with the home organisation",
+                terms.deal());
+  }
+  step.Expect(!terms.has_listed_owner_pct() ||
+                  (terms.listed_owner_pct() >= 0 && terms.listed_owner_pct() <= 100),
+              "supplier", "a share of listed parties of 0 to 100 percent",
+              absl::StrCat(terms.listed_owner_pct()));
   double percent = 0;
   for (const v1::OwnerConfig& owner : record.terms().owners()) {
     percent += owner.percent();

@@ -36,7 +36,7 @@ ledger::Predicate ToPredicate(const VerifiedRecord& record) {
 bool IsCoordinators(const ledger::Predicate& predicate) {
   return !predicate.Is<v1::Contribution>() && !predicate.Is<v1::Evaluation>() &&
          !predicate.Is<v1::JobSubmitted>() && !predicate.Is<v1::Approval>() &&
-         !predicate.Is<v1::PolicyProposed>();
+         !predicate.Is<v1::PolicyProposed>() && !predicate.Is<v1::ModelAssessed>();
 }
 
 // The person who signs a record of that type; null: it is no person's.
@@ -46,6 +46,9 @@ const std::string* PersonOf(const ledger::Predicate& predicate) {
   }
   if (const auto* approval = predicate.As<v1::Approval>(); approval != nullptr) {
     return &approval->approver();
+  }
+  if (const auto* assessed = predicate.As<v1::ModelAssessed>(); assessed != nullptr) {
+    return &assessed->assessor();
   }
   const auto* proposed = predicate.As<v1::PolicyProposed>();
   return proposed != nullptr ? &proposed->author() : nullptr;

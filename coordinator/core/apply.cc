@@ -15,7 +15,7 @@ namespace {
 bool HasForeignClock(const ledger::Predicate& predicate) {
   return predicate.Is<v1::Contribution>() || predicate.Is<v1::Evaluation>() ||
          predicate.Is<v1::JobSubmitted>() || predicate.Is<v1::Approval>() ||
-         predicate.Is<v1::PolicyProposed>();
+         predicate.Is<v1::PolicyProposed>() || predicate.Is<v1::ModelAssessed>();
 }
 
 }  // namespace

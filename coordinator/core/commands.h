@@ -80,6 +80,11 @@ struct RecordApproval {
   v1::SignedRecord record;  // approval; its signature was checked when it was opened
   v1::Approval approval;    // as parsed from the record
 };
+struct AssessModel {
+  std::string user_id;
+  v1::SignedRecord record;       // model-assessed; its signature was checked when it was opened
+  v1::ModelAssessed assessment;  // as parsed from the record
+};
 // Account roles need an admin; every other role the approval (of kind role) of somebody who holds
 // it.
 struct GrantRole {
@@ -347,7 +352,7 @@ using CommandBody =
                  RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
                  MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased,
                  WithdrawShard, RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel,
-                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict>;
+                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict, AssessModel>;
 
 struct Command {
   CommandBody body;

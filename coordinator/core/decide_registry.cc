@@ -121,10 +121,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterSupplier& command)
   CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, ComplianceRoles()));
   CARNET_RETURN_IF_ERROR(ValidateSupplierName(command.supplier));
   const std::string entry = absl::StrCat("supplier/", command.supplier);
-  CARNET_RETURN_IF_ERROR(CheckSupplier(entry, command.terms));
-  if (command.supplier == state.genesis.organisation()) {
-    return absl::InvalidArgumentError("supplier: the home organisation is no supplier");
-  }
+  CARNET_RETURN_IF_ERROR(command.supplier == state.genesis.organisation()
+                             ? CheckHome(entry, command.terms)
+                             : CheckSupplier(entry, command.terms));
   const auto known = state.suppliers.find(command.supplier);
   if (known == state.suppliers.end() && state.suppliers.size() >= kSuppliersMax) {
     return absl::ResourceExhaustedError("4096 suppliers are registered, which is the limit");

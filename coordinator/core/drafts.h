@@ -162,6 +162,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReadLog& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RetainKey& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordBridgeVerdict& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command);
 
 // ---- shared by several ----
 

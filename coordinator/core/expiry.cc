@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/bytes.h"
 #include "base/timestamp.h"
 
 namespace carnet::coordinator {
@@ -32,6 +34,12 @@ std::optional<absl::Time> EvidenceEnds(const State& state, absl::Time now) {
       first = std::min(first.value_or(ends), ends);
     }
   }
+  for (const auto& [model, assessment] : state.assessments) {
+    const absl::Time ends = ToTime(assessment.terms.valid_to());
+    if (!assessment.terms.withdrawn() && now < ends) {
+      first = std::min(first.value_or(ends), ends);
+    }
+  }
   return first;
 }
 
@@ -46,6 +54,14 @@ std::vector<Ending> EndingSoon(const State& state, absl::Time now) {
     const auto warning = ExpiryWarning(ends - now);
     if (!evidence.withdrawn && now < ends && warning.has_value()) {
       endings.push_back({id, evidence.terms.kind(), ends, *warning});
+    }
+  }
+  for (const auto& [model, assessment] : state.assessments) {
+    const absl::Time ends = ToTime(assessment.terms.valid_to());
+    const auto warning = ExpiryWarning(ends - now);
+    if (!assessment.terms.withdrawn() && now < ends && warning.has_value()) {
+      endings.push_back(
+          {absl::StrCat("sha256:", HexEncode(AsBytes(model))), "assessment", ends, *warning});
     }
   }
   return endings;

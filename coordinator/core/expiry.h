@@ -1,4 +1,4 @@
-// What ends soon: the bundle in force, and evidence. Pure.
+// What ends soon: the bundle in force, evidence, and assessments of models. Pure.
 #ifndef CARNET_COORDINATOR_CORE_EXPIRY_H_
 #define CARNET_COORDINATOR_CORE_EXPIRY_H_
 
@@ -21,16 +21,18 @@ inline constexpr std::array<int, 4> kExpiryWarningDays = {30, 14, 7, 1};
 std::optional<int> ExpiryWarning(absl::Duration left);
 
 struct Ending {
-  std::string evidence_id;  // empty: the bundle in force
-  std::string kind;         // of the evidence, e.g. "tia"
+  // Empty: the bundle in force. Of an assessment: sha256:<hex> of its model.
+  std::string evidence_id;
+  std::string kind;  // of the evidence, e.g. "tia", or "assessment"
   absl::Time ends;
   int warning_days = 0;  // as ExpiryWarning says
 };
-// The bundle first, then evidence by its id; evidence that has ended, or was withdrawn, is not
-// among them.
+// The bundle first, then evidence by its id, then assessments by their models; what has ended, or
+// was withdrawn, is not among them.
 std::vector<Ending> EndingSoon(const State& state, absl::Time now);
 
-// When the bundle, or the first of the evidence, ends; null: there is no evidence that has not.
+// When the bundle, or the first of evidence and assessments, ends; null: there is none that has
+// not.
 absl::Time BundleEnds(const State& state);
 std::optional<absl::Time> EvidenceEnds(const State& state, absl::Time now);
 

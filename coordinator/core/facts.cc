@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/approvals.h"
+#include "coordinator/core/assessments.h"
 #include "coordinator/core/bridge.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
@@ -81,20 +82,26 @@ void SetDataFacts(const FlowContext& flow, FactSet* facts) {
 
 void SetRecipientFacts(const State& state, const std::string& recipient, FactSet* facts) {
   SetText(facts, "recipient.org", recipient);
-  if (recipient == state.genesis.organisation()) {
-    const std::string& home = state.genesis.home_jurisdiction();
-    SetText(facts, "recipient.organised_in", home);
-    SetText(facts, "recipient.principal_place", home);
-    return;
+  const bool home = recipient == state.genesis.organisation();
+  if (home) {
+    SetText(facts, "recipient.organised_in", state.genesis.home_jurisdiction());
+    SetText(facts, "recipient.principal_place", state.genesis.home_jurisdiction());
+    SetText(facts, "deal.kind", "internal");
   }
   const auto supplier = state.suppliers.find(recipient);
   if (supplier == state.suppliers.end()) {
     return;
   }
   const v1::SupplierConfig& terms = supplier->second;
-  SetText(facts, "recipient.organised_in", terms.organised_in());
-  SetText(facts, "recipient.principal_place",
-          terms.principal_place().empty() ? terms.organised_in() : terms.principal_place());
+  if (!home) {
+    SetText(facts, "recipient.organised_in", terms.organised_in());
+    SetText(facts, "recipient.principal_place",
+            terms.principal_place().empty() ? terms.organised_in() : terms.principal_place());
+    SetText(facts, "deal.kind", terms.deal());
+  }
+  if (terms.has_listed_owner_pct()) {
+    SetFact(facts, "recipient.listed_owner_pct", Value::Number(terms.listed_owner_pct()));
+  }
   SetText(facts, "recipient.ultimate_parent", terms.ultimate_parent());
   if (!terms.owners().empty()) {
     std::vector<policies::Owner> owners;
@@ -155,6 +162,19 @@ void SetCounters(const State& state, const FlowContext& flow, absl::Time at, Fac
   }
 }
 
+// What was assessed of the model that moves, or that what moves comes of. Anonymity is approved or
+// it is not: nobody's word for it is none.
+void SetModelFacts(const State& state, const FlowContext& flow, absl::Time at, FactSet* facts) {
+  const ModelFacts model = ModelFactsOf(state, flow.job, flow.model_sha256, at);
+  const bool anonymous =
+      flow.artifact == v1::ARTIFACT_KIND_MODEL && model.anonymity == kAnonymityApproved;
+  SetFact(facts, "artifact.anonymity", Value::Text(anonymous ? kAnonymityApproved : "none"));
+  if (!model.controlled.empty()) {
+    SetFact(facts, "model.controlled", Value::YesNo(model.controlled == "yes"));
+  }
+  SetText(facts, "model.export_class", model.export_class);
+}
+
 void SetWorkerFacts(const State& state, const FlowContext& flow, FactSet* facts) {
   const Worker* worker = state.FindWorker(flow.worker_id);
   if (worker == nullptr) {
@@ -180,10 +200,11 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
     // An admin at home put the place on record, and not the one who is there.
     SetText(&facts, "to.location_grade", GradeWord(v1::LOCATION_GRADE_CONTRACT));
   }
-  SetFact(&facts, "artifact.anonymity", Value::Text("none"));
+  SetModelFacts(state, flow, at, &facts);
   SetFact(&facts, "artifact.end_to_end_encrypted", Value::YesNo(flow.end_to_end_encrypted));
   SetDataFacts(flow, &facts);
-  SetText(&facts, "data.label", flow.labels.has_value() ? flow.labels->Name() : "");
+  SetText(&facts, "data.label",
+          flow.labels.has_value() ? flow.labels->Name() : policies::kNoDataLabel);
   if (flow.job != nullptr) {
     SetText(&facts, "job.id", flow.job->id);
     SetText(&facts, "job.purpose", flow.job->submitted.spec().purpose());
@@ -193,11 +214,6 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
     for (const char* path : {"dp.epsilon", "dp.delta", "dp.unit"}) {
       facts.Set(path, Value::NotApplicable()).IgnoreError();
     }
-  }
-  if (flow.recipient == state.genesis.organisation()) {
-    SetText(&facts, "deal.kind", "internal");
-  } else if (!IsToPerson(flow)) {
-    SetText(&facts, "deal.kind", "compute-rental");
   }
   SetText(&facts, "key.held_in", "home");
   SetRecipientFacts(state, flow.recipient, &facts);

@@ -61,6 +61,14 @@ std::vector<FlowContext> WithJob(std::vector<FlowContext> flows, const Job& job)
   return flows;
 }
 
+// Of the job's newest model.
+std::vector<FlowContext> WithModel(std::vector<FlowContext> flows, const Job& job) {
+  for (FlowContext& flow : flows) {
+    flow.model_sha256 = ToString(job.model_sha256);
+  }
+  return flows;
+}
+
 std::vector<FlowContext> WithVersions(std::vector<FlowContext> flows,
                                       const ShardVersions& versions) {
   for (FlowContext& flow : flows) {
@@ -87,11 +95,13 @@ std::vector<FlowContext> PlaceFlows(const State& state, const Job& job, const Wo
 }
 
 std::vector<FlowContext> SendModelFlows(const State& state, const Job& job, const Worker& worker) {
-  return WithVersions(WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_MODEL,
-                                                     v1::ARTIFACT_KIND_MODEL, true),
-                                           job.lineage),
-                              job),
-                      job.versions);
+  return WithVersions(
+      WithModel(WithJob(ForEachClass(Crossings(state, worker, v1::OPERATION_SEND_MODEL,
+                                               v1::ARTIFACT_KIND_MODEL, true),
+                                     job.lineage),
+                        job),
+                job),
+      job.versions);
 }
 
 std::vector<FlowContext> UseKeyFlows(const State& state, const Job& job, const Worker& worker) {
@@ -100,7 +110,7 @@ std::vector<FlowContext> UseKeyFlows(const State& state, const Job& job, const W
   const std::vector<FlowContext> opened = ForEachClass(
       Crossings(state, worker, v1::OPERATION_USE_KEY, v1::ARTIFACT_KIND_MODEL, true), job.lineage);
   flows.insert(flows.end(), opened.begin(), opened.end());
-  return WithVersions(WithJob(std::move(flows), job), job.versions);
+  return WithVersions(WithModel(WithJob(std::move(flows), job), job), job.versions);
 }
 
 std::vector<FlowContext> TrainFlows(const State& state, const Job& job, const Worker& worker,

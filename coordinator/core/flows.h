@@ -26,6 +26,7 @@ struct FlowContext {
   std::string worker_id;             // the worker concerned; empty: none
   std::optional<LabelClass> labels;  // absent: the artifact carries no data labels
   const Job* job = nullptr;          // absent outside jobs
+  std::string model_sha256;  // raw, of the model that moves; empty: no model, or one without digest
   // The shards behind the operation, of every class: people count once, whatever their labels.
   ShardVersions versions;
   bool end_to_end_encrypted = false;  // no party at the destination can open it

@@ -97,6 +97,7 @@ std::vector<FlowContext> ReleaseModelFlows(const State& state, const Job& job,
                                            ByteView model_sha256, const User& user) {
   FlowContext flow = ToPerson(state, user, v1::OPERATION_RELEASE_MODEL, v1::ARTIFACT_KIND_MODEL);
   flow.job = &job;
+  flow.model_sha256 = ToString(model_sha256);
   flow.versions = VersionsIn(state, model_sha256);
   Lineage lineage;
   if (const auto then = state.model_lineage.find(ToString(model_sha256));

@@ -67,6 +67,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::KeyRetained& reco
 absl::Status Fold(State& state, std::uint64_t index, const v1::Release& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::LogRead& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::BridgeVerdict& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::ModelAssessed& record);
 
 // The key under which a refusal is on record once: operation, parties and reasons, for one version
 // of bundle and facts.

@@ -88,8 +88,50 @@ absl::Status CheckSupplier(const std::string& field, const v1::SupplierConfig& t
     }
   }
   CARNET_RETURN_IF_ERROR(CheckOwners(absl::StrCat(field, ".owners"), terms));
+  // Negated, so that NaN is refused too.
+  if (terms.has_listed_owner_pct() &&
+      !(terms.listed_owner_pct() >= 0 && terms.listed_owner_pct() <= 100)) {
+    return Bad(absl::StrCat(field, ".listed_owner_pct"), "percent, 0 to 100");
+  }
+  if (!terms.deal().empty()) {
+    CARNET_RETURN_IF_ERROR(CheckWords(absl::StrCat(field, ".deal"),
+                                      std::vector<std::string>{terms.deal()}, policies::kDealKind,
+                                      ""));
+  }
   return CheckWords(absl::StrCat(field, ".certifications"), terms.certifications(),
                     policies::kRecipientCertifications, "");
+}
+
+absl::Status CheckHome(const std::string& field, const v1::SupplierConfig& terms) {
+  for (const auto& [name, given] :
+       {std::pair<const char*, bool>{".organised_in", !terms.organised_in().empty()},
+        {".principal_place", !terms.principal_place().empty()}}) {
+    if (given) {
+      return Bad(absl::StrCat(field, name), "the home organisation is where genesis says");
+    }
+  }
+  if (!terms.deal().empty()) {
+    return Bad(absl::StrCat(field, ".deal"), "none: what the home organisation gets is internal");
+  }
+  if (terms.has_price()) {
+    return Bad(absl::StrCat(field, ".price"), "none: the home organisation is no supplier");
+  }
+  return CheckSupplier(field, terms);
+}
+
+v1::SupplierConfig HomeTerms(const v1::HomeConfig& home) {
+  v1::SupplierConfig terms;
+  terms.set_ultimate_parent(home.ultimate_parent());
+  *terms.mutable_owners() = home.owners();
+  *terms.mutable_certifications() = home.certifications();
+  if (home.has_listed_owner_pct()) {
+    terms.set_listed_owner_pct(home.listed_owner_pct());
+  }
+  return terms;
+}
+
+bool SaysNothing(const v1::SupplierConfig& terms) {
+  return terms.ByteSizeLong() == 0;
 }
 
 absl::Status CheckRegion(const std::string& field, const v1::RegionConfig& terms) {

@@ -22,14 +22,22 @@ inline constexpr int kRegistryItemsMax = 256;
 // Each returns INVALID_ARGUMENT "<field>: what was expected". Words are checked against the table
 // of facts (policies/facts.h), so that a slip of the keyboard is no fact.
 
-// Codes of places, owners whose shares add up to at most 100 percent, certifications.
+// Codes of places, owners whose shares add up to at most 100 percent, the share of listed parties,
+// certifications, the deal.
 absl::Status CheckSupplier(const std::string& field, const v1::SupplierConfig& terms);
+// The same of the home organisation, whose place genesis says, and with whom there is no deal.
+absl::Status CheckHome(const std::string& field, const v1::SupplierConfig& terms);
 // At least one jurisdiction. Whether its supplier is registered is the caller's to know.
 absl::Status CheckRegion(const std::string& field, const v1::RegionConfig& terms);
 // Places, categories (`none` stands alone, about nobody) and counted people.
 absl::Status CheckLabels(const std::string& field, const v1::ShardLabels& labels);
 // Name, labels, rows of at least 1, a digest of 32 bytes or none.
 absl::Status CheckShard(const std::string& field, const v1::ShardRegistration& shard);
+
+// What federation.yaml says of the home organisation besides its place.
+v1::SupplierConfig HomeTerms(const v1::HomeConfig& home);
+// No field is set: nothing to record.
+bool SaysNothing(const v1::SupplierConfig& terms);
 
 // Absent location evidence is a claim.
 v1::RegionConfig WithDefaultGrade(v1::RegionConfig terms);

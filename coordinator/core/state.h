@@ -64,6 +64,12 @@ struct Evidence {
   bool withdrawn = false;
 };
 
+// What somebody found out about a model (core/assessments.h).
+struct Assessment {
+  v1::ModelAssessed terms;
+  std::uint64_t index = 0;
+};
+
 struct Invitation {
   v1::WorkerInvited terms;
   std::string worker_id;  // who used it; empty: nobody
@@ -250,9 +256,11 @@ struct State {
   std::map<std::string, User> users;
   std::map<std::string, UserInvitation> user_invitations;          // by token digest (hex)
   std::map<std::string, std::vector<ApprovalOnRecord>> approvals;  // by subject digest (raw)
+  // With the home organisation, where somebody said more of it than genesis.
   std::map<std::string, v1::SupplierConfig> suppliers;
   std::map<std::string, Region> regions;
   std::map<std::string, Evidence> evidence;
+  std::map<std::string, Assessment> assessments;  // the newest by model digest (raw)
   std::map<std::string, Invitation> invitations;  // by token digest (hex)
   std::map<std::string, Worker> workers;
   std::map<std::string, Shard> shards;  // by dataset/shard

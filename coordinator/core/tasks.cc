@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "coordinator/core/assessments.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -26,16 +27,23 @@ constexpr KindName kKinds[] = {
     {v1::TASK_KIND_RECEIVE_SHARD, "receive-shard", 2},
 };
 
-// The job's submission and its submitter, which every task of a job is checked against.
-std::vector<std::uint64_t> JobContext(const State& state, const Job& job) {
+// The job's submission and its submitter, which every task of a job is checked against; and who
+// said before `opened_index` that nobody can be identified from `model_sha256`, if somebody did.
+std::vector<std::uint64_t> JobContext(const State& state, const Job& job,
+                                      const std::string& model_sha256, std::uint64_t opened_index,
+                                      absl::Time now) {
   std::vector<std::uint64_t> context = {job.submitted_index};
   if (const auto user = state.users.find(job.submitted.submitter()); user != state.users.end()) {
     context.push_back(user->second.index);
   }
+  const auto anonymous = AnonymityApproval(state, model_sha256, now);
+  if (anonymous.has_value() && *anonymous < opened_index) {
+    context.push_back(*anonymous);
+  }
   return context;
 }
 
-void AddTrainTask(const State& state, const Job& job, const std::string& worker_id,
+void AddTrainTask(const State& state, const Job& job, const std::string& worker_id, absl::Time now,
                   std::vector<OpenTask>* tasks) {
   const Round& round = *job.round;
   if (round.closed.has_value() || round.contributions.count(worker_id) != 0 ||
@@ -44,14 +52,15 @@ void AddTrainTask(const State& state, const Job& job, const std::string& worker_
   }
   for (const v1::RoundMember& member : round.opened.members()) {
     if (member.worker_id() == worker_id) {
-      tasks->push_back({{v1::TASK_KIND_TRAIN, job.id, round.opened.round(), round.opened.attempt()},
-                        round.opened_index,
-                        JobContext(state, job),
-                        round.opened.model().key_id(),
-                        round.opened.model(),
-                        member.download(),
-                        member.upload(),
-                        ToTime(round.opened.deadline())});
+      tasks->push_back(
+          {{v1::TASK_KIND_TRAIN, job.id, round.opened.round(), round.opened.attempt()},
+           round.opened_index,
+           JobContext(state, job, round.opened.model_sha256(), round.opened_index, now),
+           round.opened.model().key_id(),
+           round.opened.model(),
+           member.download(),
+           member.upload(),
+           ToTime(round.opened.deadline())});
     }
   }
 }
@@ -117,18 +126,19 @@ std::vector<OpenTask> TasksFor(const State& state, const std::string& worker_id,
       continue;
     }
     if (job.round.has_value()) {
-      AddTrainTask(state, job, worker_id, &tasks);
+      AddTrainTask(state, job, worker_id, now, &tasks);
     }
     if (job.evaluation.has_value() && job.evaluation->opened.member().worker_id() == worker_id) {
       const v1::EvaluationOpened& opened = job.evaluation->opened;
-      tasks.push_back({{v1::TASK_KIND_EVALUATE, id, opened.round(), opened.attempt()},
-                       job.evaluation->opened_index,
-                       JobContext(state, job),
-                       opened.model().key_id(),
-                       opened.model(),
-                       opened.member().download(),
-                       {},
-                       ToTime(opened.deadline())});
+      tasks.push_back(
+          {{v1::TASK_KIND_EVALUATE, id, opened.round(), opened.attempt()},
+           job.evaluation->opened_index,
+           JobContext(state, job, opened.model_sha256(), job.evaluation->opened_index, now),
+           opened.model().key_id(),
+           opened.model(),
+           opened.member().download(),
+           {},
+           ToTime(opened.deadline())});
     }
   }
   for (const auto& [id, staging] : state.stagings) {

@@ -33,7 +33,18 @@ void FillDatasets(const State& state, v1::ListRegistryResponse* response) {
   }
 }
 
+void FillAssessments(const State& state, v1::ListRegistryResponse* response) {
+  for (const auto& [model, assessment] : state.assessments) {
+    v1::AssessmentEntry* entry = response->add_assessments();
+    *entry->mutable_assessment() = assessment.terms;
+    entry->mutable_assessment()->clear_common();
+    entry->set_index(assessment.index);
+  }
+}
+
 void FillRegistry(const State& state, v1::ListRegistryResponse* response) {
+  response->set_organisation(state.genesis.organisation());
+  FillAssessments(state, response);
   for (const auto& [name, terms] : state.suppliers) {
     v1::SupplierEntry* entry = response->add_suppliers();
     entry->set_supplier(name);

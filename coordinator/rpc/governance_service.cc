@@ -295,6 +295,24 @@ grpc::ServerUnaryReactor* GovernanceService::Approve(grpc::CallbackServerContext
       ReceiptInto(services_, response));
 }
 
+grpc::ServerUnaryReactor* GovernanceService::AssessModel(grpc::CallbackServerContext* context,
+                                                         const v1::SignedRequest* request,
+                                                         v1::GovernanceReceipt* response) {
+  const absl::StatusOr<v1::ModelAssessed> assessment =
+      OpenSigned<v1::ModelAssessed>(request->record());
+  if (!assessment.ok()) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpcStatus(assessment.status()));
+    return reactor;
+  }
+  return SubmitForUser(
+      services_, context, assessment->common().request_id(),
+      [request, &assessment](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        return coordinator::AssessModel{user_id, request->record(), *assessment};
+      },
+      ReceiptInto(services_, response));
+}
+
 grpc::ServerUnaryReactor* GovernanceService::ActivatePolicy(grpc::CallbackServerContext* context,
                                                             const v1::BundleRequest* request,
                                                             v1::GovernanceReceipt* response) {

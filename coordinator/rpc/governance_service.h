@@ -43,6 +43,9 @@ class GovernanceService final : public v1::Governance::CallbackService {
   grpc::ServerUnaryReactor* Approve(grpc::CallbackServerContext* context,
                                     const v1::SignedRequest* request,
                                     v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* AssessModel(grpc::CallbackServerContext* context,
+                                        const v1::SignedRequest* request,
+                                        v1::GovernanceReceipt* response) override;
   grpc::ServerUnaryReactor* ActivatePolicy(grpc::CallbackServerContext* context,
                                            const v1::BundleRequest* request,
                                            v1::GovernanceReceipt* response) override;

@@ -123,6 +123,8 @@ Job FirstRound(const State& state, const v1::JobSpec& spec, ByteView entropy,
   job.submitted.set_job_id(job.id);
   *job.submitted.mutable_spec() = spec;
   if (const absl::StatusOr<Digest> model = DigestFromHex(spec.model().sha256()); model.ok()) {
+    job.submitted.set_model_sha256(ToString(*model));
+    job.model_sha256 = Bytes(model->begin(), model->end());
     const auto known = state.model_lineage.find(ToString(*model));
     if (known != state.model_lineage.end()) {
       job.lineage = known->second;

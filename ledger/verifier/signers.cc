@@ -75,7 +75,7 @@ Members EnrolledMembers(const RecordMap& records) {
 bool IsCoordinators(const VerifiedRecord& record) {
   return record.As<v1::JobSubmitted>() == nullptr && record.As<v1::Contribution>() == nullptr &&
          record.As<v1::Evaluation>() == nullptr && record.As<v1::Approval>() == nullptr &&
-         record.As<v1::PolicyProposed>() == nullptr;
+         record.As<v1::PolicyProposed>() == nullptr && record.As<v1::ModelAssessed>() == nullptr;
 }
 
 std::optional<Finding> FollowKeys(const RecordMap& records, std::optional<KeyHistory>& keys) {
@@ -113,6 +113,8 @@ std::optional<Finding> CheckSigners(const RecordMap& records, const KeyHistory& 
       finding = ExpectMember(index, record, members.users, approval->approver());
     } else if (const auto* proposed = record.As<v1::PolicyProposed>(); proposed != nullptr) {
       finding = ExpectMember(index, record, members.users, proposed->author());
+    } else if (const auto* assessed = record.As<v1::ModelAssessed>(); assessed != nullptr) {
+      finding = ExpectMember(index, record, members.users, assessed->assessor());
     } else if (const auto* contribution = record.As<v1::Contribution>(); contribution != nullptr) {
       finding = ExpectMember(index, record, members.workers, contribution->worker_id());
     } else if (const auto* evaluation = record.As<v1::Evaluation>(); evaluation != nullptr) {

@@ -15,6 +15,7 @@
 #include "policies/certain.h"
 #include "policies/exceptions.h"
 #include "policies/operations.h"
+#include "worker/core/site_assessment.h"
 
 namespace carnet::worker {
 namespace {
@@ -105,6 +106,10 @@ class SiteChecker {
   std::set<std::pair<std::string, std::string>> ExceptionApprovers(
       const policies::ApprovedException& terms) const;
   std::vector<policies::Approval> ApprovalsThatCount() const;
+  bool IsAnonymous(ByteView model_sha256) const {
+    return ShowsAnonymity(task_, view_.head, view_.chain,
+                          {.model_sha256 = model_sha256, .at = at_, .before = index_});
+  }
 
   const SiteView& view_;
   const v1::Task& task_;
@@ -112,8 +117,9 @@ class SiteChecker {
   std::set<std::string> places_;  // jurisdictions of this site
   std::optional<v1::JobSubmitted> job_;
   std::uint64_t job_index_ = 0;
-  bool newest_ = true;  // decided on the bundle that is in force now
-  absl::Time at_;       // when the flows are judged
+  bool newest_ = true;      // decided on the bundle that is in force now
+  absl::Time at_;           // when the flows are judged
+  bool anonymous_ = false;  // nobody can be identified from the task's model, as somebody signed
 };
 
 // Where the coordinator has put this site on record.
@@ -325,7 +331,8 @@ absl::Status SiteChecker::CheckMemberFlow(const v1::Authorisation& authorisation
                        .worker_is_ours = true,
                        .end_to_end = false,
                        .job = nullptr,
-                       .counts = {}});
+                       .counts = {},
+                       .anonymous = anonymous_});
 }
 
 absl::Status SiteChecker::CheckMember(const v1::RoundMember& member, bool round) const {
@@ -379,7 +386,8 @@ absl::Status SiteChecker::CheckSend(const v1::StagingOrdered& ordered) const {
                       .end_to_end = flow.to() == view_.site.home ? std::optional<bool>()
                                                                  : std::optional<bool>(false),
                       .job = nullptr,
-                      .counts = {}}));
+                      .counts = {},
+                      .anonymous = false}));
     if (flow.to() == view_.site.home && flow.recipient() == view_.site.organisation) {
       decided.insert(flow.from());
     }
@@ -409,7 +417,8 @@ absl::Status SiteChecker::CheckReceive(const v1::StagingOrdered& ordered) const 
                       .worker_is_ours = !at_home,
                       .end_to_end = at_home ? std::optional<bool>() : std::optional<bool>(false),
                       .job = nullptr,
-                      .counts = {}}));
+                      .counts = {},
+                      .anonymous = false}));
     decided.insert(flow.to());
   }
   return decided == places_
@@ -424,6 +433,7 @@ absl::Status SiteChecker::Check(const CheckedTask& checked) {
     CARNET_RETURN_IF_ERROR(FindJob(opened.job_id()));
     CARNET_RETURN_IF_ERROR(
         TakeBasis(opened.basis(), opened.common(), opened.deadline(), RoundMax(*job_)));
+    anonymous_ = IsAnonymous(AsBytes(opened.model_sha256()));
     return CheckMember(train->member, true);
   }
   if (const auto* evaluate = std::get_if<EvaluateTask>(&checked.work); evaluate != nullptr) {
@@ -431,6 +441,7 @@ absl::Status SiteChecker::Check(const CheckedTask& checked) {
     CARNET_RETURN_IF_ERROR(FindJob(opened.job_id()));
     CARNET_RETURN_IF_ERROR(
         TakeBasis(opened.basis(), opened.common(), opened.deadline(), RoundMax(*job_)));
+    anonymous_ = IsAnonymous(AsBytes(opened.model_sha256()));
     return CheckMember(opened.member(), false);
   }
   const auto* send = std::get_if<SendShardTask>(&checked.work);

@@ -60,7 +60,8 @@ absl::Status SetLabels(const v1::Flow& flow, FactSet* facts) {
   named.erase("personal");
   CARNET_RETURN_IF_ERROR(
       SetStrictly(facts, policies::kDataCategories, Value::List(ToVector(named))));
-  SetText(facts, policies::kDataLabel, flow.label_class());
+  SetText(facts, policies::kDataLabel,
+          flow.label_class().empty() ? policies::kNoDataLabel : flow.label_class());
   return absl::OkStatus();
 }
 
@@ -105,7 +106,8 @@ absl::StatusOr<FactSet> SiteFacts(const SiteFlow& site_flow, const SiteKnowledge
   FactSet facts = policies::FactsFor(flow.operation(), flow.artifact());
   CARNET_RETURN_IF_ERROR(SetStrictly(&facts, policies::kFromJurisdiction, flow.from()));
   CARNET_RETURN_IF_ERROR(SetStrictly(&facts, policies::kToJurisdiction, flow.to()));
-  Set(&facts, policies::kArtifactAnonymity, Value::Text("none"));
+  const bool anonymous = site_flow.anonymous && flow.artifact() == v1::ARTIFACT_KIND_MODEL;
+  Set(&facts, policies::kArtifactAnonymity, Value::Text(anonymous ? "approved" : "none"));
   if (site_flow.end_to_end.has_value()) {
     Set(&facts, policies::kArtifactEndToEndEncrypted, Value::YesNo(*site_flow.end_to_end));
   }
@@ -114,10 +116,10 @@ absl::StatusOr<FactSet> SiteFacts(const SiteFlow& site_flow, const SiteKnowledge
     SetJob(*site_flow.job, &facts);
   }
   const bool home = flow.recipient() == site.organisation;
-  Set(&facts, policies::kDealKind, Value::Text(home ? "internal" : "compute-rental"));
   Set(&facts, policies::kKeyHeldIn, Value::Text("home"));
   CARNET_RETURN_IF_ERROR(SetStrictly(&facts, policies::kRecipientOrg, flow.recipient()));
   if (home) {
+    SetText(&facts, policies::kDealKind, "internal");
     SetText(&facts, policies::kRecipientOrganisedIn, site.home);
     SetText(&facts, policies::kRecipientPrincipalPlace, site.home);
   }

@@ -49,12 +49,14 @@ struct SiteFlow {
   std::optional<bool> end_to_end;          // nothing: unknown
   const v1::JobSubmitted* job = nullptr;   // null outside jobs
   std::vector<policies::Approval> counts;  // approvals on record that count
+  bool anonymous = false;  // of the task's model, approved on record (core/site_assessment.h)
 };
 // Places, recipient, labels and purpose as the record and the job say them; isolation and chip as
-// this site knows them. Unknown: the grade of location, who owns a supplier, certifications,
-// evidence and counters; labels of the class "unknown". Approvals that the table of facts refuses
-// are nobody's. Error INVALID_ARGUMENT: places, a recipient or labels that the table refuses, or a
-// class that is none: unknown, they would lift what they stand for.
+// this site knows them. Unknown: the grade of location, the deal with a supplier and who owns it,
+// certifications, export facts of models, evidence and counters; labels of the class "unknown".
+// Approvals that the table of facts refuses are nobody's. Error INVALID_ARGUMENT: places, a
+// recipient or labels that the table refuses, or a class that is none: unknown, they would lift
+// what they stand for.
 absl::StatusOr<policies::FactSet> SiteFacts(const SiteFlow& flow, const SiteKnowledge& site);
 
 }  // namespace carnet::worker

@@ -258,6 +258,9 @@ TEST_CASE("Record: each subject that follows from a predicate is the same on bot
   v1::EvidenceRecorded evidence;
   evidence.set_document_sha256(digest);
   check(evidence, 1);
+  v1::ModelAssessed assessed;
+  assessed.set_model_sha256(digest);
+  check(assessed, 1);
   v1::Evaluation evaluation;
   evaluation.set_model_sha256(digest);
   (*evaluation.mutable_metrics())["accuracy"] = 0.9733333333333334;

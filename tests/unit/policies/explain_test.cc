@@ -130,6 +130,46 @@ TEST_CASE("Explain: what nobody knows is named") {
              Catch::Contains("wherever the machine is. Missing: recipient.ultimate_parent.\n"));
 }
 
+TEST_CASE("Explain: what hangs on an unknown fact is not called forbidden, and how to record it") {
+  const std::string text = Explain(OfCase("nobody recorded the parent"), Reader::kTeam);
+  CHECK(text.find("forbidden") == std::string::npos);
+  CHECK_THAT(text, Catch::Contains("not permitted while a fact is unknown: The licence") &&
+                       Catch::Contains("     Fix: nobody recorded recipient.ultimate_parent: "
+                                       "carnet supplier update acme --parent PLACE. Or: It would "
+                                       "pass if the evidence on file includes bis-license.\n"));
+  v1::Decision decision;
+  decision.set_verdict(v1::VERDICT_DENY);
+  decision.mutable_flow()->set_artifact(v1::ARTIFACT_KIND_MODEL);
+  v1::Failure& failure = *decision.add_failures();
+  failure.set_because("So it is");
+  failure.set_forbidden(true);
+  failure.add_missing_facts("model.controlled");
+  failure.add_missing_facts("people.CN.personal@01-01+08:00");
+  CHECK(ExplainLine(decision) ==
+        "Denied: model. 1 problem: not permitted while a fact is unknown: So it is. Missing: "
+        "model.controlled, people.CN.personal@01-01+08:00. Fix: Nobody recorded model.controlled: "
+        "carnet "
+        "data assess MODEL --controlled no --export-class none --document FILE --until DAY; nobody "
+        "recorded people.CN.personal@01-01+08:00: carnet policy counter open people.CN.personal "
+        "--people N "
+        "--as-of DAY.");
+  SECTION("what no command records is told where the rule has no words of its own") {
+    failure.clear_missing_facts();
+    failure.add_missing_facts("worker.chip_eccn");
+    CHECK_THAT(
+        ExplainLine(decision),
+        Catch::EndsWith("Fix: Nobody recorded worker.chip_eccn: `chip_eccn` of worker.yaml."));
+    failure.set_fix("Use another site");
+    CHECK_THAT(ExplainLine(decision), Catch::EndsWith("Fix: Use another site."));
+  }
+  SECTION("a permission that nobody gave names its cases, and not every unknown") {
+    failure.set_forbidden(false);
+    failure.set_reason("house/no-allow");
+    failure.set_fix("One of these would do");
+    CHECK_THAT(ExplainLine(decision), Catch::EndsWith("Fix: One of these would do."));
+  }
+}
+
 TEST_CASE("Explain: conditions of an allowed flow are told") {
   CHECK(Explain(OfCase("Saudi supplier on SCC with TIA"), Reader::kTeam) ==
         "Allowed: model to Saudi Arabia (SA).\n"

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "crypto/hash.h"
+#include "policies/fact_setters.h"
 #include "testing.h"
 #include "tests/testing/source_dir.h"
 
@@ -26,6 +27,24 @@ TEST_CASE("Facts: the enumerators name the rows of the table") {
   CHECK(FindFact("people.US.health") == kCounters);
   for (std::size_t i = 0; i < kFactCount; ++i) {
     CHECK(FindFact(FactTable()[i].path) == static_cast<FactId>(i));
+  }
+}
+
+TEST_CASE("Facts: each has something that records it, or says that it has not") {
+  for (FactId fact = 0; fact <= kCounters; ++fact) {
+    const FactSpec& row =
+        fact == kCounters ? CounterSpec() : FactTable().at(static_cast<std::size_t>(fact));
+    CAPTURE(row.path);
+    const FactSetter& setter = SetterOf(fact);
+    CHECK(setter.fact == fact);
+    const std::string command = setter.command;
+    const std::string otherwise = setter.otherwise;
+    CHECK_FALSE((command.empty() && otherwise.empty()));
+    CHECK((command.empty() || command.rfind("carnet ", 0) == 0));
+    // What people state, people have a command for.
+    if (row.source == FactSource::kCompliance || row.source == FactSource::kSteward) {
+      CHECK_FALSE(command.empty());
+    }
   }
 }
 
