@@ -77,20 +77,23 @@ absl::Status CheckIntent(const State& state, const ProposePolicy& command) {
                                  : absl::InvalidArgumentError("policy: unknown intent");
 }
 
-// Whom a policy lets write, and whether those whom it asks can say yes at all.
+// Whom a policy lets write.
+absl::Status CheckWriter(const State& state, const policies::ApprovalRule& rule,
+                         const std::string& author, bool tighten_only) {
+  const auto holds = [&](const std::string& role) { return HoldsRole(state, author, role); };
+  const bool may_write = std::any_of(rule.propose.begin(), rule.propose.end(), holds) ||
+                         (tighten_only && std::any_of(rule.from.begin(), rule.from.end(), holds));
+  return may_write ? absl::OkStatus()
+                   : absl::PermissionDeniedError(absl::StrCat(
+                         "policy: ", rule.policy,
+                         " is changed by one of: ", absl::StrJoin(rule.propose, ", ")));
+}
+
+// Besides, whether those whom it asks can say yes at all.
 absl::Status CheckRules(const State& state, const std::vector<policies::ApprovalRule>& rules,
                         const std::string& author, bool tighten_only) {
   for (const policies::ApprovalRule& rule : rules) {
-    const bool may_write =
-        std::any_of(rule.propose.begin(), rule.propose.end(),
-                    [&](const std::string& role) { return HoldsRole(state, author, role); }) ||
-        (tighten_only &&
-         std::any_of(rule.from.begin(), rule.from.end(),
-                     [&](const std::string& role) { return HoldsRole(state, author, role); }));
-    if (!may_write) {
-      return absl::PermissionDeniedError(absl::StrCat(
-          "policy: ", rule.policy, " is changed by one of: ", absl::StrJoin(rule.propose, ", ")));
-    }
+    CARNET_RETURN_IF_ERROR(CheckWriter(state, rule, author, tighten_only));
     std::set<std::string> holders;
     for (const std::string& role : rule.from) {
       holders.merge(HoldersOf(state, role));
@@ -186,6 +189,31 @@ absl::Status CheckFuture(const State& state, const policies::Bundle& bundle, boo
 
 absl::Status CheckProposal(const State& state, const ProposePolicy& command, absl::Time now) {
   return TermsOf(state, command, now).status();
+}
+
+absl::Status CheckDraft(const State& state, const std::string& user_id,
+                        const policies::Bundle& bundle) {
+  const auto user = state.users.find(user_id);
+  if (user == state.users.end() || user->second.revoked) {
+    return absl::PermissionDeniedError("this user is not enrolled");
+  }
+  const policies::BundleHead& head = bundle.head();
+  if (!head.parent.has_value() || *head.parent != state.bundle->sha256() ||
+      head.revision != state.bundle->revision() + 1) {
+    return absl::FailedPreconditionError("policy: another bundle came into force since: ask again");
+  }
+  if (bundle.home() != state.genesis.home_jurisdiction()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "policy: home is ", state.genesis.home_jurisdiction(), ", as the genesis record says"));
+  }
+  if (!policies::Compare(*state.bundle, bundle).any()) {
+    return absl::InvalidArgumentError("policy: nothing changes");
+  }
+  const bool tightens = policies::CheckTightensOnly(*state.bundle, bundle).ok();
+  for (const policies::ApprovalRule& rule : policies::NeededApprovals(*state.bundle, bundle)) {
+    CARNET_RETURN_IF_ERROR(CheckWriter(state, rule, user_id, tightens));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ProposePolicy& command) {
