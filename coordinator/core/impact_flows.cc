@@ -115,10 +115,6 @@ class FlowScale {
   struct Verdict {
     bool before = true;
     bool after = true;
-    void Join(const Verdict& other) {
-      before = before && other.before;
-      after = after && other.after;
-    }
   };
 
   void RunJobs() {
@@ -142,11 +138,24 @@ class FlowScale {
     }
   }
 
-  void RunJob(const Job& job) {
-    std::uint32_t usable_before = 0;
-    std::uint32_t usable_after = 0;
-    Lineage lineage = job.lineage;
+  // Who could be in a round, and what they would bring.
+  struct Cohort {
+    std::uint32_t workers = 0;
+    Lineage lineage;
     ShardVersions versions;
+    void Join(const State& state, const std::string& worker_id,
+              const std::vector<std::string>& shards) {
+      ++workers;
+      versions.merge(VersionsOf(state, shards));
+      for (const std::string& shard : shards) {
+        lineage.insert(ClassOf(state.shards.at(shard), worker_id));
+      }
+    }
+  };
+
+  void RunJob(const Job& job) {
+    Cohort before{0, job.lineage, {}};
+    Cohort after = before;
     for (const auto& [id, worker] : state_.workers) {
       const std::vector<std::string> shards =
           IsUsable(state_, &worker) ? ShardsOf(state_, job, worker) : std::vector<std::string>();
@@ -155,31 +164,42 @@ class FlowScale {
       }
       Verdict verdict;
       for (const FlowContext& flow : RoundFlows(state_, job, worker, shards)) {
-        verdict.Join(Decide(flow, Recorded(v1::OPERATION_UNSPECIFIED, job.id, id) +
-                                      Recorded(flow.operation, job.id, id)));
+        const Verdict of_flow = Decide(flow, Recorded(v1::OPERATION_UNSPECIFIED, job.id, id) +
+                                                 Recorded(flow.operation, job.id, id));
+        verdict.before = verdict.before && of_flow.before;
+        verdict.after = verdict.after && of_flow.after;
       }
-      for (const std::string& shard : shards) {
-        lineage.insert(ClassOf(state_.shards.at(shard), id));
+      if (verdict.before) {
+        before.Join(state_, id, shards);
       }
-      versions.merge(VersionsOf(state_, shards));
-      usable_before += verdict.before ? 1 : 0;
-      usable_after += verdict.after ? 1 : 0;
+      if (verdict.after) {
+        after.Join(state_, id, shards);
+      }
     }
-    Verdict sum;
-    for (FlowContext& flow : AggregateFlowsOf(job, lineage)) {
-      flow.versions.insert(versions.begin(), versions.end());
-      sum.Join(Decide(flow, Recorded(flow.operation, job.id, "")));
-    }
+    const Verdict sum = RunSum(job, before, after);
     const std::uint32_t min = job.submitted.spec().rounds().cohort().min();
-    if (job.phase == JobPhase::kRunning && sum.before && usable_before >= min &&
-        (!sum.after || usable_after < min)) {
+    if (job.phase == JobPhase::kRunning && sum.before && before.workers >= min &&
+        (!sum.after || after.workers < min)) {
       impact_.stopping.push_back(job.id);
     }
   }
 
-  // Nothing to combine where nobody holds any of its data.
-  std::vector<FlowContext> AggregateFlowsOf(const Job& job, const Lineage& lineage) const {
-    return lineage.empty() ? std::vector<FlowContext>() : AggregateFlows(state_, job, lineage);
+  // Whether each cohort could combine what it brings; nobody brings anything: yes.
+  Verdict RunSum(const Job& job, const Cohort& before, const Cohort& after) {
+    Lineage lineage = before.lineage;
+    lineage.insert(after.lineage.begin(), after.lineage.end());
+    Verdict sum;
+    if (lineage.empty()) {
+      return sum;
+    }
+    for (FlowContext& flow : AggregateFlows(state_, job, lineage)) {
+      flow.versions.insert(before.versions.begin(), before.versions.end());
+      flow.versions.insert(after.versions.begin(), after.versions.end());
+      const Verdict of_flow = Decide(flow, Recorded(flow.operation, job.id, ""));
+      sum.before = sum.before && (of_flow.before || before.lineage.count(*flow.labels) == 0);
+      sum.after = sum.after && (of_flow.after || after.lineage.count(*flow.labels) == 0);
+    }
+    return sum;
   }
 
   std::uint64_t Recorded(v1::Operation operation, const std::string& job_id,

@@ -301,15 +301,11 @@ TEST_CASE("carnet policy approve: a report that is not the one of that digest is
 
 TEST_CASE("CLI: a report counts flows and records, says n of m, and what it did not weigh") {
   const nlohmann::json none = {{"flows", 0}, {"recorded", 0}};
-  const nlohmann::json opened = {{"flows", 1},
-                                 {"recorded", 3},
-                                 {"examples", nlohmann::json::array({{{"operation", "read_log"},
-                                                                      {"from", "DE"},
-                                                                      {"to", "KE"},
-                                                                      {"labels", ""},
-                                                                      {"reason", "p/near"},
-                                                                      {"flows", 1},
-                                                                      {"recorded", 3}}})}};
+  const nlohmann::json example = {
+      {"operation", "read_log"}, {"from", "DE"}, {"to", "KE"},   {"labels", ""},
+      {"reason", "p/near"},      {"flows", 1},   {"recorded", 3}};
+  nlohmann::json opened = {{"flows", 1}, {"recorded", 3}};
+  opened["examples"].push_back(example);
   nlohmann::json report = {{"tests", {{"passed", 4}, {"failed", 0}}},
                            {"impact",
                             {{"days", 30},
@@ -320,7 +316,7 @@ TEST_CASE("CLI: a report counts flows and records, says n of m, and what it did 
                              {"flows", 9},
                              {"deny_to_allow", opened},
                              {"allow_to_deny", none},
-                             {"jobs_that_would_stop", {"j-one"}}}}};
+                             {"jobs_that_would_stop", nlohmann::json::array({"j-one"})}}}};
   std::ostringstream weighed;
   PrintReport(weighed, report);
   CHECK(weighed.str() ==
