@@ -21,6 +21,9 @@
 namespace carnet::policies {
 namespace {
 
+// Progress is told of so seldom that telling costs nothing.
+constexpr std::uint64_t kSituationsAStep = 1000;
+
 // One fact that changed rules read, with one value for everything that they can tell apart.
 struct Dimension {
   std::string path;
@@ -155,7 +158,7 @@ class PolicySweep {
     CompareCoverage(before, after);
   }
 
-  SweptPolicy Run(std::uint64_t classes_max) && {
+  SweptPolicy Run(std::uint64_t classes_max, const SweepProgress& progress) && {
     std::vector<Part> parts;
     for (const absl::Time moment : moments_) {
       std::map<std::string, std::vector<Value>> values =
@@ -173,7 +176,7 @@ class PolicySweep {
     const std::uint64_t most = classes_max / pairs_.size();
     const std::uint64_t stride = swept_.classes == 0 ? 1 : (swept_.classes - 1) / most + 1;
     for (const Part& part : parts) {
-      RunPart(part, stride);
+      RunPart(part, stride, progress);
     }
     swept_.cut.assign(cut_.begin(), cut_.end());
     return std::move(swept_);
@@ -246,7 +249,7 @@ class PolicySweep {
     }
   }
 
-  void RunPart(const Part& part, std::uint64_t stride) {
+  void RunPart(const Part& part, std::uint64_t stride, const SweepProgress& progress) {
     const Bundle& after = *pairs_.front().after;
     FactSet facts = NeutralFacts(*part.movement, pairs_.front().before->home(), after.home(), {});
     for (std::uint64_t number = 0; number < part.classes;
@@ -257,6 +260,9 @@ class PolicySweep {
         rest /= dimension.values.size();
       }
       Decide(part, facts);
+      if (progress && swept_.decided % kSituationsAStep == 0) {
+        progress(swept_.policy, swept_.decided, (swept_.classes - 1) / stride + 1);
+      }
     }
   }
 
@@ -311,12 +317,13 @@ class PolicySweep {
 
 }  // namespace
 
-std::vector<SweptPolicy> SweepChange(const Bundle& before, const Bundle& after, absl::Time at) {
+std::vector<SweptPolicy> SweepChange(const Bundle& before, const Bundle& after, absl::Time at,
+                                     const SweepProgress& progress) {
   std::vector<SweptPolicy> swept;
   const std::map<std::string, std::set<std::string>> touched = TouchedRules(before, after);
   for (const auto& [policy, rules] : touched) {
-    swept.push_back(
-        PolicySweep(policy, rules, before, after, at).Run(kSweepClassesMax / touched.size()));
+    swept.push_back(PolicySweep(policy, rules, before, after, at)
+                        .Run(kSweepClassesMax / touched.size(), progress));
   }
   return swept;
 }

@@ -4,6 +4,7 @@
 #define CARNET_POLICIES_SWEEP_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,11 @@ struct SweptPolicy {
   bool whole() const { return cut.empty() && decided == classes; }
 };
 
+// Called now and then while a policy is swept: how many of its situations are decided, and how many
+// will be (rounded). May be empty.
+using SweepProgress =
+    std::function<void(const std::string& policy, std::uint64_t decided, std::uint64_t of)>;
+
 // One entry for each policy with a changed rule, by name. Each is decided by itself, before and
 // after, with everything that did not change passing: every other policy, and every other rule of
 // this one. For each operation, every combination of what the changed rules can tell apart of the
@@ -48,7 +54,8 @@ struct SweptPolicy {
 // A regime's permission is tried both as given by nothing else and as given already: a flip of
 // either is one. At `at`, and at each moment after it and before `after` ends at which something
 // changed begins or ends. HOLD counts as not allowed. About 20 microseconds a situation.
-std::vector<SweptPolicy> SweepChange(const Bundle& before, const Bundle& after, absl::Time at);
+std::vector<SweptPolicy> SweepChange(const Bundle& before, const Bundle& after, absl::Time at,
+                                     const SweepProgress& progress = {});
 
 }  // namespace carnet::policies
 

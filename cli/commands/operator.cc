@@ -55,8 +55,9 @@ std::map<std::string, std::string> SlotNames(Client& client) {
 void PrintWhole(const v1::RefusalEntry& refusal, const std::string& who, const std::string& reader,
                 CommandContext& context) {
   const bool both = !who.empty() && !refusal.job_id().empty();
-  *context.out << "[" << refusal.index() << "] refused " << who << (both ? ", " : "")
-               << refusal.job_id() << '\n';
+  const bool any = !who.empty() || !refusal.job_id().empty();  // else it is a reading of the log
+  *context.out << "[" << refusal.index() << "] refused" << (any ? " " : "") << who
+               << (both ? ", " : "") << refusal.job_id() << '\n';
   for (const v1::Decision& decision : refusal.decisions()) {
     if (decision.verdict() != v1::VERDICT_ALLOW) {
       *context.out << policies::Explain(

@@ -21,6 +21,7 @@
 #include "cli/commands.h"
 #include "cli/commands/approve.h"
 #include "cli/commands/policy_findings.h"
+#include "cli/commands/policy_impact.h"
 #include "cli/commands/policy_propose.h"
 #include "cli/commands/policy_report.h"
 #include "cli/output.h"
@@ -44,6 +45,7 @@ struct LifeOptions {
   std::string folder;
   std::string bundle;
   std::string exception;
+  std::string against;
   ApprovalOptions approval;
   std::string from;
   int days = kDaysMax;
@@ -104,66 +106,6 @@ nlohmann::json StatusJson(const v1::BundleStatus& status) {
     object["report"] = ReportOf(status);
   }
   return object;
-}
-
-void PrintSide(std::ostream& out, const char* title, const nlohmann::json& side) {
-  out << "  " << title << ": " << side.value("flows", 0) << " flows\n";
-  for (const nlohmann::json& example : side.value("examples", nlohmann::json::array())) {
-    const std::string labels = example.value("labels", "");
-    out << "    " << example.value("operation", "") << " " << example.value("from", "") << "→"
-        << example.value("to", "") << (labels.empty() ? "" : " of " + labels) << ", "
-        << example.value("flows", 0) << " times: " << example.value("reason", "") << '\n';
-  }
-}
-
-void PrintSituations(std::ostream& out, const char* title, const nlohmann::json& side) {
-  out << "    " << title << ": " << side.value("classes", std::uint64_t{0}) << " situations\n";
-  for (const nlohmann::json& example : side.value("examples", nlohmann::json::array())) {
-    out << "      " << example.get<std::string>() << '\n';
-  }
-}
-
-// Nothing where `object` has none.
-void PrintNames(std::ostream& out, const char* title, const nlohmann::json& object,
-                const char* key) {
-  const auto names = object.value(key, std::vector<std::string>());
-  if (!names.empty()) {
-    out << "    " << title << ' ' << absl::StrJoin(names, ", ") << '\n';
-  }
-}
-
-void PrintSweep(std::ostream& out, const nlohmann::json& report) {
-  for (const nlohmann::json& swept : report.value("situations", nlohmann::json::array())) {
-    const std::uint64_t classes = swept.value("classes", std::uint64_t{0});
-    const std::uint64_t decided = swept.value("decided", std::uint64_t{0});
-    out << "  " << swept.value("policy", "") << ": ";
-    if (decided < classes) {
-      out << decided << " of ";
-    }
-    out << classes << " situations that its changed rules can tell apart\n";
-    PrintNames(out, "not all combinations of", swept, "cut");
-    PrintNames(out, "speaks now for", swept, "newly_covered");
-    PrintNames(out, "speaks no longer for", swept, "no_longer_covered");
-    PrintSituations(out, "DENY→ALLOW", swept.value("deny_to_allow", nlohmann::json::object()));
-    PrintSituations(out, "ALLOW→DENY", swept.value("allow_to_deny", nlohmann::json::object()));
-  }
-}
-
-void PrintReport(std::ostream& out, const v1::BundleStatus& status) {
-  const nlohmann::json report = ReportOf(status);
-  if (!report.contains("impact") || !report.contains("tests")) {
-    return;
-  }
-  const nlohmann::json& impact = report["impact"];
-  out << "  tests: " << report["tests"].value("passed", 0) << " pass on the coordinator's own run\n"
-      << "  impact on " << impact.value("flows", 0) << " flows of "
-      << impact.value("jobs_decided", 0) << " jobs, with today's facts\n";
-  PrintSide(out, "DENY→ALLOW", impact.value("deny_to_allow", nlohmann::json::object()));
-  PrintSide(out, "ALLOW→DENY", impact.value("allow_to_deny", nlohmann::json::object()));
-  for (const nlohmann::json& job : impact.value("jobs_that_would_stop", nlohmann::json::array())) {
-    out << "    would stop: " << job.get<std::string>() << '\n';
-  }
-  PrintSweep(out, report);
 }
 
 void PrintStatus(std::ostream& out, const v1::BundleStatus& status) {
@@ -253,7 +195,7 @@ absl::StatusOr<int> Send(Client& client, const ProposalOrder& order, CommandCont
     *context.out << "  it only tightens, so it ends with the bundle in force\n";
   }
   PrintStatus(*context.out, status);
-  PrintReport(*context.out, status);
+  PrintReport(*context.out, ReportOf(status));
   return kGood;
 }
 
@@ -345,7 +287,7 @@ absl::StatusOr<int> Approve(const LifeOptions& options, CommandContext& context)
     }
   }
   if (!context.json) {
-    PrintReport(*context.out, proposal);
+    PrintReport(*context.out, ReportOf(proposal));
   }
   return kGood;
 }
@@ -404,7 +346,7 @@ absl::StatusOr<int> Status(const LifeOptions& options, CommandContext& context) 
   return kGood;
 }
 
-absl::StatusOr<int> Impact(const LifeOptions& options, CommandContext& context) {
+absl::StatusOr<int> ImpactOfProposal(const LifeOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::BundleStatus proposal, FindProposal(*client, options.bundle));
   CARNET_RETURN_IF_ERROR(CheckReportOf(*client, proposal));
@@ -413,8 +355,26 @@ absl::StatusOr<int> Impact(const LifeOptions& options, CommandContext& context) 
     return kGood;
   }
   PrintStatus(*context.out, proposal);
-  PrintReport(*context.out, proposal);
+  PrintReport(*context.out, ReportOf(proposal));
   return kGood;
+}
+
+absl::StatusOr<int> Impact(const LifeOptions& options, CommandContext& context) {
+  if (!options.against.empty()) {
+    return CompareDrafts({options.bundle, options.against}, context);
+  }
+  if (!IsDraft(options.bundle)) {
+    return ImpactOfProposal(options, context);
+  }
+  absl::StatusOr<std::unique_ptr<Client>> opened = Client::Open(options.state);
+  if (absl::IsInvalidArgument(opened.status())) {
+    return WithRemedy(opened.status(),
+                      "give --state DIR or set CARNET_CONTEXT to weigh it against the bundle in "
+                      "force; or compare two folders without a server: --against FOLDER");
+  }
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, std::move(opened));
+  CARNET_ASSIGN_OR_RETURN(const absl::Time from, StartOf(options));
+  return PreviewDraft(*client, {options.bundle, from, absl::Hours(24) * options.days}, context);
 }
 
 absl::StatusOr<int> History(const LifeOptions& options, CommandContext& context) {
@@ -459,12 +419,6 @@ void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context) {
                         [&context](const LifeOptions& given) { return Renew(given, context); });
   CLI::App* revert = add("revert", "Ask to bring back a bundle that was in force",
                          [&context](const LifeOptions& given) { return Revert(given, context); });
-  for (CLI::App* command : {propose, renew, revert}) {
-    command->add_option("--from", options->from, "Day on which it comes into force; default: now");
-    command->add_option("--days", options->days, "How long it holds")
-        ->check(CLI::Range(1, kDaysMax))
-        ->capture_default_str();
-  }
   CLI::App* approve = add("approve", "Sign your approval of a proposal and its report",
                           [&context](const LifeOptions& given) { return Approve(given, context); });
   approve->add_option("bundle", options->bundle, "Beginning of its digest, at least 6 digits");
@@ -481,11 +435,23 @@ void RegisterPolicyLifeCommands(CLI::App& app, CommandContext& context) {
       add("withdraw", "Take a proposal back", [&context](const LifeOptions& given) {
         return CallFor(given, context, &v1::Governance::Stub::WithdrawPolicy, "withdrawn");
       });
-  CLI::App* impact = add("impact", "What a proposal would change, as its approvers sign it",
+  CLI::App* impact = add("impact", "What a proposal, or a folder of policies, would change",
                          [&context](const LifeOptions& given) { return Impact(given, context); });
-  for (CLI::App* command : {revert, activate, withdraw, impact}) {
+  impact
+      ->add_option("bundle", options->bundle,
+                   "Beginning of a proposal's digest, at least 6 digits; or a folder of policies")
+      ->required();
+  impact->add_option("--against", options->against,
+                     "Compare with this folder in place of the bundle in force, without a server");
+  for (CLI::App* command : {revert, activate, withdraw}) {
     command->add_option("bundle", options->bundle, "Beginning of its digest, at least 6 digits")
         ->required();
+  }
+  for (CLI::App* command : {propose, renew, revert, impact}) {
+    command->add_option("--from", options->from, "Day on which it comes into force; default: now");
+    command->add_option("--days", options->days, "How long it holds")
+        ->check(CLI::Range(1, kDaysMax))
+        ->capture_default_str();
   }
   add("status", "The bundle in force, and what waits for approval",
       [&context](const LifeOptions& given) { return Status(given, context); });

@@ -28,9 +28,14 @@ struct ProposedBundle {
 absl::StatusOr<std::shared_ptr<const policies::Bundle>> FetchBundle(Client& client,
                                                                     const Digest& sha256);
 
-// Gives `content` the head of the next bundle, signs it as its author, and puts it on record. What
-// only tightens ends no later than the bundle in force: then it needs nobody's approval. Errors:
-// those of Governance.ProposePolicy.
+// What `order` would put on record behind `in_force`; its index is 0. What only tightens ends no
+// later than the bundle in force: then it needs nobody's approval. Errors: those of
+// policies::IssueBundle.
+absl::StatusOr<ProposedBundle> NextBundle(const policies::Bundle& in_force,
+                                          const ProposalOrder& order);
+
+// Gives `content` the head of the next bundle, signs it as its author, and puts it on record, as
+// NextBundle makes it. Errors: those of Governance.ProposePolicy.
 absl::StatusOr<ProposedBundle> ProposeBundle(Client& client, const ProposalOrder& order);
 
 }  // namespace carnet::cli

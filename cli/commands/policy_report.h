@@ -2,6 +2,8 @@
 #ifndef CARNET_CLI_COMMANDS_POLICY_REPORT_H_
 #define CARNET_CLI_COMMANDS_POLICY_REPORT_H_
 
+#include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "absl/status/status.h"
@@ -15,6 +17,10 @@ namespace carnet::cli {
 // report; do not sign, and tell the auditors.
 absl::Status CheckReport(const std::string& report_json, ByteView report_sha256,
                          const policies::Bundle& bundle);
+
+// `report`: a report, or a draft's, as a coordinator or ImpactReport made it; lines below a
+// heading. Nothing where it is none.
+void PrintReport(std::ostream& out, const nlohmann::json& report);
 
 }  // namespace carnet::cli
 

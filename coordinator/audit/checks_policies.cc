@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
+#include "coordinator/audit/impact_again.h"
 #include "coordinator/core/people.h"
 #include "coordinator/core/policy_life.h"
 #include "crypto/hash.h"
@@ -174,8 +175,10 @@ void Check(const Step& step, const v1::PolicyExamined& record) {
               "one examination of a proposal", "a second one");
   step.Expect(AsText(crypto::Sha256(AsBytes(record.report_json()))) == record.report_sha256(),
               "examination", "the digest of its report", Hex(record.report_sha256()));
-  step.Expect(IsReportOf(record.report_json(), proposal->terms), "examination",
-              "a report of the proposed bundle and its parent", "another report");
+  if (step.Expect(IsReportOf(record.report_json(), proposal->terms), "examination",
+                  "a report of the proposed bundle and its parent", "another report")) {
+    CheckImpact(step, record, *proposal);
+  }
   const bool tightens = IsTightening(state, *proposal);
   const absl::Status future = CheckFuture(state, *proposal->bundle, tightens);
   step.Expect(future.ok(), "examination", "policies whose approvals could be met",

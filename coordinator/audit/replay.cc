@@ -8,6 +8,7 @@
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
 #include "coordinator/audit/decisions.h"
+#include "coordinator/audit/impact_again.h"
 #include "coordinator/audit/owed.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/job_spec.h"
@@ -144,6 +145,9 @@ bool Replay::CheckFoldable(const Step& step, const ledger::Predicate& predicate)
 void Replay::Fold(const Step& step, const ledger::Predicate& predicate) {
   if (!IsIndecisive(predicate)) {
     memory_.decisive_size = step.index() + 1;
+  }
+  if (ChangesReports(predicate)) {
+    memory_.weighed_size = step.index() + 1;
   }
   const absl::Status folded = Apply(state_, step.index(), predicate);
   if (!step.Expect(folded.ok(), "fold", "a record that follows from those before it",

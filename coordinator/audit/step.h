@@ -29,6 +29,8 @@ struct Memory {
   // From here on only records came that no decision depends on: what was decided at this size or
   // later had the same facts as the state before the next record.
   std::uint64_t decisive_size = 0;
+  // The same for reports on the impact of a proposal, which count refusals and releases too.
+  std::uint64_t weighed_size = 0;
   std::string last_request_id;                            // of the record before
   std::set<std::pair<std::string, std::string>> refused;  // job, worker with a refusal on record
   std::map<std::string, absl::Time> destruction_ordered;  // keys not yet destroyed

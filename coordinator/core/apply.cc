@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/timestamp.h"
 #include "coordinator/core/fold.h"
+#include "coordinator/core/recorded.h"
 #include "ledger/record.h"
 
 namespace carnet::coordinator {
@@ -37,7 +38,12 @@ absl::Status Apply(State& state, std::uint64_t index, const ledger::Predicate& p
     state.requests.emplace(common.request_id(), index);
   }
   state.size = index + 1;
-  return ledger::Visit(predicate, [&](const auto& record) { return Fold(state, index, record); });
+  const absl::Status folded =
+      ledger::Visit(predicate, [&](const auto& record) { return Fold(state, index, record); });
+  if (folded.ok()) {
+    NoteRecorded(state, predicate);
+  }
+  return folded;
 }
 
 }  // namespace carnet::coordinator

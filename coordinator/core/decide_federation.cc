@@ -278,6 +278,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command) {
   if (!verdicts.allowed) {
     v1::Refusal refusal;
     refusal.set_worker_id(to_id);
+    refusal.set_shard(shard->first);
     refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
     const std::optional<std::uint64_t> added = AddRefusals(&drafts, {refusal});
     const std::uint64_t index =

@@ -210,6 +210,30 @@ absl::Status CheckProposal(const State& state, const ProposePolicy& command, abs
   return TermsOf(state, command, now).status();
 }
 
+absl::Status CheckDraft(const State& state, const std::string& user_id,
+                        const policies::Bundle& bundle) {
+  const auto user = state.users.find(user_id);
+  if (user == state.users.end() || user->second.revoked) {
+    return absl::PermissionDeniedError("this user is not enrolled");
+  }
+  const policies::BundleHead& head = bundle.head();
+  if (!head.parent.has_value() || *head.parent != state.bundle->sha256() ||
+      head.revision != state.bundle->revision() + 1) {
+    return absl::FailedPreconditionError("policy: another bundle came into force since: ask again");
+  }
+  if (bundle.home() != state.genesis.home_jurisdiction()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "policy: home is ", state.genesis.home_jurisdiction(), ", as the genesis record says"));
+  }
+  if (!policies::Compare(*state.bundle, bundle).any()) {
+    return absl::InvalidArgumentError("policy: nothing changes");
+  }
+  const bool tightens = policies::CheckTightensOnly(*state.bundle, bundle).ok();
+  return CheckAuthorship(
+      state, policies::NeededApprovals(*state.bundle, bundle), user_id,
+      tightens ? policies::Authorship::kTightens : policies::Authorship::kChanges);
+}
+
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ProposePolicy& command) {
   CARNET_ASSIGN_OR_RETURN(const Terms terms, TermsOf(drafts.state(), command, drafts.now()));
   v1::PolicyExamined examined = command.examined;

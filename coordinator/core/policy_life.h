@@ -29,6 +29,11 @@ inline constexpr std::size_t kProposalsMax = 4096;
 // that may write it; ALREADY_EXISTS, RESOURCE_EXHAUSTED: there is no room for it; INVALID_ARGUMENT,
 // FAILED_PRECONDITION: it does not follow the bundle in force, or nobody could approve it.
 absl::Status CheckProposal(const State& state, const ProposePolicy& command, absl::Time now);
+// The same of a bundle that nobody signed yet, for one who asks what it would change: whether it
+// follows the bundle in force, and whether he may write what changes. Errors: PERMISSION_DENIED,
+// INVALID_ARGUMENT, FAILED_PRECONDITION as above.
+absl::Status CheckDraft(const State& state, const std::string& user_id,
+                        const policies::Bundle& bundle);
 
 // Today's holders could meet what the new policies of `bundle` ask for, and the changed ones:
 // otherwise they could never be changed again. added_only: the bundle only tightens, which changes

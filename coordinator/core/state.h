@@ -243,6 +243,20 @@ struct Duty {
   std::optional<std::uint64_t> late;  // index of obligation-late
 };
 
+// What a record was about, as far as an impact report needs it to find its flows again
+// (core/recorded.h). Places and organisations, no persons.
+struct RecordedUse {
+  v1::Operation operation = v1::OPERATION_UNSPECIFIED;  // unspecified: a worker's part in a round
+  std::string job_id;                                   // empty outside jobs
+  std::string worker_id;       // whom it concerned; stage_data: the receiver
+  std::string from_worker_id;  // stage_data, where it was ordered
+  std::string shard;           // stage_data: dataset/shard
+  std::string model_sha256;    // release_model (raw)
+  std::string to;              // release_model, read_log: jurisdiction
+  std::string recipient;       // the same: organisation
+  bool operator<(const RecordedUse& other) const;
+};
+
 struct State {
   std::uint64_t size = 0;  // records folded
   absl::Time last = absl::InfinitePast();
@@ -285,6 +299,9 @@ struct State {
   std::set<std::string> duty_keys;                      // core/duties.h: what is on record already
   std::map<std::string, std::uint64_t> requests;        // request id -> index of its first record
   std::map<std::string, std::uint64_t> refusal_keys;    // refusal already on record -> its index
+
+  // How often each is on record, by UTC day since 1970: the newest kRecordedDays.
+  std::map<std::int64_t, std::map<RecordedUse, std::uint64_t>> recorded;
 
   const Worker* FindWorker(const std::string& id) const;
   const Job* FindJob(const std::string& id) const;

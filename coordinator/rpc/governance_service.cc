@@ -1,11 +1,9 @@
 #include "coordinator/rpc/governance_service.h"
 
-#include <optional>
 #include <utility>
 
 #include "base/status.h"
 #include "base/timestamp.h"
-#include "coordinator/core/impact.h"
 #include "coordinator/core/people.h"
 #include "coordinator/core/policy_life.h"
 #include "coordinator/rpc/governance_status.h"
@@ -207,15 +205,8 @@ absl::Status GovernanceService::Examine(coordinator::ProposePolicy* command) {
                                              ? "policy: a bundle without tests cannot be proposed"
                                              : "policy: its tests fail: carnet policy test");
   }
-  std::optional<State> copy;
-  absl::Time at;
-  CARNET_RETURN_IF_ERROR(
-      services_.engine.ReadBlocking([&copy, &at](const State& state, absl::Time now) {
-        copy = state;
-        at = now;
-      }));
   CARNET_ASSIGN_OR_RETURN(std::string report,
-                          ImpactReport(*std::move(copy), command->bundle, tests, at));
+                          Report(command->bundle, tests, ReportKind::kProposal));
   command->examined.set_report_sha256(ToString(crypto::Sha256(AsBytes(report))));
   command->examined.set_report_json(std::move(report));
   return absl::OkStatus();

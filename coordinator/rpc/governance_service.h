@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "carnet/v1/governance.grpc.pb.h"
+#include "coordinator/core/impact.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/services.h"
 
@@ -40,6 +41,9 @@ class GovernanceService final : public v1::Governance::CallbackService {
   grpc::ServerUnaryReactor* ProposePolicy(grpc::CallbackServerContext* context,
                                           const v1::SignedRequest* request,
                                           v1::GovernanceReceipt* response) override;
+  grpc::ServerUnaryReactor* PreviewPolicy(grpc::CallbackServerContext* context,
+                                          const v1::PreviewPolicyRequest* request,
+                                          v1::PreviewPolicyResponse* response) override;
   grpc::ServerUnaryReactor* Approve(grpc::CallbackServerContext* context,
                                     const v1::SignedRequest* request,
                                     v1::GovernanceReceipt* response) override;
@@ -75,9 +79,16 @@ class GovernanceService final : public v1::Governance::CallbackService {
   // persons, and decided.
   void Propose(coordinator::ProposePolicy command, Turn turn, grpc::ServerUnaryReactor* reactor,
                v1::GovernanceReceipt* response);
-  // Its tests and its impact on the state as it is now; on the verify executor, which takes the
-  // state's copy in turn.
+  // Its tests and its impact; on the verify executor.
   absl::Status Examine(coordinator::ProposePolicy* command);
+  // The report on `after` and the state as it is behind the sweep, whose copy the calling thread
+  // takes in turn: what is on record while it is made is little, so that an audit finds the same
+  // state. Errors: those of ImpactReport; FAILED_PRECONDITION another bundle came into force.
+  absl::StatusOr<std::string> Report(std::shared_ptr<const policies::Bundle> after,
+                                     const policies::TestReport& tests, ReportKind kind);
+  // Whether he may ask is found out first; then it is made as for a proposal.
+  void Preview(const std::string& user_id, std::shared_ptr<const policies::Bundle> draft, Turn turn,
+               grpc::ServerUnaryReactor* reactor, v1::PreviewPolicyResponse* response);
   absl::Status FillToken(std::uint64_t index, const crypto::SecretBytes& secret,
                          v1::InviteUserResponse* response) const;
 

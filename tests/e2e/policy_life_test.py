@@ -112,12 +112,18 @@ class PolicyLife(FederationTest):
         job = federation.submit(federation.write_job(rounds=1, minimum=2, target=2, evaluate=0))
         wait_for(lambda: "eligible workers" in federation.status(job)["waiting_for"], "the job to be refused in Brazil")
         self.edit()
+        draft = json.loads(self.person("olga", "policy", "impact", federation.folder / "policies", "--json"))
         digest, shown = None, set()
         for person, command, output in walk[2:]:
             said = self.as_the_page_has_it(person, command, digest)
             self.agree(command, said, output, shown)
             if " propose " in command:
                 digest = [re.search(r"proposed ([0-9a-f]{64})", text).group(1) for text in (output, said)]
+                recorded = json.loads(self.person("cleo", "policy", "impact", digest[1], "--json"))
+                for report in (draft, recorded):
+                    for differs in ("draft", "bundle", "at", "records"):
+                        report.pop(differs, None)
+                self.assertEqual(draft, recorded)
                 # Hers is not counted, nor is it taken; and it is too early.
                 self.assertNotEqual(
                     federation.call("policy", "approve", digest[1], env=self.context("olga")).returncode, 0)

@@ -4,6 +4,7 @@
 #define CARNET_TESTS_SCENARIO_POLICY_OFFICE_H_
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -11,10 +12,12 @@
 
 #include "base/json.h"
 #include "base/timestamp.h"
+#include "coordinator/core/impact.h"
 #include "coordinator/core/people.h"
 #include "coordinator/core/policy_life.h"
 #include "crypto/hash.h"
 #include "policies/loader.h"
+#include "policies/test_runner.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -93,10 +96,24 @@ class PolicyOffice {
     return *issued;
   }
 
-  // What stands for the report on its impact: it names the bundle and its parent.
+  // The report on its impact that Proposal made last; before that, what names it and its parent.
   static std::string Report(const policies::Bundle& bundle) {
-    return *CanonicalJson(
-        {{"bundle", HexEncode(bundle.sha256())}, {"parent", HexEncode(*bundle.head().parent)}});
+    const auto made = Reports().find(ToString(bundle.sha256()));
+    return made != Reports().end() ? made->second
+                                   : *CanonicalJson({{"bundle", HexEncode(bundle.sha256())},
+                                                     {"parent", HexEncode(*bundle.head().parent)}});
+  }
+  // Made as the coordinator does, of the state as it is.
+  std::string MakeReport(const std::shared_ptr<const policies::Bundle>& bundle,
+                         ReportKind kind = ReportKind::kProposal) const {
+    const auto tests = policies::RunTests(*bundle);
+    REQUIRE(tests.ok());
+    const auto report =
+        ImpactReport(ExamineChange(world_.state().bundle, bundle, *tests, world_.now()),
+                     &world_.state(), world_.state().size, kind);
+    INFO(report.status().ToString());
+    REQUIRE(report.ok());
+    return *report;
   }
   static std::string ReportDigest(const policies::Bundle& bundle) {
     return ToString(crypto::Sha256(AsBytes(Report(bundle))));
@@ -116,6 +133,7 @@ class PolicyOffice {
     command.proposed.set_parent_sha256(ToString(*bundle->head().parent));
     command.proposed.set_intent(intent);
     command.record = ledger::SignRecord(*ledger::MakeStatement(command.proposed), key);
+    Reports()[ToString(bundle->sha256())] = MakeReport(bundle);
     command.examined.set_report_json(Report(*bundle));
     command.examined.set_report_sha256(ReportDigest(*bundle));
     command.bundle = std::move(bundle);
@@ -155,6 +173,12 @@ class PolicyOffice {
   }
 
  private:
+  // By bundle digest: a bundle names its parent, so worlds seldom share one, and never at a time.
+  static std::map<std::string, std::string>& Reports() {
+    static auto& reports = *new std::map<std::string, std::string>;
+    return reports;
+  }
+
   World& world_;
 };
 

@@ -394,6 +394,47 @@ TEST_CASE("carnet policy approve: a report that is not the one of that digest is
   after_another["parent"] = HexEncode(bundle->sha256());
   CHECK(absl::IsUnauthenticated(check(after_another, after_another)));
   CHECK(absl::IsUnauthenticated(check(nlohmann::json::array(), nlohmann::json::array())));
+  nlohmann::json of_a_draft = report;
+  of_a_draft["draft"] = of_a_draft["bundle"];
+  of_a_draft.erase("bundle");
+  CHECK(absl::IsUnauthenticated(check(of_a_draft, of_a_draft)));
+}
+
+TEST_CASE("CLI: a report counts flows and records, says n of m, and what it did not weigh") {
+  const nlohmann::json none = {{"flows", 0}, {"recorded", 0}};
+  const nlohmann::json example = {
+      {"operation", "read_log"}, {"from", "DE"}, {"to", "KE"},   {"labels", ""},
+      {"reason", "p/near"},      {"flows", 1},   {"recorded", 3}};
+  nlohmann::json opened = {{"flows", 1}, {"recorded", 3}};
+  opened["examples"].push_back(example);
+  nlohmann::json report = {{"tests", {{"passed", 4}, {"failed", 0}}},
+                           {"impact",
+                            {{"days", 30},
+                             {"jobs", 70},
+                             {"jobs_decided", 64},
+                             {"operations", 1},
+                             {"operations_decided", 1},
+                             {"flows", 9},
+                             {"deny_to_allow", opened},
+                             {"allow_to_deny", none},
+                             {"jobs_that_would_stop", nlohmann::json::array({"j-one"})}}}};
+  std::ostringstream weighed;
+  PrintReport(weighed, report);
+  CHECK(weighed.str() ==
+        "  tests: 4 pass on the coordinator's own run\n"
+        "  impact on 9 flows, with today's facts: those of 64 of 70 jobs, and of 1 of 1 releases, "
+        "log readings and stagings of the last 30 days\n"
+        "  DENY→ALLOW: 1 flows, recorded 3 times\n"
+        "    read_log DE→KE, 1 flows, recorded 3 times: p/near\n"
+        "  ALLOW→DENY: 0 flows, recorded 0 times\n"
+        "    would stop: j-one\n");
+  report.erase("impact");
+  report["tests"]["failed"] = 1;
+  std::ostringstream alone;
+  PrintReport(alone, report);
+  CHECK(alone.str() ==
+        "  tests: 4 pass, 1 fails (carnet policy test)\n"
+        "  no flows on record were weighed: that takes a coordinator\n");
 }
 
 }  // namespace

@@ -84,8 +84,15 @@ TEST_CASE("Sweep: a member of a group touches the rules that name it and no othe
   files[2].text.replace(at, members.size(), "[AD, AR, ");
   const auto after = BundleFromFiles(files);
   REQUIRE(after.ok());
-  const std::vector<SweptPolicy> swept = SweepChange(**before, **after, kAt);
+  std::uint64_t told = 0;
+  const std::vector<SweptPolicy> swept = SweepChange(
+      **before, **after, kAt, [&told](const std::string&, std::uint64_t decided, std::uint64_t of) {
+        ++told;
+        CHECK(decided == 1000 * told);
+        CHECK(of > 0);
+      });
   REQUIRE(swept.size() == 1);
+  CHECK(told == swept[0].decided / 1000);
   CHECK(swept[0].policy == "gdpr-chapter-v");
   CHECK(swept[0].deny_to_allow == 0);
   CHECK(swept[0].allow_to_deny > 0);

@@ -1,0 +1,92 @@
+// What a bundle would change: reports for proposals, and for drafts that are put on no record.
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "coordinator/core/policy_life.h"
+#include "coordinator/rpc/governance_service.h"
+#include "policies/loader.h"
+#include "policies/test_runner.h"
+
+namespace carnet::coordinator {
+
+absl::StatusOr<std::string> GovernanceService::Report(std::shared_ptr<const policies::Bundle> after,
+                                                      const policies::TestReport& tests,
+                                                      ReportKind kind) {
+  std::shared_ptr<const policies::Bundle> before;
+  absl::Time at;
+  CARNET_RETURN_IF_ERROR(
+      services_.engine.ReadBlocking([&before, &at](const State& state, absl::Time now) {
+        before = state.bundle;
+        at = now;
+      }));
+  const Examination examination = ExamineChange(before, std::move(after), tests, at);
+  std::optional<State> copy;
+  CARNET_RETURN_IF_ERROR(
+      services_.engine.ReadBlocking([&copy](const State& state, absl::Time) { copy = state; }));
+  if (copy->bundle->sha256() != before->sha256()) {
+    return absl::FailedPreconditionError(
+        "policy: another bundle came into force since: propose again");
+  }
+  return ImpactReport(examination, &*copy, copy->size, kind);
+}
+
+void GovernanceService::Preview(const std::string& user_id,
+                                std::shared_ptr<const policies::Bundle> draft, Turn turn,
+                                grpc::ServerUnaryReactor* reactor,
+                                v1::PreviewPolicyResponse* response) {
+  services_.engine.Read([this, user_id, reactor, response, turn = std::move(turn),
+                         draft = std::move(draft)](const State& state, absl::Time) mutable {
+    absl::Status status = CheckDraft(state, user_id, *draft);
+    if (status.ok()) {
+      status = services_.verify.TrySubmit([this, reactor, response, turn = std::move(turn),
+                                           draft = std::move(draft)]() mutable {
+        const absl::StatusOr<policies::TestReport> tests = policies::RunTests(*draft);
+        if (!tests.ok()) {
+          reactor->Finish(ToGrpcStatus(
+              absl::InvalidArgumentError("policy: its tests cannot run: carnet policy test")));
+          return;
+        }
+        absl::StatusOr<std::string> report = Report(std::move(draft), *tests, ReportKind::kDraft);
+        if (report.ok()) {
+          response->set_report_json(*std::move(report));
+        }
+        reactor->Finish(ToGrpcStatus(report.status()));
+      });
+    }
+    if (!status.ok()) {
+      reactor->Finish(ToGrpcStatus(status));
+    }
+  });
+}
+
+grpc::ServerUnaryReactor* GovernanceService::PreviewPolicy(grpc::CallbackServerContext* context,
+                                                           const v1::PreviewPolicyRequest* request,
+                                                           v1::PreviewPolicyResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
+  absl::Status status = user.status();
+  if (status.ok()) {
+    absl::StatusOr<Turn> turn = TakeTurn(user->user_id);
+    status = turn.status();
+    if (status.ok()) {
+      status = services_.storage.TrySubmit([this, request, response, reactor,
+                                            user_id = user->user_id, turn = *std::move(turn)] {
+        absl::StatusOr<std::shared_ptr<const policies::Bundle>> draft =
+            policies::BundleFromJson(request->bundle_json());
+        if (!draft.ok()) {
+          reactor->Finish(ToGrpcStatus(
+              absl::InvalidArgumentError("policy: the bundle is not sound: carnet policy check")));
+          return;
+        }
+        Preview(user_id, *std::move(draft), turn, reactor, response);
+      });
+    }
+  }
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+  }
+  return reactor;
+}
+
+}  // namespace carnet::coordinator

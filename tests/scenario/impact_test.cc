@@ -1,0 +1,197 @@
+// What a report says of the flows on record.
+#include "coordinator/core/impact.h"
+
+#include "coordinator/core/impact_flows.h"
+#include "scenario/audit_world.h"
+#include "scenario/policy_office.h"
+#include "scenario/release_people.h"
+
+namespace carnet::coordinator {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kModelsStay[] =
+    "policy: models-stay\nkind: guardrail\ntitle: T\n"
+    "approvals: {propose: [dpo], need: 1, from: [dpo]}\neffective: {from: 2026-01-01}\nrules:\n"
+    "  - id: home\n    effect: deny\n"
+    "    when: {op: {is: release_model}, to.jurisdiction: {not_in: [DE]}}\n";
+
+// A job of one round that the worker in the Emirates trained alone.
+std::string TrainInEmirates(World& world) {
+  LiveWorkers live = {world.worker("ae-1").id};
+  std::swap(world.live, live);
+  const std::string job = world.Submit(1, 1);
+  world.Settle();
+  REQUIRE(world.Do(world.Contribute(job, "ae-1")).ok());
+  world.Settle();
+  std::swap(world.live, live);
+  REQUIRE(world.state().jobs.at(job).rounds_done == 1);
+  return job;
+}
+
+json Impact(const PolicyOffice& office, const std::shared_ptr<const policies::Bundle>& bundle) {
+  return json::parse(office.MakeReport(bundle))["impact"];
+}
+
+// Of that operation among the examples of a side; an empty object: none.
+json ExampleOf(const json& side, const std::string& operation) {
+  for (const json& example : side["examples"]) {
+    if (example["operation"] == operation) {
+      return example;
+    }
+  }
+  return json::object();
+}
+
+// Models go to the Emirates, and no more to people at home.
+json Turned(const PolicyOffice& office) {
+  json bundle = office.Json();
+  PolicyOffice::Policy(bundle, "models-stay")["rules"][0]["when"]["to.jurisdiction"] = {
+      {"not_in", json::array({"AE"})}};
+  return bundle;
+}
+
+json DenyOf(const std::string& operation) {
+  return {{"id", "no-" + operation}, {"effect", "deny"}, {"when", {{"op", {{"is", operation}}}}}};
+}
+
+TEST_CASE("Impact: a refused release that a change lets out is DENY to ALLOW, counted by record") {
+  World world(601, {kModelsStay});
+  PolicyOffice office(world);
+  const std::string person = EnrolAt(world, 3, "AE", "dune");
+  const std::string job = TrainInEmirates(world);
+  REQUIRE(RefusedFor(world, ReleaseModel{person, job, 0}).count("models-stay/home") == 1);
+  AllowedBy(world, ReleaseModel{kOperator, job, 0});
+  world.Advance(absl::Hours(25));
+  AllowedBy(world, ReleaseModel{kOperator, job, 0});
+  const json impact = Impact(office, office.Next(Turned(office)));
+  INFO(impact.dump(1));
+  CHECK(impact["days"] == kRecordedDays);
+  CHECK(impact["operations"] == 2);
+  CHECK(impact["operations_decided"] == 2);
+  CHECK(impact["deny_to_allow"]["flows"] == 1);
+  const json opened = {
+      {"operation", "release_model"}, {"from", "DE"}, {"to", "AE"},   {"labels", "AE|personal"},
+      {"reason", "models-stay/home"}, {"flows", 1},   {"recorded", 1}};
+  REQUIRE(impact["deny_to_allow"]["examples"].size() == 1);
+  CHECK(impact["deny_to_allow"]["examples"][0] == opened);
+  const json closed = ExampleOf(impact["allow_to_deny"], "release_model");
+  CHECK(closed.value("to", "") == "DE");
+  CHECK(closed.value("flows", 0) == 1);
+  CHECK(closed.value("recorded", 0) == 2);
+  CHECK(impact["allow_to_deny"]["recorded"] == 2);
+}
+
+TEST_CASE("Impact: what was recorded before its days is not weighed, nor kept") {
+  World world(602, {kModelsStay});
+  PolicyOffice office(world);
+  const std::string job = TrainInEmirates(world);
+  AllowedBy(world, ReleaseModel{kOperator, job, 0});
+  const auto bundle = office.Next(Turned(office));
+  CHECK(Impact(office, bundle)["jobs"] == 1);
+  CHECK(Impact(office, bundle)["operations"] == 1);
+  world.Advance(absl::Hours(24 * kRecordedDays));
+  const json later = Impact(office, bundle);
+  CHECK(later["jobs"] == 0);
+  CHECK(later["operations"] == 0);
+  CHECK(later["flows"] == 0);
+  AllowedBy(world, ReadLog{kOperator});
+  CHECK(world.state().recorded.size() == 1);
+  CHECK(Impact(office, bundle)["operations"] == 1);
+}
+
+TEST_CASE("Impact: sums, readings and stagings count, and a job that could combine no more stops") {
+  World world = WorldWithEvidence(603);
+  PolicyOffice office(world);
+  TrainWhole(world, 2);
+  const std::string running = world.Submit(1, 3);
+  world.Settle();
+  AllowedBy(world, ReadLog{kOperator});
+  REQUIRE(world.Do(StageData{kOperator, "digits", "fr", "home-1", world.live}).ok());
+  REQUIRE(world.Find("staging-ordered").size() == 1);
+  json bundle = office.Json();
+  json& rules = PolicyOffice::Policy(bundle, "house")["rules"];
+  for (const char* operation : {"aggregate", "read_log", "stage_data"}) {
+    rules.push_back(DenyOf(operation));
+  }
+  const json impact = Impact(office, office.Next(bundle));
+  INFO(impact.dump(1));
+  CHECK(impact["deny_to_allow"]["flows"] == 0);
+  CHECK(ExampleOf(impact["allow_to_deny"], "aggregate").value("recorded", 0) == 2);
+  CHECK(ExampleOf(impact["allow_to_deny"], "read_log").value("recorded", 0) == 1);
+  CHECK(ExampleOf(impact["allow_to_deny"], "stage_data").value("from", "") == "FR");
+  CHECK(impact["jobs_that_would_stop"] == json::array({running}));
+  CHECK(impact["jobs"] == 2);
+}
+
+TEST_CASE("Impact: flows of a round count each time that it was opened with the worker") {
+  World world = WorldWithEvidence(604);
+  PolicyOffice office(world);
+  TrainWhole(world, 2);
+  json bundle = office.Json();
+  PolicyOffice::Policy(bundle, "house")["rules"].push_back(DenyOf("send_metrics"));
+  const json impact = Impact(office, office.Next(bundle));
+  INFO(impact.dump(1));
+  CHECK(impact["allow_to_deny"]["flows"] >= 3);
+  CHECK(impact["allow_to_deny"]["recorded"] == 6);
+}
+
+TEST_CASE("Impact: a draft's report is that of its proposal, under a name that nobody can sign") {
+  World world(605, {kModelsStay});
+  PolicyOffice office(world);
+  office.Hire(5, {"dpo"});
+  const std::string job = TrainInEmirates(world);
+  AllowedBy(world, ReleaseModel{kOperator, job, 0});
+  const auto bundle = office.Next(Turned(office));
+  const std::size_t before = world.log().size();
+  const std::string draft = office.MakeReport(bundle, ReportKind::kDraft);
+  CHECK(world.log().size() == before);
+  const absl::Status proposed = office.Propose(bundle);
+  INFO(proposed.ToString());
+  REQUIRE(proposed.ok());
+  json of_draft = json::parse(draft);
+  json of_proposal =
+      json::parse(world.At<v1::PolicyExamined>(world.Find("policy-examined").back()).report_json());
+  CHECK_FALSE(of_draft.contains("bundle"));
+  CHECK(of_draft["draft"] == of_proposal["bundle"]);
+  of_draft.erase("draft");
+  of_proposal.erase("bundle");
+  CHECK(of_draft == of_proposal);
+}
+
+TEST_CASE("Impact: a draft is shown to whoever may propose it, and to nobody else") {
+  World world(606, {kModelsStay});
+  PolicyOffice office(world);
+  const std::string member = EnrolAt(world, 3, "DE", "acme", {"member"});
+  const auto bundle = office.Next(Turned(office));
+  CHECK(CheckDraft(world.state(), kOperator, *bundle).ok());
+  CHECK(CheckDraft(world.state(), member, *bundle).code() == absl::StatusCode::kPermissionDenied);
+  CHECK(CheckDraft(world.state(), "u-nobody", *bundle).code() ==
+        absl::StatusCode::kPermissionDenied);
+  CHECK(CheckDraft(world.state(), kOperator, *office.Next(office.Json())).code() ==
+        absl::StatusCode::kInvalidArgument);
+  CHECK(CheckDraft(world.state(), kOperator, *world.state().bundle).code() ==
+        absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("Impact: without a state it says nothing of flows, and is no basis of a record") {
+  World world(607, {kModelsStay});
+  PolicyOffice office(world);
+  const auto bundle = office.Next(Turned(office));
+  const auto tests = policies::RunTests(*bundle);
+  REQUIRE(tests.ok());
+  const auto report = ImpactReport(ExamineChange(world.state().bundle, bundle, *tests, world.now()),
+                                   nullptr, 0, ReportKind::kDraft);
+  REQUIRE(report.ok());
+  CHECK_FALSE(json::parse(*report).contains("impact"));
+  CHECK(json::parse(*report)["situations"].size() == 1);
+  CHECK_FALSE(BasisOfReport(*report).has_value());
+  const auto basis = BasisOfReport(office.MakeReport(bundle));
+  REQUIRE(basis.has_value());
+  CHECK(basis->records == world.state().size);
+  CHECK(basis->at == absl::FromUnixMicros(absl::ToUnixMicros(world.now())));
+}
+
+}  // namespace
+}  // namespace carnet::coordinator
