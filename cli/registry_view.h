@@ -14,6 +14,11 @@ nlohmann::json RegionJson(const v1::RegionEntry& region, std::size_t workers, st
 nlohmann::json DatasetJson(const v1::DatasetEntry& dataset);
 nlohmann::json EvidenceJson(const v1::EvidenceEntry& evidence);
 
+// How the place of a region is known, as it counts now: "contract", "unknown (contradicted)",
+// "claimed (no proof in force)".
+std::string LocationText(const v1::RegionEntry& region);
+// A line for each observation that speaks against its place; empty: none does.
+std::string ContradictionsText(const v1::RegionEntry& region);
 // "SG 60%, unknown 40%"; "not stated" for none.
 std::string OwnersText(const v1::SupplierConfig& terms);
 // "personal health"; "unknown" where nobody vouched for labels.

@@ -13,6 +13,8 @@
   X(RegionRegistered, kCoordinator)      \
   X(EvidenceRecorded, kCoordinator)      \
   X(EvidenceExpired, kCoordinator)       \
+  X(LocationContradicted, kCoordinator)  \
+  X(LocationCleared, kCoordinator)       \
   X(WorkerInvited, kCoordinator)         \
   X(WorkerEnrolled, kCoordinator)        \
   X(WorkerRevoked, kCoordinator)         \
