@@ -151,9 +151,7 @@ class Successor {
                           const Digest& ca_spki_sha256) const;
   absl::Status AddPeople(RecordSigner* signer) const;
   absl::Status AddRegistered(RecordSigner* signer) const;
-  absl::Status AddRegions(RecordSigner* signer) const;
-  v1::LocationContradicted CarriedOver(const v1::LocationContradicted& contradiction,
-                                       const Region& region) const;
+  absl::Status AddContradictions(RecordSigner* signer) const;
   absl::Status AddInvitations(const Digest& ca_spki_sha256, const Digest& genesis_leaf,
                               RecordSigner* signer);
 
@@ -279,7 +277,16 @@ absl::Status Successor::AddRegistered(RecordSigner* signer) const {
     *record.mutable_terms() = terms;
     CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
   }
-  CARNET_RETURN_IF_ERROR(AddRegions(signer));
+  for (const auto& [name, region] : old_.state.regions) {
+    if (name == "home") {
+      continue;
+    }
+    v1::RegionRegistered record;
+    record.set_region(name);
+    *record.mutable_terms() = region.terms;
+    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+  }
+  CARNET_RETURN_IF_ERROR(AddContradictions(signer));
   std::map<std::string, v1::DatasetRegistered> datasets;
   for (const auto& [key, shard] : old_.state.shards) {
     if (shard.withdrawn.has_value()) {
@@ -294,57 +301,41 @@ absl::Status Successor::AddRegistered(RecordSigner* signer) const {
   for (auto& [name, record] : datasets) {
     CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
   }
-  return absl::OkStatus();
-}
-
-// Without what the new log does not know: machines enrol anew under other ids, a person may be
-// gone, and the place that was observed may be the one on record by now.
-v1::LocationContradicted Successor::CarriedOver(const v1::LocationContradicted& contradiction,
-                                                const Region& region) const {
-  v1::LocationContradicted record = contradiction;
-  record.clear_common();
-  record.clear_worker_id();
-  const auto reporter = old_.state.users.find(record.reported_by());
-  const bool may_report =
-      reporter != old_.state.users.end() && !reporter->second.revoked &&
-      std::any_of(LocationReporters().begin(), LocationReporters().end(),
-                  [&](const std::string& role) { return reporter->second.roles.count(role) != 0; });
-  if (!may_report) {
-    record.clear_reported_by();
-  }
-  const auto& places = region.terms.jurisdictions();
-  if (std::find(places.begin(), places.end(), record.seen_in()) != places.end()) {
-    record.clear_seen_in();
-  }
-  return record;
-}
-
-// Behind the evidence that their grades stand on, and with what speaks against their places.
-absl::Status Successor::AddRegions(RecordSigner* signer) const {
-  State kept;  // what the new log holds so far, as far as grades depend on it
-  kept.genesis = old_.state.genesis;
   for (const auto& [id, evidence] : old_.state.evidence) {
     const auto accepted_by = old_.state.users.find(evidence.terms.accepted_by());
     const bool vouched = accepted_by != old_.state.users.end() && !accepted_by->second.revoked;
     if (!evidence.withdrawn && vouched && signer->at() < ToTime(evidence.terms.valid_to())) {
       v1::EvidenceRecorded record = evidence.terms;
       record.clear_common();
-      kept.evidence.emplace(id, evidence);
       CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
     }
   }
+  return absl::OkStatus();
+}
+
+// What speaks against places, without what the new log does not know: machines enrol anew under
+// other ids, a person may be gone, and the place that was observed may be the one on record by now.
+absl::Status Successor::AddContradictions(RecordSigner* signer) const {
+  const auto may_report = [this](const std::string& user_id) {
+    const auto user = old_.state.users.find(user_id);
+    return user != old_.state.users.end() && !user->second.revoked &&
+           std::any_of(
+               LocationReporters().begin(), LocationReporters().end(),
+               [&](const std::string& role) { return user->second.roles.count(role) != 0; });
+  };
   for (const auto& [name, region] : old_.state.regions) {
-    if (name != "home") {
-      v1::RegionRegistered record;
-      record.set_region(name);
-      *record.mutable_terms() = region.terms;
-      if (!CheckGrade(kept, region.terms, signer->at()).ok()) {
-        record.mutable_terms()->set_location_evidence(v1::LOCATION_GRADE_CLAIMED);
+    const auto& places = region.terms.jurisdictions();
+    for (const auto& [index, contradiction] : region.contradictions) {
+      v1::LocationContradicted record = contradiction;
+      record.clear_common();
+      record.clear_worker_id();
+      if (!may_report(record.reported_by())) {
+        record.clear_reported_by();
+      }
+      if (std::find(places.begin(), places.end(), record.seen_in()) != places.end()) {
+        record.clear_seen_in();
       }
       CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
-    }
-    for (const auto& [index, contradiction] : region.contradictions) {
-      CARNET_RETURN_IF_ERROR(signer->Add(CarriedOver(contradiction, region)));
     }
   }
   return absl::OkStatus();

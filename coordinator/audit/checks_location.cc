@@ -33,7 +33,9 @@ bool IsInForce(const Evidence& evidence, absl::Time at) {
 }  // namespace
 
 void ExpectProofOfPlace(const Step& step, const v1::RegionRegistered& record) {
-  if (record.terms().location_evidence() != v1::LOCATION_GRADE_PROVIDER) {
+  // What a succession carries over stands before its evidence, and is only a claim until then.
+  const bool carried = step.state().genesis.has_succeeds() && record.common().request_id().empty();
+  if (carried || record.terms().location_evidence() != v1::LOCATION_GRADE_PROVIDER) {
     return;
   }
   const absl::Time at = ToTime(record.common().at());
