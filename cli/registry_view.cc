@@ -33,6 +33,21 @@ json PriceJson(const v1::PriceConfig& price) {
   return object;
 }
 
+json ContradictionsJson(const v1::RegionEntry& region) {
+  json items = json::array();
+  for (const v1::OpenContradiction& open : region.contradictions()) {
+    const v1::LocationContradicted& item = open.contradicted();
+    items.push_back({{"index", open.index()},
+                     {"observed", item.observed()},
+                     {"seen_in", item.seen_in()},
+                     {"worker_id", item.worker_id()},
+                     {"round_trip_micros", item.round_trip_micros()},
+                     {"document_sha256", HexEncode(AsBytes(item.document_sha256()))},
+                     {"reported_by", item.reported_by()}});
+  }
+  return items;
+}
+
 json ShardJson(const v1::ShardEntry& entry) {
   const v1::ShardRegistration& shard = entry.registered();
   json people = json::object();
@@ -74,7 +89,9 @@ json SupplierJson(const v1::SupplierEntry& supplier) {
 json RegionJson(const v1::RegionEntry& region, std::size_t workers, std::size_t live) {
   return {{"region", region.region()},
           {"jurisdictions", Texts(region.terms().jurisdictions())},
-          {"location", LocationWord(region.terms().location_evidence())},
+          {"location", LocationWord(region.location())},
+          {"location_registered", LocationWord(region.terms().location_evidence())},
+          {"contradictions", ContradictionsJson(region)},
           {"supplier", region.terms().supplier()},
           {"workers", workers},
           {"live", live},
@@ -125,6 +142,33 @@ json AssessmentJson(const v1::AssessmentEntry& entry) {
 std::string ListedText(const v1::SupplierConfig& terms) {
   return terms.has_listed_owner_pct() ? absl::StrCat(FormatNumber(terms.listed_owner_pct()), "%")
                                       : "not checked";
+}
+
+std::string LocationText(const v1::RegionEntry& region) {
+  const std::string word = LocationWord(region.location());
+  if (!region.contradictions().empty()) {
+    return absl::StrCat(word, " (contradicted)");
+  }
+  return region.location() == region.terms().location_evidence()
+             ? word
+             : absl::StrCat(word, " (no proof in force)");
+}
+
+std::string ContradictionsText(const v1::RegionEntry& region) {
+  std::string text;
+  for (const v1::OpenContradiction& open : region.contradictions()) {
+    const v1::LocationContradicted& item = open.contradicted();
+    absl::StrAppend(&text, region.region(), ": contradicted by record ", open.index(), ": ",
+                    item.observed());
+    if (item.round_trip_micros() > 0) {
+      absl::StrAppend(&text, " of ", item.round_trip_micros(), " us");
+    }
+    absl::StrAppend(&text, item.seen_in().empty() ? "" : absl::StrCat(", seen in ", item.seen_in()),
+                    item.worker_id().empty() ? "" : absl::StrCat(", of ", item.worker_id()),
+                    item.reported_by().empty() ? "" : absl::StrCat(", said ", item.reported_by()),
+                    "\n");
+  }
+  return text;
 }
 
 std::string OwnersText(const v1::SupplierConfig& terms) {

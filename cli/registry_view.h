@@ -17,6 +17,11 @@ nlohmann::json AssessmentJson(const v1::AssessmentEntry& assessment);
 
 // "12.5%"; "not checked" where nobody looked at the lists.
 std::string ListedText(const v1::SupplierConfig& terms);
+// How the place of a region is known, as it counts now: "contract", "unknown (contradicted)",
+// "claimed (no proof in force)".
+std::string LocationText(const v1::RegionEntry& region);
+// A line for each observation that speaks against its place; empty: none does.
+std::string ContradictionsText(const v1::RegionEntry& region);
 // "SG 60%, unknown 40%"; "not stated" for none.
 std::string OwnersText(const v1::SupplierConfig& terms);
 // "personal health"; "unknown" where nobody vouched for labels.

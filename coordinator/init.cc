@@ -67,6 +67,12 @@ absl::Status ValidateRegions(const v1::FederationConfig& federation) {
       return Bad(field, "home is registered by itself");
     }
     CARNET_RETURN_IF_ERROR(Named(CheckRegion(field, region)));
+    if (region.location_evidence() == v1::LOCATION_GRADE_PROVIDER) {
+      return Bad(absl::StrCat(field, ".location_evidence"),
+                 "`provider` stands on evidence, and none is on file yet: begin with `claimed` or "
+                 "`contract`, add evidence of kind instance-identity, then run `carnet region "
+                 "update`");
+    }
     if (!region.supplier().empty() && federation.suppliers().count(region.supplier()) == 0) {
       return Bad(absl::StrCat(field, ".supplier"), "not among `suppliers`");
     }

@@ -26,6 +26,7 @@
 #include "coordinator/http/enrolment.h"
 #include "coordinator/http/renewal.h"
 #include "coordinator/http/tiles.h"
+#include "coordinator/location_alarm.h"
 #include "coordinator/publish/publisher.h"
 #include "coordinator/recover.h"
 #include "coordinator/rpc/admin_service.h"
@@ -476,8 +477,10 @@ void Coordinator::Stop() {
 // Now, and again for as long as signals are waited for: an end comes without any record.
 void Coordinator::WatchExpiry(boost::asio::steady_timer& timer) {
   tls_->Follow();
-  engine_->Read(
-      [this](const State& state, absl::Time now) { expiry_alarm_.Look(state, now, metrics_); });
+  engine_->Read([this](const State& state, absl::Time now) {
+    expiry_alarm_.Look(state, now, metrics_);
+    ShowContradicted(state, metrics_);
+  });
   timer.expires_after(absl::ToChronoMilliseconds(kExpiryEvery));
   timer.async_wait([this, &timer](const boost::system::error_code& error) {
     if (!error) {

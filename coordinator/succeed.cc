@@ -1,5 +1,6 @@
 #include "coordinator/succeed.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "carnet/v1/config.pb.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/keys.h"
+#include "coordinator/core/location.h"
 #include "coordinator/core/people.h"
 #include "coordinator/core/state.h"
 #include "coordinator/init_records.h"
@@ -151,6 +153,7 @@ class Successor {
                           const Digest& ca_spki_sha256) const;
   absl::Status AddPeople(RecordSigner* signer) const;
   absl::Status AddRegistered(RecordSigner* signer) const;
+  absl::Status AddContradictions(RecordSigner* signer) const;
   absl::Status AddInvitations(const Digest& ca_spki_sha256, const Digest& genesis_leaf,
                               RecordSigner* signer);
 
@@ -287,6 +290,7 @@ absl::Status Successor::AddRegistered(RecordSigner* signer) const {
     *record.mutable_terms() = region.terms;
     CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
   }
+  CARNET_RETURN_IF_ERROR(AddContradictions(signer));
   std::map<std::string, v1::DatasetRegistered> datasets;
   for (const auto& [key, shard] : old_.state.shards) {
     if (shard.withdrawn.has_value()) {
@@ -307,6 +311,34 @@ absl::Status Successor::AddRegistered(RecordSigner* signer) const {
     if (!evidence.withdrawn && vouched && signer->at() < ToTime(evidence.terms.valid_to())) {
       v1::EvidenceRecorded record = evidence.terms;
       record.clear_common();
+      CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What speaks against places, without what the new log does not know: machines enrol anew under
+// other ids, a person may be gone, and the place that was observed may be the one on record by now.
+absl::Status Successor::AddContradictions(RecordSigner* signer) const {
+  const auto may_report = [this](const std::string& user_id) {
+    const auto user = old_.state.users.find(user_id);
+    return user != old_.state.users.end() && !user->second.revoked &&
+           std::any_of(
+               LocationReporters().begin(), LocationReporters().end(),
+               [&](const std::string& role) { return user->second.roles.count(role) != 0; });
+  };
+  for (const auto& [name, region] : old_.state.regions) {
+    const auto& places = region.terms.jurisdictions();
+    for (const auto& [index, contradiction] : region.contradictions) {
+      v1::LocationContradicted record = contradiction;
+      record.clear_common();
+      record.clear_worker_id();
+      if (!may_report(record.reported_by())) {
+        record.clear_reported_by();
+      }
+      if (std::find(places.begin(), places.end(), record.seen_in()) != places.end()) {
+        record.clear_seen_in();
+      }
       CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
     }
   }

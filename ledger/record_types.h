@@ -14,6 +14,8 @@
   X(EvidenceRecorded, kCoordinator)      \
   X(EvidenceExpired, kCoordinator)       \
   X(ModelAssessed, kUser)                \
+  X(LocationContradicted, kCoordinator)  \
+  X(LocationCleared, kCoordinator)       \
   X(WorkerInvited, kCoordinator)         \
   X(WorkerEnrolled, kCoordinator)        \
   X(WorkerRevoked, kCoordinator)         \

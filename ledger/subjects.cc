@@ -108,6 +108,12 @@ Subjects Derive(const v1::SupplierRegistered& supplier) {
 Subjects Derive(const v1::RegionRegistered& region) {
   return OneAsJson("region", region);
 }
+Subjects Derive(const v1::LocationContradicted& contradicted) {
+  return OneAsJson("contradiction", contradicted);
+}
+Subjects Derive(const v1::LocationCleared& cleared) {
+  return OneAsJson("clearance", cleared);
+}
 Subjects Derive(const v1::EvidenceRecorded& evidence) {
   return One("document", evidence.document_sha256());
 }

@@ -331,8 +331,10 @@ void AppendPlaceRows(std::vector<FactSpec>& rows) {
                   "the proof of the destination",
                   "How the place of the destination is known: only claimed by the machine itself, "
                   "named in the supplier's contract, or by the provider's verified signed "
-                  "instance identity.",
-                  "Nobody graded it, or something contradicts it.",
+                  "instance identity (evidence `instance-identity` in force; when it ends, the "
+                  "place is only claimed).",
+                  "Nobody graded it, or something that was observed contradicts it and nobody "
+                  "cleared that.",
                   false});
   rows.push_back({"worker.attested",
                   FactType::kYesNo,
@@ -477,6 +479,8 @@ const std::vector<EvidenceKind>& EvidenceKinds() {
        "Contract with binding safeguards, Indonesian Law 27/2022 Article 56", "legal"},
       {"in-rbi-deletion-undertaking", "Undertaking to delete payment data abroad within a day",
        "legal"},
+      {kInstanceIdentity,
+       "Signed instance identity of the provider, whose signature somebody verified", "compliance"},
       {"license-exception", "US export licence exception", "export-control"},
       {"ru-primary-database", "Statement that the data was first recorded in Russia", "dpo"},
       {"ru-transfer-notice", "Notice of a transfer out of Russia", "legal"},

@@ -140,6 +140,8 @@ struct EvidenceKind {
   const char* accepted_by;
 };
 const std::vector<EvidenceKind>& EvidenceKinds();
+// The kind that a location of grade `provider` stands on.
+inline constexpr char kInstanceIdentity[] = "instance-identity";
 
 // One owner of a recipient. `jurisdiction` may be "unknown".
 struct Owner {

@@ -1,4 +1,4 @@
-// `carnet region add|update|list|show`: places where workers stand.
+// `carnet region add|update|list|show|contradict|clear`: places where workers stand.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
+#include "cli/commands/region_location.h"
 #include "cli/json_views.h"
 #include "cli/output.h"
 #include "cli/registry.h"
@@ -128,6 +129,7 @@ absl::StatusOr<int> List(const RegionOptions& options, CommandContext& context) 
   CARNET_ASSIGN_OR_RETURN(auto presence, PresenceByRegion(*client));
   Table table({"REGION", "PLACE", "LOCATION", "SUPPLIER", "WORKERS", "LIVE", "RECORD"});
   bool found = options.name.empty();
+  std::string against;
   for (const v1::RegionEntry& entry : registry.regions()) {
     if (!options.name.empty() && entry.region() != options.name) {
       continue;
@@ -139,15 +141,15 @@ absl::StatusOr<int> List(const RegionOptions& options, CommandContext& context) 
       continue;
     }
     table.Add({entry.region(), absl::StrJoin(entry.terms().jurisdictions(), " "),
-               LocationWord(entry.terms().location_evidence()), entry.terms().supplier(),
-               absl::StrCat(region.workers), absl::StrCat(region.live),
-               absl::StrCat(entry.index())});
+               LocationText(entry), entry.terms().supplier(), absl::StrCat(region.workers),
+               absl::StrCat(region.live), absl::StrCat(entry.index())});
+    against += ContradictionsText(entry);
   }
   if (!found) {
     return WithRemedy(absl::NotFoundError("no such region is registered"), "carnet region list");
   }
   if (!context.json) {
-    *context.out << table.ToString();
+    *context.out << table.ToString() << against;
   }
   return kGood;
 }
@@ -185,6 +187,7 @@ void RegisterRegionCommands(CLI::App& app, CommandContext& context) {
                               [options, &context] { return List(*options, context); });
   show->add_option("region", options->name, "Name of the region")->required();
   AddStateOption(show, &options->state);
+  AddRegionLocation(*noun, context);
 }
 
 }  // namespace carnet::cli

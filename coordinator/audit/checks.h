@@ -21,6 +21,8 @@ void Check(const Step& step, const v1::RegionRegistered& record);
 void Check(const Step& step, const v1::EvidenceRecorded& record);
 void Check(const Step& step, const v1::EvidenceExpired& record);
 void Check(const Step& step, const v1::ModelAssessed& record);
+void Check(const Step& step, const v1::LocationContradicted& record);
+void Check(const Step& step, const v1::LocationCleared& record);
 void Check(const Step& step, const v1::WorkerInvited& record);
 void Check(const Step& step, const v1::WorkerEnrolled& record);
 void Check(const Step& step, const v1::WorkerRevoked& record);
@@ -83,6 +85,8 @@ const v1::RoundMember* MemberOf(const Round& round, const std::string& worker_id
 const Worker* LiveWorkerOf(const Step& step, const std::string& worker_id, const char* check);
 // A finding unless the user is enrolled with one of the roles.
 void ExpectRole(const Step& step, const std::string& user_id, const std::set<std::string>& roles);
+// A region of grade `provider` has the evidence on file that this grade stands on.
+void ExpectProofOfPlace(const Step& step, const v1::RegionRegistered& record);
 // A finding for each of `shards` ("dataset/shard") that was withdrawn before.
 void ExpectNotWithdrawn(const Step& step, const std::set<std::string>& shards);
 std::set<std::string> ShardNamesOf(const ShardVersions& versions);

@@ -212,6 +212,7 @@ void Check(const Step& step, const v1::RegionRegistered& record) {
               "a registered supplier", absl::StrCat("supplier ", supplier));
   step.Expect(!record.terms().jurisdictions().empty(), "region", "the jurisdictions of the region",
               "none");
+  ExpectProofOfPlace(step, record);
   // Machines do not change hands with a record.
   for (const auto& [id, worker] : step.state().workers) {
     step.Expect(worker.revoked || worker.terms.region() != record.region() ||

@@ -140,6 +140,22 @@ struct RegisterRegion {
   std::string region;
   v1::RegionConfig terms;
 };
+// Something speaks against the place of a region; it was looked into. Fields as in the records.
+struct ContradictLocation {
+  std::string user_id;
+  std::string region;
+  std::string worker;  // id or slot; empty: no single one
+  std::string observed;
+  std::string seen_in;
+  std::uint64_t round_trip_micros = 0;
+  Bytes document_sha256 = {};
+};
+struct ClearLocation {
+  std::string user_id;
+  std::string region;
+  std::string reason;
+  Bytes document_sha256 = {};
+};
 struct RegisterDataset {
   std::string user_id;
   std::string dataset;
@@ -352,7 +368,8 @@ using CommandBody =
                  RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
                  MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased,
                  WithdrawShard, RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel,
-                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict, AssessModel>;
+                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict, AssessModel,
+                 ContradictLocation, ClearLocation>;
 
 struct Command {
   CommandBody body;

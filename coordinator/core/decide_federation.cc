@@ -6,6 +6,7 @@
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
+#include "coordinator/core/location.h"
 #include "crypto/hash.h"
 #include "crypto/spiffe.h"
 #include "policies/facts.h"
@@ -129,7 +130,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const EnrollWorker& command) {
   record.set_tls_spki_sha256(ToString(command.tls_spki_sha256));
   record.set_statement_public_key(ToString(command.statement_public_key));
   record.set_wrapping_public_key(ToString(command.wrapping_public_key));
-  record.set_location(state.regions.at(terms.region()).terms.location_evidence());
+  record.set_location(LocationGradeOf(state, terms.region(), drafts.now()));
   *record.mutable_statement() = command.statement;
   *record.mutable_lease_until() = ToTimestamp(drafts.now() + kWorkerLease);
   const std::uint64_t index = drafts.Add(record);

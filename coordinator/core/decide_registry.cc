@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
+#include "coordinator/core/location.h"
 #include "coordinator/core/registry.h"
 
 namespace carnet::coordinator {
@@ -161,6 +162,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterRegion& command) {
   } else if (known->second.supplier != terms.supplier()) {
     CARNET_RETURN_IF_ERROR(CheckSupplierStays(drafts, command.region));
   }
+  CARNET_RETURN_IF_ERROR(CheckGrade(state, terms, drafts.now()));
   v1::RegionRegistered record;
   record.set_region(command.region);
   *record.mutable_terms() = terms;

@@ -157,6 +157,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const WithdrawShard& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterSupplier& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterRegion& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterDataset& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const ContradictLocation& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const ClearLocation& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReleaseModel& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const ReadLog& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command);

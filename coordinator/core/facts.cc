@@ -7,6 +7,7 @@
 #include "coordinator/core/bridge.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
+#include "coordinator/core/location.h"
 #include "policies/operations.h"
 
 namespace carnet::coordinator {
@@ -194,8 +195,8 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
   SetText(&facts, "from.jurisdiction", flow.from);
   SetText(&facts, "to.jurisdiction", flow.to);
-  if (const auto region = state.regions.find(flow.to_region); region != state.regions.end()) {
-    SetText(&facts, "to.location_grade", GradeWord(region->second.terms.location_evidence()));
+  if (state.regions.count(flow.to_region) != 0) {
+    SetText(&facts, "to.location_grade", GradeWord(LocationGradeOf(state, flow.to_region, at)));
   } else if (IsToPerson(flow) && !flow.to.empty()) {
     // An admin at home put the place on record, and not the one who is there.
     SetText(&facts, "to.location_grade", GradeWord(v1::LOCATION_GRADE_CONTRACT));

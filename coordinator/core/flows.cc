@@ -9,11 +9,21 @@
 #include "base/timestamp.h"
 #include "coordinator/core/bridge.h"
 #include "coordinator/core/counters.h"
+#include "coordinator/core/judge.h"
 #include "crypto/hash.h"
 #include "policies/evaluate.h"
 
 namespace carnet::coordinator {
 namespace {
+
+// A flow of which nothing is known but what it is: it is denied.
+FlowContext Lacking(v1::Operation operation, v1::ArtifactKind artifact, std::string what) {
+  FlowContext flow;
+  flow.operation = operation;
+  flow.artifact = artifact;
+  flow.lacks = std::move(what);
+  return flow;
+}
 
 // One flow for each jurisdiction of the worker's region; `to_worker` tells the direction.
 std::vector<FlowContext> Crossings(const State& state, const Worker& worker,
@@ -21,7 +31,9 @@ std::vector<FlowContext> Crossings(const State& state, const Worker& worker,
                                    bool to_worker) {
   std::vector<FlowContext> flows;
   const auto region = state.regions.find(worker.terms.region());
-  CARNET_CHECK(region != state.regions.end());
+  if (region == state.regions.end()) {
+    return {Lacking(operation, artifact, absl::StrCat("region ", worker.terms.region()))};
+  }
   for (const std::string& jurisdiction : region->second.terms.jurisdictions()) {
     FlowContext flow;
     flow.operation = operation;
@@ -164,14 +176,21 @@ std::vector<FlowContext> AggregateFlows(const State& state, const Job& job,
 
 std::vector<FlowContext> StageDataFlows(const State& state, const std::string& shard_name,
                                         const Worker& from, const Worker& to) {
-  const Shard& shard = state.shards.at(shard_name);
+  const auto found = state.shards.find(shard_name);
+  const auto origins = state.regions.find(from.terms.region());
+  if (found == state.shards.end() || origins == state.regions.end()) {
+    return {Lacking(v1::OPERATION_STAGE_DATA, v1::ARTIFACT_KIND_RAW_DATA,
+                    found == state.shards.end() ? absl::StrCat("shard ", shard_name)
+                                                : absl::StrCat("region ", from.terms.region()))};
+  }
+  const Shard& shard = found->second;
   const LabelClass labels = ClassOf(shard, from.terms.worker_id());
   std::vector<FlowContext> flows =
       Crossings(state, from, v1::OPERATION_STAGE_DATA, v1::ARTIFACT_KIND_RAW_DATA, false);
   for (FlowContext& hop : flows) {
     hop.end_to_end_encrypted = true;  // sealed to the other worker; home only passes it on
   }
-  for (const std::string& origin : state.regions.at(from.terms.region()).terms.jurisdictions()) {
+  for (const std::string& origin : origins->second.terms.jurisdictions()) {
     for (FlowContext flow :
          Crossings(state, to, v1::OPERATION_STAGE_DATA, v1::ARTIFACT_KIND_RAW_DATA, true)) {
       flow.from = origin;
@@ -192,14 +211,15 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
   verdicts.held = !flows.empty();
   verdicts.awaits_bridge = true;
   // The words of a failure say whether it hangs on the engine's word.
-  const policies::Words words = id_seed.empty() && !state.bundle->reads_bridge()
-                                    ? policies::Words::kLeftOut
-                                    : policies::Words::kWritten;
+  const bool unread = id_seed.empty() && (state.bundle == nullptr || !state.bundle->reads_bridge());
+  const policies::Words words =
+      unread ? policies::Words::kLeftOut : policies::Words::kWritten;
   for (const FlowContext& flow : flows) {
-    const policies::FactSet facts = Facts(state, flow, at);
-    v1::Decision decision = policies::Evaluate(*state.bundle, facts, at, words);
+    Judged judged = Judge(state, flow, at, words);
+    const policies::FactSet& facts = judged.facts;
+    v1::Decision& decision = judged.decision;
     v1::Verdict with_yes = decision.verdict();  // of the organisation's own policy engine
-    if (state.bundle->reads_bridge() && HangsOnBridge(decision)) {
+    if (!judged.in_error && state.bundle->reads_bridge() && HangsOnBridge(decision)) {
       decision.set_bridge(BridgeWords(state, facts, at));
       if (facts.Get(policies::kBridgeOpa).is_unknown()) {
         with_yes = VerdictWithYes(state, facts, at);

@@ -30,6 +30,9 @@ struct FlowContext {
   // The shards behind the operation, of every class: people count once, whatever their labels.
   ShardVersions versions;
   bool end_to_end_encrypted = false;  // no party at the destination can open it
+  // What the flow names and the state does not hold, e.g. "region sg"; empty: nothing. Such a flow
+  // has no facts and is denied (core/judge.h).
+  std::string lacks = {};
 };
 
 // The facts of `flow` at `at`, as policies/facts.h types them. What nobody stated is unknown.

@@ -27,6 +27,8 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistere
 absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceRecorded& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceExpired& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::LocationContradicted& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::LocationCleared& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerInvited& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerEnrolled& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerRevoked& record);

@@ -57,6 +57,8 @@ struct ApprovalOnRecord {
 struct Region {
   v1::RegionConfig terms;
   std::string supplier;  // empty: the home organisation
+  // What speaks against its place and nobody cleared, by index (core/location.h).
+  std::map<std::uint64_t, v1::LocationContradicted> contradictions = {};
 };
 
 struct Evidence {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "coordinator/core/apply.h"
+#include "coordinator/engine/decision_alarm.h"
 #include "policies/operations.h"
 
 namespace carnet::coordinator {
@@ -213,6 +214,7 @@ absl::Status Engine::Enqueue(std::vector<NewRecord> records) {
       CARNET_ASSIGN_OR_RETURN(signed_record,
                               keys_.Sign(std::move(statement), state_.StatementKey()));
     }
+    AlarmOfErrors(record, metrics_);
     CARNET_RETURN_IF_ERROR(Apply(state_, state_.size, record.predicate));
     batch_.push_back(std::move(signed_record));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/status.h"
+#include "coordinator/core/location.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/admin_status.h"
 
@@ -42,7 +43,7 @@ void FillAssessments(const State& state, v1::ListRegistryResponse* response) {
   }
 }
 
-void FillRegistry(const State& state, v1::ListRegistryResponse* response) {
+void FillRegistry(const State& state, absl::Time now, v1::ListRegistryResponse* response) {
   response->set_organisation(state.genesis.organisation());
   FillAssessments(state, response);
   for (const auto& [name, terms] : state.suppliers) {
@@ -56,6 +57,13 @@ void FillRegistry(const State& state, v1::ListRegistryResponse* response) {
     entry->set_region(name);
     *entry->mutable_terms() = region.terms;
     entry->set_index(IndexOf(state, "region/" + name));
+    entry->set_location(LocationGradeOf(state, name, now));
+    for (const auto& [index, contradiction] : region.contradictions) {
+      v1::OpenContradiction* open = entry->add_contradictions();
+      *open->mutable_contradicted() = contradiction;
+      open->mutable_contradicted()->clear_common();
+      open->set_index(index);
+    }
   }
   FillDatasets(state, response);
   for (const auto& [id, evidence] : state.evidence) {
@@ -113,10 +121,10 @@ grpc::ServerUnaryReactor* AdminService::ListRegistry(grpc::CallbackServerContext
     return reactor;
   }
   services_.engine.Read(
-      [reactor, response, user_id = user->user_id](const State& state, absl::Time) {
+      [reactor, response, user_id = user->user_id](const State& state, absl::Time now) {
         const absl::Status allowed = RequireOverview(state, user_id);
         if (allowed.ok()) {
-          FillRegistry(state, response);
+          FillRegistry(state, now, response);
         }
         reactor->Finish(ToGrpcStatus(allowed));
       });

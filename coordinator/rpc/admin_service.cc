@@ -110,12 +110,12 @@ grpc::ServerUnaryReactor* AdminService::ListWorkers(grpc::CallbackServerContext*
     return reactor;
   }
   services_.engine.Read(
-      [this, reactor, response, user_id = user->user_id](const State& state, absl::Time) {
+      [this, reactor, response, user_id = user->user_id](const State& state, absl::Time now) {
         const absl::Status allowed = RequireOverview(state, user_id);
         if (allowed.ok()) {
           for (const auto& [worker_id, worker] : state.workers) {
             *response->add_workers() =
-                MakeWorkerStatus(state, worker, services_.engine.PresenceOf(worker_id));
+                MakeWorkerStatus(state, worker, services_.engine.PresenceOf(worker_id), now);
           }
         }
         reactor->Finish(ToGrpcStatus(allowed));

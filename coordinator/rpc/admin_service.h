@@ -94,6 +94,14 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* RegisterDataset(grpc::CallbackServerContext* context,
                                             const v1::RegisterDatasetRequest* request,
                                             v1::RegisterResponse* response) override;
+  // admin_location.cc
+  grpc::ServerUnaryReactor* ContradictLocation(grpc::CallbackServerContext* context,
+                                               const v1::ContradictLocationRequest* request,
+                                               v1::RegisterResponse* response) override;
+  grpc::ServerUnaryReactor* ClearLocation(grpc::CallbackServerContext* context,
+                                          const v1::ClearLocationRequest* request,
+                                          v1::RegisterResponse* response) override;
+  // admin_registry.cc
   grpc::ServerUnaryReactor* ListRegistry(grpc::CallbackServerContext* context,
                                          const v1::ListRegistryRequest* request,
                                          v1::ListRegistryResponse* response) override;

@@ -6,11 +6,12 @@
 #include <tuple>
 
 #include "coordinator/core/counters.h"
+#include "coordinator/core/location.h"
 
 namespace carnet::coordinator {
 
 v1::WorkerStatus MakeWorkerStatus(const State& state, const Worker& worker,
-                                  const WorkerPresence& presence) {
+                                  const WorkerPresence& presence, absl::Time now) {
   v1::WorkerStatus status;
   const std::string& worker_id = worker.terms.worker_id();
   status.set_worker_id(worker_id);
@@ -21,7 +22,7 @@ v1::WorkerStatus MakeWorkerStatus(const State& state, const Worker& worker,
   if (const auto region = state.regions.find(worker.terms.region());
       region != state.regions.end()) {
     *status.mutable_jurisdictions() = region->second.terms.jurisdictions();
-    status.set_location(region->second.terms.location_evidence());
+    status.set_location(LocationGradeOf(state, worker.terms.region(), now));
   }
   status.set_revoked(worker.revoked);
   status.set_live(presence.live && !worker.revoked);

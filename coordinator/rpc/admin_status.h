@@ -11,7 +11,7 @@
 namespace carnet::coordinator {
 
 v1::WorkerStatus MakeWorkerStatus(const State& state, const Worker& worker,
-                                  const WorkerPresence& presence);
+                                  const WorkerPresence& presence, absl::Time now);
 
 // uploaded: the sealed shard is whole at home.
 v1::GetStagingResponse MakeStagingStatus(const Staging& staging, bool uploaded);

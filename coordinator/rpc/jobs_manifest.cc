@@ -67,6 +67,8 @@ class LineageScan {
            record.As<v1::EvidenceRecorded>() != nullptr ||
            record.As<v1::EvidenceExpired>() != nullptr ||
            record.As<v1::ModelAssessed>() != nullptr ||
+           record.As<v1::LocationContradicted>() != nullptr ||
+           record.As<v1::LocationCleared>() != nullptr ||
            record.As<v1::WorkerEnrolled>() != nullptr ||
            record.As<v1::WorkerRevoked>() != nullptr ||
            record.As<v1::DatasetRegistered>() != nullptr ||

@@ -56,6 +56,8 @@ const std::map<std::string, SubjectRule>& SubjectRules() {
       {"supplier-registered", {Rule::kHashOfPredicate, {}}},
       {"region-registered", {Rule::kHashOfPredicate, {}}},
       {"dataset-registered", {Rule::kHashOfPredicate, {}}},
+      {"location-contradicted", {Rule::kHashOfPredicate, {}}},
+      {"location-cleared", {Rule::kHashOfPredicate, {}}},
       {"evidence-recorded", {Rule::kDigestField, {"document_sha256"}}},
       {"model-assessed", {Rule::kDigestField, {"model_sha256"}}},
       {"worker-invited", {Rule::kDigestField, {"token_sha256"}}},

@@ -167,7 +167,8 @@ class Registry(FederationTest):
                 ("cleo: {roles: [compliance]}", "cleo: {roles: [compliance], request: nowhere.request}",
                  ("people.cleo.request", "carnet user keygen cleo")),
                 ("labels: {categories: [none]}", "labels: {categories: [none, health]}", ("stands alone",)),
-                ("labels: {categories: [none]}", "labels: {categories: [person]}", ("categories", "personal"))):
+                ("labels: {categories: [none]}", "labels: {categories: [person]}", ("categories", "personal")),
+                ("location_evidence: claimed", "location_evidence: provider", ("location_evidence", "instance-identity"))):
             self.assertIn(old, good)
             path = self.write("bad.yaml", good.replace(old, new, 1))
             done = federation.call("init", "-f", path, "--state", federation.folder / "never")
@@ -176,7 +177,32 @@ class Registry(FederationTest):
                 self.assertIn(word, done.stderr)
             self.assertFalse((federation.folder / "never").exists())
 
-    def test_7_an_audit_finds_nothing(self):
+    def test_7_a_place_stands_on_its_evidence_and_falls_with_what_is_observed(self):
+        region = lambda: json.loads(self.run_as("aino", "region", "show", "sg", "--json"))
+        said = self.refused(2, "cleo", "region", "update", "sg", "--location", "provider")
+        self.assertIn("--kind instance-identity --recipient lion --to SG", said)
+        identity = self.write("identity.json", "{}")
+        self.run_as("cleo", "evidence", "add", "--kind", "instance-identity", "--recipient", "lion", "--to", "SG", "--document",
+                    identity, "--from", "2020-01-01", "--until", "2090-01-01")
+        self.run_as("cleo", "region", "update", "sg", "--location", "provider")
+        self.assertEqual((region()["location"], region()["contradictions"]), ("provider", []))
+        observed = ("region", "contradict", "sg", "--observed", "address", "--seen-in", "MY", "--document", identity)
+        self.assertIn("compliance", self.refused(1, "sam", *observed))
+        self.assertIn("one of", self.refused(2, "cleo", "region", "contradict", "sg", "--observed", "rumour"))
+        self.assertIn("contradicted sg (record", self.run_as("cleo", *observed))
+        shown = region()
+        self.assertEqual((shown["location"], shown["location_registered"]), ("unknown", "provider"))
+        self.assertEqual([(row["observed"], row["seen_in"]) for row in shown["contradictions"]], [("address", "MY")])
+        text = self.run_as("aino", "region", "list")
+        self.assertIn("unknown (contradicted)", text)
+        self.assertIn("seen in MY", text)
+        self.run_as("cleo", "region", "update", "sg", "--location", "contract")
+        self.assertEqual(region()["location"], "unknown", "another entry clears nothing")
+        self.assertIn("cleared sg (record", self.run_as("cleo", "region", "clear", "sg", "--reason", "explained"))
+        self.assertEqual(region()["location"], "contract")
+        self.assertIn("nothing to clear", self.refused(2, "cleo", "region", "clear", "sg", "--reason", "explained"))
+
+    def test_8_an_audit_finds_nothing(self):
         federation = self.federation
         trust = federation.folder / "trust"
         federation.run("ledger", "trust", "--state", federation.home, "--out", trust)

@@ -243,7 +243,7 @@ TEST_CASE("Worker status: a revoked worker is not live whatever it still sends")
   World world(39);
   const Worker& worker = world.state().workers.at(world.worker("sg-1").id);
   const v1::WorkerStatus status =
-      MakeWorkerStatus(world.state(), worker, {true, "train/j/1/1", 0.5});
+      MakeWorkerStatus(world.state(), worker, {true, "train/j/1/1", 0.5}, world.now());
   CHECK(status.slot() == "sg-1");
   CHECK(status.region() == "sg");
   CHECK(status.jurisdictions(0) == "SG");
@@ -253,7 +253,7 @@ TEST_CASE("Worker status: a revoked worker is not live whatever it still sends")
   CHECK(status.shards(0) == "digits/sg");
   Worker revoked = worker;
   revoked.revoked = true;
-  CHECK_FALSE(MakeWorkerStatus(world.state(), revoked, {true, "", 0}).live());
+  CHECK_FALSE(MakeWorkerStatus(world.state(), revoked, {true, "", 0}, world.now()).live());
 }
 
 TEST_CASE("Staging status: ordered until the sealed shard is whole at home, then uploaded") {

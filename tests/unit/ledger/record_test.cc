@@ -236,6 +236,8 @@ TEST_CASE("Record: each subject that follows from a predicate is the same on bot
   check(supplier, 1);
   check(v1::RegionRegistered(), 1);
   check(v1::DatasetRegistered(), 1);
+  check(v1::LocationContradicted(), 1);
+  check(v1::LocationCleared(), 1);
   v1::KeyDestroyed keys;
   keys.add_key_ids("k-1");
   keys.add_key_ids("k-2");

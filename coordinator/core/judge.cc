@@ -1,0 +1,86 @@
+#include "coordinator/core/judge.h"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/timestamp.h"
+#include "policies/operations.h"
+
+namespace carnet::coordinator {
+namespace {
+
+constexpr char kFix[] =
+    "Nothing crosses until it is mended: have an operator look at the coordinator's log "
+    "(policy.decision-in-error).";
+
+Judged InError(const State& state, const FlowContext& flow, absl::Time at, policies::FactSet facts,
+               const char* reason, const std::string& because) {
+  Judged judged;
+  judged.facts = std::move(facts);
+  judged.in_error = true;
+  v1::Decision& decision = judged.decision;
+  *decision.mutable_at() = ToTimestamp(at);
+  decision.mutable_flow()->set_operation(flow.operation);
+  decision.mutable_flow()->set_artifact(flow.artifact);
+  decision.mutable_flow()->set_from(flow.from);
+  decision.mutable_flow()->set_to(flow.to);
+  decision.mutable_flow()->set_recipient(flow.recipient);
+  decision.set_verdict(v1::VERDICT_DENY);
+  v1::Failure& failure = *decision.add_failures();
+  failure.set_reason(reason);
+  failure.set_because(because);
+  failure.set_fix(kFix);
+  decision.set_facts_sha256(ToString(judged.facts.Sha256()));
+  if (state.bundle != nullptr) {
+    decision.set_bundle_sha256(ToString(state.bundle->sha256()));
+    decision.set_revision(state.bundle->revision());
+  }
+  decision.set_evaluator(policies::kEvaluatorVersion);
+  return judged;
+}
+
+}  // namespace
+
+Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policies::Words words) {
+  policies::FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
+  if (!flow.lacks.empty()) {
+    return InError(state, flow, at, std::move(facts), kFactsError,
+                   absl::StrCat("The facts of this flow could not be gathered: ", flow.lacks,
+                                " is not on record."));
+  }
+  if (state.bundle == nullptr) {
+    return InError(state, flow, at, std::move(facts), kBundleError, "No policies are in force.");
+  }
+  Judged judged;
+  bool gathered = false;
+  // Nothing of ours throws; what a library throws ends here, and as a no.
+  try {
+    judged.facts = Facts(state, flow, at);
+    gathered = true;
+    judged.decision = policies::Evaluate(*state.bundle, judged.facts, at, words);
+  } catch (const std::exception&) {
+    if (!gathered) {
+      return InError(state, flow, at, std::move(facts), kFactsError,
+                     "The facts of this flow could not be gathered.");
+    }
+    return InError(state, flow, at, std::move(judged.facts), kBundleError,
+                   "The policies could not be evaluated on the facts of this flow.");
+  }
+  if (judged.decision.ByteSizeLong() > kDecisionBytesMax) {
+    return InError(state, flow, at, std::move(judged.facts), kBundleError,
+                   "The decision is larger than a record can hold.");
+  }
+  return judged;
+}
+
+bool IsInError(const v1::Decision& decision) {
+  return std::any_of(decision.failures().begin(), decision.failures().end(),
+                     [](const v1::Failure& failure) {
+                       return failure.reason() == kFactsError || failure.reason() == kBundleError;
+                     });
+}
+
+}  // namespace carnet::coordinator
