@@ -48,6 +48,7 @@ void ExpectFound(const char* check, const Lie& lie) {
 TEST_CASE("Audit: what Open Policy Agent said is of one flow, in its words, and for its time") {
   const std::vector<Lie> lies = {
       [](v1::BridgeVerdict& verdict) { verdict.set_bridge("cedar"); },
+      [](v1::BridgeVerdict& verdict) { verdict.clear_engine_sha256(); },
       [](v1::BridgeVerdict& verdict) { verdict.mutable_flow()->set_to("US"); },
       [](v1::BridgeVerdict& verdict) { verdict.mutable_flow()->set_recipient("other"); },
       [](v1::BridgeVerdict& verdict) {
