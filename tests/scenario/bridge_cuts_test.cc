@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -235,7 +237,11 @@ TEST_CASE("Bridge cuts: what is too large to be asked is refused, in words of it
   world.Submit(1, 3);
   world.Settle();
   policies::FactSet facts = *policies::FactSet::FromJson(*InputsFrom(world, 0).begin());
-  REQUIRE(facts.Set("job.purpose", policies::Value::Text(std::string(70000, 'x'))).ok());
+  std::vector<policies::Approval> approvals;
+  for (int i = 0; i < 1000; ++i) {
+    approvals.push_back({"job", absl::StrCat("u-", std::string(60, 'a'), i), "dpo"});
+  }
+  REQUIRE(facts.Set("approvals", policies::Value::Approvals(std::move(approvals))).ok());
   v1::Decision decision = policies::Evaluate(*world.state().bundle, facts, world.now());
   REQUIRE(decision.verdict() == v1::VERDICT_DENY);
   std::set<std::string> questions;

@@ -60,7 +60,7 @@ TEST_CASE("Bridge fact: no regime reads it, and no group has members by it") {
         absl::StrCat("{id: r, effect: deny, when: ", kYes, "}"),
         absl::StrCat("{id: r, effect: require, require: [{id: w, check: ", kYes, "}]}")}) {
     CAPTURE(rule);
-    CHECK_THAT(ErrorOf({"home: DE\n", House(),
+    CHECK_THAT(ErrorOf({"home: DE\ngroups: {eea: {members: [DE, FR]}}\n", House(),
                         Regime("p", "no personal data",
                                absl::StrCat("rules:\n  - {id: yes-too, effect: allow, when: {op: "
                                             "{is: train}}}\n  - ",
