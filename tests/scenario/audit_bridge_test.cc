@@ -90,6 +90,7 @@ TEST_CASE("Audit: a crossing that hangs on a yes that nobody gave is found") {
   world.Settle();
   // The round as it would be if Singapore were in it, under the decisions of another member.
   v1::RoundOpened opened = world.state().jobs.at(job).round->opened;
+  REQUIRE(world.Do(AbandonRound{job, "too-few-contributions"}).ok());
   world.FillCommon(opened.mutable_common());
   opened.set_attempt(2);
   v1::RoundMember& member = *opened.mutable_members(1);

@@ -278,9 +278,10 @@ TEST_CASE("Bridge cuts: the answers of another engine than the configured one co
   ExpectAudit(world, Verdict::kGood);
 }
 
-// A round that is open already is opened once more, under the decisions of its first opening.
+// A round is given up and opened once more, under the decisions of its first opening.
 void ForgeSecondOpening(World& world, const std::string& job) {
   v1::RoundOpened opened = world.state().jobs.at(job).round->opened;
+  REQUIRE(world.Do(AbandonRound{job, reasons::kTooFewContributions}).ok());
   world.FillCommon(opened.mutable_common());
   opened.set_attempt(2);
   *opened.mutable_basis()->mutable_at() = opened.common().at();
