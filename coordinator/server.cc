@@ -279,6 +279,7 @@ void Coordinator::MakeEngine(State state) {
                                            *aggregation_, *bridge_calls_);
   EngineOptions engine_options;
   engine_options.bridge = opa_ != nullptr;
+  engine_options.bridge_engine = opa_ == nullptr ? "" : opa_->engine_sha256();
   engine_options.heartbeat = Or(config_.heartbeat(), engine_options.heartbeat);
   engine_options.poll_max = Or(config_.task_poll_max(), engine_options.poll_max);
   engine_options.start_grace = Or(config_.start_grace(), engine_options.start_grace);

@@ -306,6 +306,13 @@ void ParseFact(const ConditionScope& scope, const yaml::Entry& entry, Condition*
                 : Hint(entry.key, FactPaths(), "docs/facts.md lists every fact"));
     return;
   }
+  if (FindFact(entry.key) == kBridgeOpa && !scope.may_ask_bridge) {
+    scope.diagnostics->Add(scope.file, entry.key_position,
+                           "the word of Open Policy Agent can refuse, and grant nothing",
+                           "bridge.opa stands in 'when' of a guardrail's deny or require, or in a "
+                           "'check', written out and not as a term");
+    return;
+  }
   if (spec->type == FactType::kApprovals) {
     scope.diagnostics->Add(scope.file, entry.key_position, "no condition reads approvals",
                            "add a requirement with 'phase: approval', 'from' and 'need'");

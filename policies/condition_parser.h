@@ -25,6 +25,8 @@ struct ConditionScope {
   const Aliases* aliases = nullptr;
   std::string home;
   absl::TimeZone zone = absl::UTCTimeZone();
+  // Whether bridge.opa may be asked: where its yes can only be one more thing that is needed.
+  bool may_ask_bridge = false;
 };
 
 // What facts of this type can be asked.

@@ -191,8 +191,17 @@ void CheckEffect(MapReader& reader, const Policy& policy, const Rule& rule) {
   }
 }
 
+// Where rules only refuse, the organisation's own policy engine may be one more reason to.
+PolicyScope Refusing(const PolicyScope& scope, const Policy& policy, Effect effect) {
+  PolicyScope refusing = scope;
+  refusing.conditions.may_ask_bridge =
+      !policy.regime && (effect == Effect::kDeny || effect == Effect::kRequire);
+  return refusing;
+}
+
 Rule CompileRule(const PolicyScope& scope, const Policy& policy, const yaml::Node& node,
                  Effect effect) {
+  const PolicyScope refusing = Refusing(scope, policy, effect);
   Rule rule;
   rule.effect = effect;
   MapReader reader(*scope.conditions.diagnostics, scope.conditions.file, node, "a rule",
@@ -210,7 +219,7 @@ Rule CompileRule(const PolicyScope& scope, const Policy& policy, const yaml::Nod
                                                     : Mode::kEnforce);
   CompileStatus(scope, reader, &rule);
   if (const yaml::Node* when = reader.Find("when"); when != nullptr) {
-    rule.when = ParseCondition(scope.conditions, *when);
+    rule.when = ParseCondition(refusing.conditions, *when);
   }
   if (const yaml::Node* unless = reader.Find("unless"); unless != nullptr) {
     rule.unless = ParseCondition(scope.conditions, *unless);
@@ -219,7 +228,7 @@ Rule CompileRule(const PolicyScope& scope, const Policy& policy, const yaml::Nod
     }
   }
   if (effect == Effect::kAllow || effect == Effect::kRequire) {
-    CompileItems(scope, reader, &rule);
+    CompileItems(refusing, reader, &rule);
   }
   if (effect == Effect::kDeclassify) {
     CompileRemoves(reader, &rule);

@@ -48,8 +48,8 @@ void CheckFlow(const Step& step, const v1::BridgeVerdict& record) {
 }
 
 void CheckAnswer(const Step& step, const v1::BridgeVerdict& record) {
-  static const auto& errors = *new std::set<std::string>{
-      "unreachable", "timed-out", "not-trusted", "refused", "undefined", "not-a-verdict"};
+  static const auto& errors = *new std::set<std::string>{"unreachable", "timed-out", "not-trusted",
+                                                         "refused", "not-a-verdict"};
   const bool error = record.outcome() == "error";
   step.Expect(error || record.outcome() == "allowed" || record.outcome() == "denied", kCheck,
               "allowed, denied or error", record.outcome());
@@ -72,6 +72,9 @@ void CheckAnswer(const Step& step, const v1::BridgeVerdict& record) {
 void Check(const Step& step, const v1::BridgeVerdict& record) {
   const policies::Bundle& bundle = *step.state().bundle;
   step.Expect(record.bridge() == "opa", kCheck, "opa", record.bridge());
+  step.Expect(record.engine_sha256().size() == kDigestBytes, kCheck,
+              "the digest of the URL that was asked",
+              absl::StrCat(record.engine_sha256().size(), " bytes"));
   step.Expect(
       record.bundle_sha256() == AsText(bundle.sha256()) && record.revision() == bundle.revision(),
       kCheck, absl::StrCat("revision ", bundle.revision(), ", which was in force"),

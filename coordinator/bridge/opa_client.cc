@@ -1,5 +1,6 @@
 #include "coordinator/bridge/opa_client.h"
 
+#include <boost/asio/ip/address.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,6 +10,7 @@
 #include "base/status.h"
 #include "coordinator/bridge/opa_answer.h"
 #include "coordinator/core/bridge.h"
+#include "crypto/hash.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -25,7 +27,9 @@ absl::Status BadBridge(absl::string_view what, absl::string_view where) {
 }
 
 bool IsLoopback(const std::string& host) {
-  return absl::StartsWith(host, "127.") || host == "localhost" || host == "::1";
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? host == "localhost" : address.is_loopback();
 }
 
 absl::StatusOr<absl::Duration> Bounded(const v1::Duration& value, absl::Duration fallback,
@@ -63,6 +67,11 @@ absl::StatusOr<OpaOptions> LoadOpaOptions(const v1::OpaConfig& config,
     return BadBridge("https://HOST[:PORT]/v1/data/PATH of a rule was expected", config.url());
   }
   options.url = *std::move(url);
+  options.engine_sha256 = ToString(crypto::Sha256(AsBytes(config.url())));
+  if (std::string& host = options.url.host;
+      absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
+    host = host.substr(1, host.size() - 2);  // of an IPv6 address
+  }
   if (!options.url.tls && !IsLoopback(options.url.host)) {
     return BadBridge("plain http is for loopback addresses alone", config.url());
   }
@@ -113,9 +122,16 @@ std::string OpaClient::AskOnce(const std::string& input, v1::BridgeVerdict* verd
     return "refused";
   }
   const absl::StatusOr<OpaAnswer> answer = ParseOpaAnswer(response->body);
+  if (absl::IsNotFound(answer.status())) {
+    // It judged, and its rules say nothing for this input: asking again would change nothing.
+    Log(LogLevel::kWarning, "bridge.undefined", {{"bridge", "opa"}});
+    verdict->set_outcome(kBridgeDenied);
+    verdict->add_reasons(kBridgeUndefined);
+    return "";
+  }
   if (!answer.ok()) {
     Log(LogLevel::kWarning, "bridge.no_verdict", {{"bridge", "opa"}, {"why", answer.status()}});
-    return absl::IsNotFound(answer.status()) ? "undefined" : "not-a-verdict";
+    return "not-a-verdict";
   }
   verdict->set_outcome(answer->allow ? kBridgeAllowed : kBridgeDenied);
   verdict->mutable_reasons()->Assign(answer->reasons.begin(), answer->reasons.end());
@@ -128,6 +144,7 @@ RecordBridgeVerdict OpaClient::Ask(const std::string& input) const {
   command.valid_for = options_.valid_for;
   command.verdict.set_bridge(kBridgeOfOpa);
   command.verdict.set_input(input);
+  command.verdict.set_engine_sha256(options_.engine_sha256);
   metrics_.Add(metric::kBridgeQuestions, {kBridgeOfOpa});
   const std::string error = AskOnce(input, &command.verdict);
   if (!error.empty()) {

@@ -22,6 +22,7 @@ inline constexpr absl::Duration kOpaTimeoutMax = absl::Seconds(30);
 inline constexpr absl::Duration kOpaValidFor = absl::Minutes(10);
 
 struct OpaOptions {
+  std::string engine_sha256;       // SHA-256 (raw) of the URL as configured: which engine answers
   WitnessUrl url;                  // with the path of the rule: /v1/data/…
   std::string ca_certificate_pem;  // for https
   absl::Duration timeout = kOpaTimeout;
@@ -41,10 +42,11 @@ class OpaClient {
   OpaClient(OpaOptions options, Metrics& metrics, HttpCaller call = HttpCall)
       : options_(std::move(options)), metrics_(metrics), call_(std::move(call)) {}
 
-  // POST {"input": <input>}. Whatever is no verdict (a timeout, another status than 200, a redirect
-  // too, an answer that is not one) is an outcome of its own, which denies. Blocks for at most the
-  // timeout. `input` is JSON.
+  // POST {"input": <input>}. A rule that is undefined for it says no. Whatever is no verdict (a
+  // timeout, another status than 200, a redirect too, an answer that is not one) is an outcome of
+  // its own, which denies. Blocks for at most the timeout. `input` is JSON.
   RecordBridgeVerdict Ask(const std::string& input) const;
+  const std::string& engine_sha256() const { return options_.engine_sha256; }
   // Further questions come to nothing at once, so that nobody waits for them.
   void Stop() { stopped_ = true; }
 

@@ -42,6 +42,11 @@ bool Counts(const BridgeAnswer& known, absl::Time at) {
   return !known.answer.outcome().empty() && at < ToTime(known.answer.valid_until());
 }
 
+// A record keeps what was asked, and no larger one could be kept.
+bool CanBeAsked(const std::string& input) {
+  return input.size() <= kBridgeInputBytesMax;
+}
+
 bool EndsSoon(const BridgeAnswer& known, absl::Time at) {
   const absl::Time end = ToTime(known.answer.valid_until());
   const absl::Duration life = end - ToTime(known.answer.common().at());
@@ -54,6 +59,24 @@ void Append(std::vector<FlowContext>* flows, const std::vector<FlowContext>& mor
 
 std::vector<std::string> ShardsOf(const v1::RoundMember& member) {
   return {member.shards().begin(), member.shards().end()};
+}
+
+v1::Verdict VerdictUnasked(const State& state, const FactSet& facts, absl::Time at) {
+  return policies::Evaluate(*state.bundle, With(facts, Value::Unknown()), at).verdict();
+}
+
+v1::Verdict VerdictWithYes(const State& state, const FactSet& facts, absl::Time at) {
+  return policies::Evaluate(*state.bundle, With(facts, Value::Text("allow")), at).verdict();
+}
+
+// Some rule that failed reads the engine's word.
+bool ReadsBridge(const v1::Decision& decision) {
+  const auto reads = [](const v1::Failure& failure) {
+    return std::any_of(
+        failure.facts_used().begin(), failure.facts_used().end(),
+        [](const std::string& used) { return absl::StartsWith(used, "bridge.opa = "); });
+  };
+  return std::any_of(decision.failures().begin(), decision.failures().end(), reads);
 }
 
 }  // namespace
@@ -74,8 +97,8 @@ void SetBridgeFact(const State& state, absl::Time at, FactSet* facts) {
 }
 
 bool IsBridgeDue(const State& state, const std::string& input, absl::Time at) {
-  if (input.size() > kBridgeInputBytesMax) {
-    return false;  // No record of it could be kept; unasked, it stays unknown.
+  if (!CanBeAsked(input)) {
+    return false;
   }
   const BridgeAnswer* const known = Find(state, input);
   if (known == nullptr) {
@@ -87,7 +110,12 @@ bool IsBridgeDue(const State& state, const std::string& input, absl::Time at) {
 }
 
 std::string BridgeWords(const State& state, const FactSet& facts, absl::Time at) {
-  const BridgeAnswer* const known = Find(state, BridgeInput(facts));
+  const std::string input = BridgeInput(facts);
+  if (!CanBeAsked(input)) {
+    return absl::StrCat(kEngine, " cannot be asked about this flow: its facts are larger than ",
+                        kBridgeInputBytesMax >> 10, " KiB");
+  }
+  const BridgeAnswer* const known = Find(state, input);
   if (known != nullptr && Counts(*known, at)) {
     const v1::BridgeVerdict& answer = known->answer;
     return absl::StrCat(kEngine, answer.outcome() == kBridgeAllowed ? " said yes" : " said no",
@@ -101,17 +129,25 @@ std::string BridgeWords(const State& state, const FactSet& facts, absl::Time at)
                           : absl::StrCat(kEngine, " answered too long ago to count");
 }
 
-v1::Verdict VerdictWithYes(const State& state, const FactSet& facts, absl::Time at) {
-  return policies::Evaluate(*state.bundle, With(facts, Value::Text("allow")), at).verdict();
-}
-
-bool HangsOnBridge(const v1::Decision& decision) {
-  const auto reads = [](const v1::Failure& failure) {
-    return std::any_of(
-        failure.facts_used().begin(), failure.facts_used().end(),
-        [](const std::string& used) { return absl::StartsWith(used, "bridge.opa = "); });
-  };
-  return std::any_of(decision.failures().begin(), decision.failures().end(), reads);
+v1::Verdict ConsultBridge(const State& state, const FactSet& facts, absl::Time at,
+                          v1::Decision* decision, std::set<std::string>* questions) {
+  const bool unspoken = facts.Get(policies::kBridgeOpa).is_unknown();
+  const bool allowed = decision->verdict() == v1::VERDICT_ALLOW;
+  std::string input = BridgeInput(facts);
+  v1::Verdict with_yes = decision->verdict();
+  if (!allowed && unspoken && CanBeAsked(input)) {
+    with_yes = VerdictWithYes(state, facts, at);
+  }
+  if (!allowed && (with_yes != decision->verdict() || ReadsBridge(*decision))) {
+    decision->set_bridge(BridgeWords(state, facts, at));
+  }
+  // For the first time, of a flow that lacks nothing else; or again, of one that it allows.
+  const bool hangs = unspoken ? !allowed && with_yes == v1::VERDICT_ALLOW : allowed;
+  if (hangs && IsBridgeDue(state, input, at) &&
+      (unspoken || VerdictUnasked(state, facts, at) != v1::VERDICT_ALLOW)) {
+    questions->insert(std::move(input));
+  }
+  return with_yes;
 }
 
 BridgeNeed NeedOf(const State& state, const std::vector<FlowContext>& flows, absl::Time at) {
@@ -124,12 +160,11 @@ BridgeNeed NeedOf(const State& state, const std::vector<FlowContext>& flows, abs
     const Value& word = facts.Get(policies::kBridgeOpa);
     std::string input = BridgeInput(facts);
     const bool due = IsBridgeDue(state, input, at);
-    if (!word.is_unknown() && !due) {
+    if (!CanBeAsked(input) || (!word.is_unknown() && !due)) {
       continue;
     }
-    const FactSet unasked = With(facts, Value::Unknown());
     // Asked about only where it matters, and where a yes would be enough.
-    if (policies::Evaluate(*state.bundle, unasked, at).verdict() == v1::VERDICT_ALLOW ||
+    if (VerdictUnasked(state, facts, at) == v1::VERDICT_ALLOW ||
         VerdictWithYes(state, facts, at) != v1::VERDICT_ALLOW) {
       continue;
     }

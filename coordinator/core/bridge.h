@@ -22,6 +22,8 @@ inline constexpr char kBridgeOfOpa[] = "opa";
 inline constexpr char kBridgeAllowed[] = "allowed";
 inline constexpr char kBridgeDenied[] = "denied";
 inline constexpr char kBridgeError[] = "error";
+// The reason of a no that the engine gave by having no rule for the input.
+inline constexpr char kBridgeUndefined[] = "the rule is undefined for this input";
 
 inline constexpr std::size_t kBridgeInputBytesMax = std::size_t{64} << 10;
 inline constexpr std::size_t kBridgeReasonsMax = 16;
@@ -44,18 +46,19 @@ std::string BridgeInput(const policies::FactSet& facts);
 // are set already.
 void SetBridgeFact(const State& state, absl::Time at, policies::FactSet* facts);
 
-// Whether the question may be asked now: no answer counts, or the one that does ends soon, and the
-// engine did not fail to answer just before.
+// Whether the question may be asked now: it is not larger than kBridgeInputBytesMax; no answer
+// counts, or the one that does ends soon; and the engine did not fail to answer just before.
 bool IsBridgeDue(const State& state, const std::string& input, absl::Time at);
 
 // What is known of the engine's word on these facts, in words.
 std::string BridgeWords(const State& state, const policies::FactSet& facts, absl::Time at);
 
-// The verdict on these facts if the engine said yes.
-v1::Verdict VerdictWithYes(const State& state, const policies::FactSet& facts, absl::Time at);
-
-// Some rule that failed reads the engine's word.
-bool HangsOnBridge(const v1::Decision& decision);
+// What the engine's word means for `decision`, which was made on these facts under a bundle that
+// reads it: the verdict if it said yes now, and in the decision the words on it. Adds to
+// `questions` what it may be asked: where the flow lacks nothing else, or where it is allowed by a
+// yes that ends soon.
+v1::Verdict ConsultBridge(const State& state, const policies::FactSet& facts, absl::Time at,
+                          v1::Decision* decision, std::set<std::string>* questions);
 
 // What flows that are to stay allowed need of the engine.
 struct BridgeNeed {

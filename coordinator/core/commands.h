@@ -342,6 +342,14 @@ struct RetainKey {
   Bytes encapsulated;
   Bytes wrapped_key;
 };
+// A transfer moves under a yes of the organisation's own policy engine that may end soon: it is
+// asked again. Nothing else comes of it.
+struct KeepTransfer {
+  std::string worker_id;
+  std::string task_id;
+  std::string ticket_id;
+  bool upload = false;
+};
 // What the organisation's own policy engine answered.
 struct RecordBridgeVerdict {
   v1::BridgeVerdict verdict;  // bridge, input, outcome, error, reasons, engine_decision_id
@@ -369,7 +377,7 @@ using CommandBody =
                  MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased,
                  WithdrawShard, RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel,
                  ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict, AssessModel,
-                 ContradictLocation, ClearLocation>;
+                 ContradictLocation, ClearLocation, KeepTransfer>;
 
 struct Command {
   CommandBody body;

@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "coordinator/core/bridge.h"
 #include "coordinator/core/drafts.h"
+#include "coordinator/core/transfers.h"
 #include "crypto/hash.h"
 #include "policies/operations.h"
 
@@ -51,6 +52,16 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordBridgeVerdict& comma
   *record.mutable_valid_until() = ToTimestamp(drafts.now() + valid);
   const std::uint64_t index = drafts.Add(record);
   return std::move(drafts).Answer(index);
+}
+
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const KeepTransfer& command) {
+  Standing standing = StandingOf(
+      drafts.state(), {command.worker_id, command.task_id, command.ticket_id, command.upload},
+      drafts.now(), drafts.entropy(), drafts.counter());
+  if (drafts.MayAsk() && !standing.questions.empty()) {
+    return Drafts::Ask(std::move(standing.questions));
+  }
+  return std::move(drafts).Done();
 }
 
 }  // namespace carnet::coordinator

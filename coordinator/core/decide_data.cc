@@ -95,6 +95,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command) {
   if (standing.kind != Standing::Kind::kCut) {
     return absl::FailedPreconditionError("nothing stops this transfer");
   }
+  if (drafts.MayAsk() && !standing.questions.empty()) {
+    return Drafts::Ask(std::move(standing.questions));  // It stands still meanwhile.
+  }
   if (IsReleaseTicket(command.ticket_id)) {
     return CutRelease(std::move(drafts), command, std::move(standing));
   }

@@ -57,6 +57,7 @@ class Drafts {
   bool MustAsk(const Verdicts& verdicts) const {
     return command_.may_ask && !verdicts.questions.empty();
   }
+  bool MayAsk() const { return command_.may_ask; }
 
   // Nothing on record yet: the command comes again when these were asked.
   static Decided Ask(std::set<std::string> questions) {
@@ -165,6 +166,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CutTransfer& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RetainKey& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecordBridgeVerdict& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const KeepTransfer& command);
 
 // ---- shared by several ----
 

@@ -219,14 +219,8 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
     const policies::FactSet& facts = judged.facts;
     v1::Decision& decision = judged.decision;
     v1::Verdict with_yes = decision.verdict();  // of the organisation's own policy engine
-    if (!judged.in_error && state.bundle->reads_bridge() && HangsOnBridge(decision)) {
-      decision.set_bridge(BridgeWords(state, facts, at));
-      if (facts.Get(policies::kBridgeOpa).is_unknown()) {
-        with_yes = VerdictWithYes(state, facts, at);
-        if (std::string input = BridgeInput(facts); IsBridgeDue(state, input, at)) {
-          verdicts.questions.insert(std::move(input));
-        }
-      }
+    if (!judged.in_error && state.bundle->reads_bridge()) {
+      with_yes = ConsultBridge(state, facts, at, &decision, &verdicts.questions);
     }
     decision.set_id(DeriveId("d", id_seed, counter));
     decision.set_state_size(state.size);
@@ -238,7 +232,7 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
   }
   verdicts.held = verdicts.held && !verdicts.allowed;
   verdicts.awaits_bridge = verdicts.awaits_bridge && verdicts.held;
-  if (!verdicts.awaits_bridge) {
+  if (!verdicts.allowed && !verdicts.awaits_bridge) {
     verdicts.questions.clear();  // Its yes would not be enough.
   }
   return verdicts;

@@ -68,7 +68,9 @@ struct Verdicts {
   bool held = false;
   // Held, and nothing but that word is missing.
   bool awaits_bridge = false;
-  std::set<std::string> questions;  // awaits_bridge: what it may be asked now (core/bridge.h)
+  // What it may be asked now (core/bridge.h): where awaits_bridge, or where all is allowed and a
+  // yes that this hangs on ends soon.
+  std::set<std::string> questions;
 };
 Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, absl::Time at,
                      ByteView id_seed, std::uint64_t* counter);

@@ -20,6 +20,12 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::BridgeVerdict& re
         known.retry_at);
     return state.last >= end + kForgottenAfter;
   });
+  if (record.engine_sha256() != state.bridge_engine && !state.bridge.empty()) {
+    state.bridge.clear();  // The word of one engine is not that of another.
+    ++state.facts_version;
+  }
+  state.bridge_engine = record.engine_sha256();
+  state.bridge_input = record.input();
   BridgeAnswer& known = state.bridge[record.input_sha256()];
   if (record.outcome() == kBridgeError) {
     // An earlier answer counts until its own end: silence takes nothing back.
@@ -27,6 +33,10 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::BridgeVerdict& re
     known.retry_at = ToTime(record.valid_until());
     ++known.errors;
   } else {
+    // A decision that was made can change only where the word does: unasked, an ended yes and a
+    // first no deny alike, and whoever waits for a first yes asked for it.
+    const std::string& before = known.answer.outcome();
+    state.facts_version += !before.empty() && before != record.outcome() ? 1 : 0;
     known.answer = record;
     known.answer.clear_input();
     known.index = index;
@@ -34,9 +44,9 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::BridgeVerdict& re
     known.errors = 0;
     known.retry_at = absl::InfinitePast();
   }
-  ++state.facts_version;
   if (const auto job = state.jobs.find(record.job_id()); job != state.jobs.end()) {
     job->second.records.push_back(index);
+    job->second.bridge_records.insert(index);
   }
   return absl::OkStatus();
 }

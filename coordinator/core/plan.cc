@@ -73,7 +73,7 @@ class MemberDecisions {
   bool held() const { return held_ && !refusals_.empty(); }
   // Refused for want of nothing but its word.
   bool awaits_bridge() const { return awaits_bridge_ && !refusals_.empty(); }
-  // What it may be asked now; of awaits_bridge().
+  // What it may be asked now; of awaits_bridge(), or where all is allowed.
   const std::set<std::string>& questions() const { return questions_; }
   void Fill(v1::RoundMember* member) const {
     member->mutable_authorisations()->Add(authorisations_.begin(), authorisations_.end());
@@ -179,6 +179,7 @@ void DecideMember(const State& state, const Job& job, const Candidate& candidate
     v1::RoundMember member = MakeMember(state, job, candidate);
     decisions.Fill(&member);
     plan->members.push_back(std::move(member));
+    plan->renewals.insert(decisions.questions().begin(), decisions.questions().end());
     return;
   }
   if (decisions.awaits_bridge()) {
@@ -346,6 +347,7 @@ Plan PlanEvaluation(const State& state, const Job& job, const LiveWorkers& live,
       v1::RoundMember member = MakeMember(state, job, candidate);
       decisions.Fill(&member);
       plan.members.push_back(std::move(member));
+      plan.renewals = decisions.questions();
       break;
     }
     if (decisions.awaits_bridge()) {

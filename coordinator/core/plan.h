@@ -24,6 +24,8 @@ struct Plan {
   // what it may be asked now. They are not among the refusals: nothing refused them yet.
   std::set<std::string> awaiting;
   std::set<std::string> questions;
+  // What it may be asked again: its yes to members ends soon.
+  std::set<std::string> renewals;
   std::vector<v1::Obligation> obligations;  // of the whole round, joined over its members
 };
 

@@ -41,6 +41,7 @@ class Reconciler {
     ReconcileLeases();
     ReconcilePolicies();
     ReconcileDuties();
+    ReconcileBridge();
     for (const std::string& key : running_.effects) {
       if (wanted_.count(key) == 0) {
         agenda_.stop.insert(key);
@@ -67,6 +68,14 @@ class Reconciler {
       if (running_.bridge) {
         Want(AskKey(input), AskBridge{input});
       }
+    }
+  }
+
+  // Another engine than the one on record is configured: its first answer, or error, ends those of
+  // the other.
+  void ReconcileBridge() {
+    if (ReadsBridge() && !state_.bridge.empty() && state_.bridge_engine != running_.bridge_engine) {
+      Ask({state_.bridge_input});
     }
   }
 
@@ -229,17 +238,21 @@ class Reconciler {
       return;
     }
     const Plan plan = PlanEvaluation(state_, job, running_.live, now_, {});
-    if (plan.members.empty() && !plan.held.empty()) {
-      if (!RecordsRefusals(job, plan)) {
-        WaitForPersons(job, plan);
-      }
-    } else if (!plan.members.empty()) {
+    if (!plan.members.empty()) {
       const std::uint32_t attempt = job.evaluation_attempts + 1;
+      Ask(plan.renewals);
       Want(absl::StrCat("prepare-evaluation/", job.id, "/", job.rounds_done, "/", attempt),
            PrepareEvaluation{job.id, job.rounds_done, attempt});
-    } else if (!plan.awaiting.empty()) {
-      Ask(plan.questions);
+      return;
+    }
+    Ask(plan.questions);
+    if (!plan.held.empty() && RecordsRefusals(job, plan)) {
+      return;
+    }
+    if (!plan.awaiting.empty()) {
       WaitForBridge(job, plan.questions);
+    } else if (!plan.held.empty()) {
+      WaitForPersons(job, plan);
     } else if (!plan.refusals.empty()) {
       Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
            RunCommand{AbandonEvaluation{job.id, reasons::kRefused, running_.live}});
@@ -300,6 +313,7 @@ class Reconciler {
     }
     const std::uint32_t round = job.rounds_done + 1;
     const std::uint32_t attempt = job.attempts_used + 1;
+    Ask(plan.renewals);
     Want(absl::StrCat("prepare/", job.id, "/", round, "/", attempt),
          PrepareRound{job.id, round, attempt});
   }

@@ -64,7 +64,8 @@ struct Running {
   std::set<std::string> effects;
   bool new_rounds_allowed = true;  // no: the clock is not trusted, or heads are not published
   std::string not_allowed_reason;
-  bool bridge = false;  // there is a policy engine that can be asked
+  bool bridge = false;        // there is a policy engine that can be asked
+  std::string bridge_engine;  // which, as BridgeVerdict.engine_sha256 names it
 };
 
 // Names the effect that asks.

@@ -224,7 +224,8 @@ struct Job {
   std::map<std::pair<std::string, std::string>, std::uint64_t>
       traffic;  // (from, to) -> sealed bytes
   std::uint64_t refusals = 0;
-  std::vector<std::uint64_t> records;  // indexes of every record of this job, in order
+  std::vector<std::uint64_t> records;      // indexes of every record of this job, in order
+  std::set<std::uint64_t> bridge_records;  // those among them that are BridgeVerdicts
 };
 
 enum class StagingPhase { kOrdered, kStaged, kAbandoned };
@@ -288,7 +289,9 @@ struct State {
   std::map<std::pair<std::string, std::string>, ReleaseOnRecord> releases;
   std::map<std::string, ReadingOnRecord> readings;  // the newest by user id
   std::map<std::string, BridgeAnswer> bridge;       // by the SHA-256 of the facts asked about (raw)
-  std::set<std::string> cut_tickets;                // nothing moves under these any more
+  std::string bridge_engine;  // engine_sha256 of the newest question; no other's answers are kept
+  std::string bridge_input;   // of that question
+  std::set<std::string> cut_tickets;  // nothing moves under these any more
   // The record in force of each registered name: "supplier/lion", "region/sg", "dataset/digits".
   std::map<std::string, std::uint64_t> registered;
   std::map<std::string, Job> jobs;

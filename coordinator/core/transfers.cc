@@ -78,9 +78,12 @@ std::optional<OpenTicket> StagingTicket(const State& state, const TransferName& 
 }
 
 Standing Decided(Verdicts verdicts) {
-  return verdicts.allowed
-             ? Standing{}
-             : Standing{Standing::Kind::kCut, reasons::kRefused, std::move(verdicts.decisions)};
+  Standing standing;
+  if (!verdicts.allowed) {
+    standing = {Standing::Kind::kCut, reasons::kRefused, std::move(verdicts.decisions)};
+  }
+  standing.questions = std::move(verdicts.questions);
+  return standing;
 }
 
 // Of a model on its way to the person whom it was released to.

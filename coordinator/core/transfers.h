@@ -58,6 +58,9 @@ struct Standing {
   Kind kind = Kind::kMayMove;
   std::string reason;                   // kCut: as in TransferCut
   std::vector<v1::Decision> decisions;  // kCut with reason refused: of every flow, decided again
+  // What the organisation's own policy engine may be asked now (core/bridge.h): its yes is all that
+  // a cut transfer lacks, or the yes under which this one moves ends soon.
+  std::set<std::string> questions = {};
 };
 // `id_seed` and `counter` as in DecideFlows.
 Standing StandingOf(const State& state, const TransferName& name, absl::Time now, ByteView id_seed,

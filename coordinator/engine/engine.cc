@@ -50,6 +50,7 @@ Engine::Engine(EngineOptions options, State state, ledger::Log& log, const State
       state_(std::move(state)),
       durable_size_(state_.size) {
   running_.bridge = options_.bridge;
+  running_.bridge_engine = options_.bridge_engine;
   CARNET_CHECK(durable_size_ == log_.Size());
 }
 

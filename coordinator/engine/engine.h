@@ -82,6 +82,7 @@ struct EngineOptions {
   absl::Duration start_grace = absl::Seconds(10);
   // The organisation's own policy engine can be asked: effects take AskBridge.
   bool bridge = false;
+  std::string bridge_engine = {};  // which, as BridgeVerdict.engine_sha256 names it
 };
 
 // Commands that wait for its answers; further ones are refused with RESOURCE_EXHAUSTED.

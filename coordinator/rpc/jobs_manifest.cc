@@ -112,7 +112,10 @@ absl::StatusOr<ManifestFacts> ManifestFactsOf(const Job& job, std::uint32_t roun
   const auto next = result + 1;
   for (const std::uint64_t index : job.records) {
     const bool own = next == job.results.end() || index <= result->aggregate_index;
-    if (own && index < durable_size) {
+    // What the organisation's own policy engine was asked holds all facts of a flow, whether it was
+    // let move or not: nothing that whoever gets the model is to read.
+    const bool asked = job.bridge_records.count(index) != 0;
+    if (own && !asked && index < durable_size) {
       facts.records.push_back(index);
     }
   }

@@ -45,6 +45,12 @@ void Transfers::LookAt(Place& place, const State& state, absl::Time now,
   std::uint64_t counter = 0;
   const Standing standing = StandingOf(state, place.name_, now, {}, &counter);
   if (standing.kind == Standing::Kind::kMayMove) {
+    const TransferName& name = place.name_;
+    // For what moves in jobs and stagings, Reconcile asks.
+    if (IsReleaseTicket(name.ticket_id) && !standing.questions.empty()) {
+      urgent->push_back(
+          {KeepTransfer{name.worker_id, name.task_id, name.ticket_id, name.upload}, [](auto) {}});
+    }
     return;
   }
   if (standing.kind == Standing::Kind::kOver) {

@@ -139,9 +139,9 @@ class Bridge(FederationTest):
             return federation.call("job", "export", self.job, "--out", federation.folder / "out", "--state", federation.home)
 
         # Each paper changes the facts of the release, so each is a question of its own.
-        papers = ("bcr", "tia", "scc-2021-914", "adgm-scc", "art49-derogation", "asean-mcc", "bis-license")
+        papers = ("bcr", "tia", "scc-2021-914", "adgm-scc", "art49-derogation", "asean-mcc")
         answers = ((lambda _: (500, {"result": True}), "refused"), (lambda _: (307, {"result": True}), "refused"),
-                   (lambda _: (200, "<html>yes</html>"), "not-a-verdict"), (lambda _: (200, {}), "undefined"),
+                   (lambda _: (200, "<html>yes</html>"), "not-a-verdict"),
                    (lambda _: (200, {"result": True, "pad": "x" * 70000}), "not-a-verdict"),
                    (lambda _: (200, {"result": {"allow": True, "deny": True}}), "not-a-verdict"), (slow, "timed-out"))
         for paper, (answer, error) in zip(papers, answers):
@@ -160,6 +160,16 @@ class Bridge(FederationTest):
         agent.answer = lambda _: (200, {"result": True})
         self.assertEqual(export().returncode, 1)
         self.assertEqual(len(agent.inputs), count)
+        # A rule that says nothing of the flow says no.
+        document = federation.folder / "bis-license.txt"
+        document.write_text("bis-license")
+        federation.run("evidence", "add", "--kind", "bis-license", "--recipient", "acme", "--to", "DE", "--document", document,
+                       "--from", "2026-01-01", "--until", "2027-10-31", "--state", federation.home)
+        agent.answer = lambda _: (200, {})
+        done = export()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("said no: the rule is undefined for this input", done.stdout + done.stderr)
+        self.assertEqual((self.verdicts()[-1]["outcome"], self.verdicts()[-1]["error"]), ("denied", ""))
 
     def test_4_its_yes_lets_the_model_go_within_the_same_call(self):
         federation, agent = self.federation, self.start_agent()
@@ -189,6 +199,7 @@ class Bridge(FederationTest):
         founded = federation.founded_config
         for url, said in (("http://127.0.0.1:1/v1/policies/x", "/v1/data/PATH of a rule was expected"),
                           ("http://opa.acme.example/v1/data/x", "was expected"),
+                          ("http://127.evil.example:8181/v1/data/x", "plain http is for loopback addresses alone"),
                           ("https://opa.acme.example/v1/data/x", "needs `ca_file`")):
             (federation.home / "coordinator.yaml").write_text(f'{founded}bridge: {{opa: {{url: "{url}"}}}}\n')
             done = federation.call("coordinator", "run", "--state", federation.home, seconds=60)

@@ -48,6 +48,7 @@ void ExpectFound(const char* check, const Lie& lie) {
 TEST_CASE("Audit: what Open Policy Agent said is of one flow, in its words, and for its time") {
   const std::vector<Lie> lies = {
       [](v1::BridgeVerdict& verdict) { verdict.set_bridge("cedar"); },
+      [](v1::BridgeVerdict& verdict) { verdict.clear_engine_sha256(); },
       [](v1::BridgeVerdict& verdict) { verdict.mutable_flow()->set_to("US"); },
       [](v1::BridgeVerdict& verdict) { verdict.mutable_flow()->set_recipient("other"); },
       [](v1::BridgeVerdict& verdict) {
@@ -89,6 +90,7 @@ TEST_CASE("Audit: a crossing that hangs on a yes that nobody gave is found") {
   world.Settle();
   // The round as it would be if Singapore were in it, under the decisions of another member.
   v1::RoundOpened opened = world.state().jobs.at(job).round->opened;
+  REQUIRE(world.Do(AbandonRound{job, "too-few-contributions"}).ok());
   world.FillCommon(opened.mutable_common());
   opened.set_attempt(2);
   v1::RoundMember& member = *opened.mutable_members(1);

@@ -272,14 +272,14 @@ TEST_CASE("Bridge: what a person asks for is asked about first, and decided with
           "the organisation's Open Policy Agent said no: not there");
   }
   SECTION("no answer") {
-    opa.error = "undefined";
+    opa.error = "not-a-verdict";
     const auto done = world.Do(ReleaseModel{falcon, job, 0});
     REQUIRE(done.ok());
     CHECK(done->answer.message() ==
           "waits for the verdict of the organisation's Open Policy Agent (opa/asks.word): ask "
           "again when it is given");
     CHECK(world.At<v1::Refusal>(*done->answer_index).decisions(0).bridge() ==
-          "the organisation's Open Policy Agent has not answered (undefined)");
+          "the organisation's Open Policy Agent has not answered (not-a-verdict)");
     opa.error.clear();
     world.Advance(absl::Seconds(31));
     AllowedBy(world, ReleaseModel{falcon, job, 0});

@@ -19,6 +19,7 @@ struct Opa {
   std::size_t asked = 0;
   std::string last;  // input
   absl::Duration valid_for = absl::Minutes(4);
+  std::string engine = std::string(32, '\x11');  // World::bridge_engine
 
   std::function<RecordBridgeVerdict(const std::string&)> Caller() {
     return [this](const std::string& input) {
@@ -28,6 +29,7 @@ struct Opa {
       command.valid_for = valid_for;
       command.verdict.set_bridge("opa");
       command.verdict.set_input(input);
+      command.verdict.set_engine_sha256(engine);
       if (!error.empty()) {
         command.verdict.set_outcome("error");
         command.verdict.set_error(error);

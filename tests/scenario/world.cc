@@ -286,6 +286,7 @@ Agenda World::Look() const {
   running.live = live;
   running.effects = swept_;
   running.bridge = bridge != nullptr;
+  running.bridge_engine = bridge_engine;
   return Reconcile(state_, running, std::max(now_, state_.last));
 }
 

@@ -59,6 +59,7 @@ class World {
   LiveWorkers live;
   // The organisation's own policy engine, asked by Settle; null: there is none.
   std::function<RecordBridgeVerdict(const std::string& input)> bridge;
+  std::string bridge_engine = std::string(32, '\x11');  // which one it is
 
   const TestWorker& worker(const std::string& slot) const;
   Bytes Random(std::size_t size_bytes);

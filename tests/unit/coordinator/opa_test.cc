@@ -146,8 +146,16 @@ TEST_CASE("Opa: whatever comes of a question is on record, and only a verdict is
   CHECK(error_of(Said(R"({"result":true})", 500)) == "refused");
   CHECK(error_of(Said(R"({"result":true})", 302)) == "refused");
   CHECK(error_of(Said("", 204)) == "refused");
-  CHECK(error_of(Said("{}")) == "undefined");
   CHECK(error_of(Said(R"({"result":"yes"})")) == "not-a-verdict");
+}
+
+TEST_CASE("Opa: a rule that is undefined for the input says no") {
+  const RecordBridgeVerdict said = AskWith(Said("{}"));
+  CHECK(said.verdict.outcome() == "denied");
+  CHECK(said.verdict.error().empty());
+  REQUIRE(said.verdict.reasons_size() == 1);
+  CHECK(said.verdict.reasons(0) == "the rule is undefined for this input");
+  CHECK(said.valid_for == absl::Minutes(3));
 }
 
 TEST_CASE("Opa: nobody waits for it any more once it is stopped") {
@@ -178,11 +186,19 @@ TEST_CASE("Opa: its configuration names a rule, over TLS or on this machine") {
   CHECK(good->timeout == absl::Seconds(2));
   CHECK(good->valid_for == absl::Minutes(10));
   CHECK(load("http://localhost:8181/v1/data/carnet/verdict", "", 10000, 30000).ok());
-  const std::string bad =
-      GENERATE("", "opa.acme.example:8181", "http://opa.acme.example:8181/v1/data/carnet/verdict",
-               "https://opa.acme.example/v1/data/carnet/verdict", "http://127.0.0.1:8181",
-               "http://127.0.0.1:8181/v1/policies/x", "http://127.0.0.1:8181/v1/data",
-               "http://127.0.0.1:8181/v1/data/x?metrics", "http://u@127.0.0.1:8181/v1/data/x");
+  CHECK(load("http://127.8.0.1:8181/v1/data/carnet/verdict").ok());
+  const auto six = load("http://[::1]:8181/v1/data/carnet/verdict");
+  REQUIRE(six.ok());
+  CHECK(six->url.host == "::1");
+  CHECK(six->url.port == 8181);
+  const std::string bad = GENERATE(
+      "", "opa.acme.example:8181", "http://opa.acme.example:8181/v1/data/carnet/verdict",
+      "https://opa.acme.example/v1/data/carnet/verdict", "http://127.0.0.1:8181",
+      "http://127.0.0.1:8181/v1/policies/x", "http://127.0.0.1:8181/v1/data",
+      "http://127.0.0.1:8181/v1/data/x?metrics", "http://u@127.0.0.1:8181/v1/data/x",
+      "http://127.evil.example:8181/v1/data/x", "http://127.0.0.1.evil.example:8181/v1/data/x",
+      "http://localhost.evil.example:8181/v1/data/x", "http://0.0.0.0:8181/v1/data/x",
+      "http://[fe80::1]:8181/v1/data/x", "http://[::]:8181/v1/data/x");
   CAPTURE(bad);
   CHECK(load(bad).status().code() == StatusCode::kInvalidArgument);
   CHECK(load("https://opa.acme.example/v1/data/x", "no-such-file.pem").status().code() ==

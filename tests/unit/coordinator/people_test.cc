@@ -9,6 +9,7 @@
 #include "coordinator/rpc/jobs_check.h"
 #include "coordinator/rpc/jobs_manifest.h"
 #include "coordinator/rpc/jobs_status.h"
+#include "scenario/bridge_world.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -225,6 +226,25 @@ TEST_CASE("Manifest: of a round that is finished and durable, with what led to i
   CHECK(absl::IsNotFound(ResultOfRound(JobOf(world, job), 3).status()));
   // An aggregate that is decided but not durable is not there yet.
   CHECK(absl::IsNotFound(ManifestFactsOf(JobOf(world, job), 2, newest->aggregate_index).status()));
+}
+
+TEST_CASE("Manifest: what a policy engine was asked stays at home") {
+  World world = WorldOf(40, "place, aggregate");
+  Opa opa;
+  world.bridge = opa.Caller();
+  const std::string job = world.Submit(1, 2);
+  world.Settle();
+  PlayRound(world, job);
+  const std::vector<std::uint64_t> verdicts = world.Find("bridge-verdict");
+  REQUIRE(verdicts.size() > 1);
+  const std::vector<std::uint64_t>& all = JobOf(world, job).records;
+  CHECK(std::find(all.begin(), all.end(), verdicts.front()) != all.end());
+  const auto facts = ManifestFactsOf(JobOf(world, job), 0, world.state().size);
+  REQUIRE(facts.ok());
+  REQUIRE(facts->records.size() > 1);
+  for (const std::uint64_t index : facts->records) {
+    CHECK(world.log().at(index).type != "bridge-verdict");
+  }
 }
 
 TEST_CASE("Metrics: one entry for each finished round") {
