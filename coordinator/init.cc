@@ -139,6 +139,7 @@ class Founder {
   InitReport report_;
   std::vector<v1::UserEnrolled> people_;
   bool alone_ = false;  // one person, who is everything
+  Speakers speakers_{rng_};  // who signs what is registered here
   std::vector<std::pair<std::filesystem::path, crypto::SecretBytes>> tokens_;
 };
 
@@ -207,7 +208,7 @@ absl::Status Founder::MakePeople(const policies::Bundle& bundle,
                           .base = options_.federation_file.parent_path(),
                           .dir = dir_,
                           .log_vkey = report_.log_vkey};
-  CARNET_ASSIGN_OR_RETURN(FirstPeople people, MakeFirstPeople(order, clock_, rng_));
+  CARNET_ASSIGN_OR_RETURN(FirstPeople people, MakeFirstPeople(order, clock_, rng_, &speakers_));
   report_.people = std::move(people.names);
   report_.keys_made = std::move(people.keys_made);
   report_.certified = std::move(people.certified);
@@ -306,7 +307,7 @@ absl::StatusOr<InitReport> Founder::Run() {
     CARNET_RETURN_IF_ERROR(signer.Add(std::move(person)));
   }
   CARNET_RETURN_IF_ERROR(
-      AddRegistrations(federation_, options_.federation_file.parent_path(), &signer));
+      AddRegistrations(federation_, options_.federation_file.parent_path(), speakers_, &signer));
   CARNET_RETURN_IF_ERROR(AddInvitations(ca, first.leaf_hash, &signer));
   report_.records = signer.count();
   ledger::LogOptions log_options{.state_dir = dir_.root, .head_file = {}, .origin = report_.origin};

@@ -84,12 +84,13 @@ struct PublicKeys {
   Bytes tls_spki;
   std::string statement;
   std::string wrapping;  // empty: nothing can be kept for this person to open
+  std::optional<crypto::Ed25519KeyPair> made;  // the statement key, if it was made here
 };
 
 class PeopleMaker {
  public:
-  PeopleMaker(const PeopleOrder& order, Clock& clock, Rng& rng)
-      : order_(order), clock_(clock), rng_(rng) {}
+  PeopleMaker(const PeopleOrder& order, Clock& clock, Rng& rng, Speakers* speakers)
+      : order_(order), clock_(clock), rng_(rng), speakers_(speakers) {}
 
   absl::Status Add(const std::string& name, const v1::PersonConfig& person);
   FirstPeople Take() { return std::move(people_); }
@@ -103,6 +104,7 @@ class PeopleMaker {
   const PeopleOrder& order_;
   Clock& clock_;
   Rng& rng_;
+  Speakers* const speakers_;
   FirstPeople people_;
   std::set<std::string> keys_;  // of everybody so far
 };
@@ -110,12 +112,13 @@ class PeopleMaker {
 absl::StatusOr<PublicKeys> PeopleMaker::MakeKeys(const std::filesystem::path& folder) {
   CARNET_ASSIGN_OR_RETURN(const crypto::KeyFiles keys,
                           crypto::KeyFiles::Open((folder / "keys").string()));
-  const crypto::Ed25519KeyPair statement = crypto::Ed25519KeyPair::Generate(rng_);
+  crypto::Ed25519KeyPair statement = crypto::Ed25519KeyPair::Generate(rng_);
   CARNET_RETURN_IF_ERROR(keys.Create("statement", crypto::KeyKind::kEd25519, statement.seed()));
   CARNET_ASSIGN_OR_RETURN(const crypto::P256Key tls, crypto::P256Key::Generate());
   CARNET_ASSIGN_OR_RETURN(const crypto::SecretBytes pem, tls.ToPem());
   CARNET_RETURN_IF_ERROR(keys.Create("tls", crypto::KeyKind::kP256, pem));
-  return PublicKeys{tls.spki(), ToString(statement.public_key()), ""};
+  std::string public_key = ToString(statement.public_key());
+  return PublicKeys{tls.spki(), std::move(public_key), "", std::move(statement)};
 }
 
 absl::StatusOr<PublicKeys> PeopleMaker::ReadRequest(const std::string& name,
@@ -133,7 +136,7 @@ absl::StatusOr<PublicKeys> PeopleMaker::ReadRequest(const std::string& name,
   if (keys->name() != name) {
     return Bad(field, absl::StrCat("it is of ", keys->name()));
   }
-  return PublicKeys{ToBytes(keys->tls_spki()), keys->public_key(), keys->wrapping_public_key()};
+  return PublicKeys{ToBytes(keys->tls_spki()), keys->public_key(), keys->wrapping_public_key(), std::nullopt};
 }
 
 absl::Status PeopleMaker::WriteContext(const std::filesystem::path& folder, const std::string& id,
@@ -195,6 +198,9 @@ absl::Status PeopleMaker::Add(const std::string& name, const v1::PersonConfig& p
   }
   const std::set<std::string> roles(person.roles().begin(), person.roles().end());
   record.mutable_roles()->Add(roles.begin(), roles.end());
+  if (keys->made.has_value()) {
+    speakers_->Add(id, roles, *std::move(keys->made));
+  }
   const v1::HomeConfig& home = order_.federation.home();
   record.set_jurisdiction(person.jurisdiction().empty() ? home.jurisdiction()
                                                         : person.jurisdiction());
@@ -249,8 +255,9 @@ absl::Status CheckApprovers(const v1::FederationConfig& federation,
                     MendingLines(federation, policies::PersonsMissing(rules, holders)));
 }
 
-absl::StatusOr<FirstPeople> MakeFirstPeople(const PeopleOrder& order, Clock& clock, Rng& rng) {
-  PeopleMaker maker(order, clock, rng);
+absl::StatusOr<FirstPeople> MakeFirstPeople(const PeopleOrder& order, Clock& clock, Rng& rng,
+                                            Speakers* speakers) {
+  PeopleMaker maker(order, clock, rng, speakers);
   if (order.federation.people().empty()) {
     std::set<std::string> roles = policies::RolesAskedFor(order.bundle);
     roles.insert(std::begin(kAllRoles), std::end(kAllRoles));

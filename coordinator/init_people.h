@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "carnet/v1/config.pb.h"
 #include "carnet/v1/records.pb.h"
+#include "coordinator/speakers.h"
 #include "coordinator/state_dir.h"
 #include "crypto/certificates.h"
 #include "policies/bundle.h"
@@ -46,9 +47,10 @@ struct FirstPeople {
 };
 
 // Writes what each takes away: people/NAME/ and operator/, with keys unless `request` names those
-// that the person made. Errors INVALID_ARGUMENT: a request that does not hold, is of another name,
+// that the person made; those whose keys are made here are added to `speakers`. Errors INVALID_ARGUMENT: a request that does not hold, is of another name,
 // or of a key that somebody else has; those of base/files.h.
-absl::StatusOr<FirstPeople> MakeFirstPeople(const PeopleOrder& order, Clock& clock, Rng& rng);
+absl::StatusOr<FirstPeople> MakeFirstPeople(const PeopleOrder& order, Clock& clock, Rng& rng,
+                                            Speakers* speakers);
 
 }  // namespace carnet::coordinator
 

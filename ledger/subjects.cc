@@ -120,6 +120,9 @@ Subjects Derive(const v1::EvidenceRecorded& evidence) {
 Subjects Derive(const v1::ModelAssessed& assessed) {
   return One("model", assessed.model_sha256());
 }
+Subjects Derive(const v1::EvidenceAccepted& accepted) {
+  return One("document", accepted.document_sha256());
+}
 Subjects Derive(const v1::WorkerInvited& invited) {
   return One("token", invited.token_sha256());
 }

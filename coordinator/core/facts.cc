@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/approvals.h"
@@ -8,6 +9,7 @@
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "coordinator/core/location.h"
+#include "coordinator/core/statements.h"
 #include "policies/operations.h"
 
 namespace carnet::coordinator {
@@ -55,6 +57,11 @@ bool IsToPerson(const FlowContext& flow) {
   return flow.operation == v1::OPERATION_RELEASE_MODEL || flow.operation == v1::OPERATION_READ_LOG;
 }
 
+// Genesis says where home is; of every other region somebody whose word counts must.
+bool IsPlaceStated(const State& state, const std::string& region) {
+  return region == "home" || IsVouchedFor(state, absl::StrCat("region/", region));
+}
+
 void SetDataFacts(const FlowContext& flow, FactSet* facts) {
   if (!flow.labels.has_value()) {
     SetFact(facts, "data.personal", Value::YesNo(false));
@@ -90,7 +97,9 @@ void SetRecipientFacts(const State& state, const std::string& recipient, FactSet
     SetText(facts, "deal.kind", "internal");
   }
   const auto supplier = state.suppliers.find(recipient);
-  if (supplier == state.suppliers.end()) {
+  // What nobody signed is unknown.
+  if (supplier == state.suppliers.end() ||
+      !IsVouchedFor(state, absl::StrCat("supplier/", recipient))) {
     return;
   }
   const v1::SupplierConfig& terms = supplier->second;
@@ -146,7 +155,8 @@ bool Covers(const State& state, const v1::EvidenceRecorded& item, const FlowCont
 void SetEvidence(const State& state, const FlowContext& flow, absl::Time at, FactSet* facts) {
   std::set<std::string> kinds;
   for (const auto& [id, evidence] : state.evidence) {
-    if (!evidence.withdrawn && Covers(state, evidence.terms, flow, at)) {
+    if (!evidence.withdrawn && evidence.accepted != nullptr &&
+        Covers(state, evidence.terms, flow, at)) {
       kinds.insert(evidence.terms.kind());
     }
   }
@@ -194,9 +204,14 @@ void SetWorkerFacts(const State& state, const FlowContext& flow, FactSet* facts)
 FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
   SetText(&facts, "from.jurisdiction", flow.from);
-  SetText(&facts, "to.jurisdiction", flow.to);
-  if (state.regions.count(flow.to_region) != 0) {
-    SetText(&facts, "to.location_grade", GradeWord(LocationGradeOf(state, flow.to_region, at)));
+  const bool registered = state.regions.count(flow.to_region) != 0;
+  if (!registered || IsPlaceStated(state, flow.to_region)) {
+    SetText(&facts, "to.jurisdiction", flow.to);
+  }
+  if (registered) {
+    if (IsPlaceStated(state, flow.to_region)) {
+      SetText(&facts, "to.location_grade", GradeWord(LocationGradeOf(state, flow.to_region, at)));
+    }
   } else if (IsToPerson(flow) && !flow.to.empty()) {
     // An admin at home put the place on record, and not the one who is there.
     SetText(&facts, "to.location_grade", GradeWord(v1::LOCATION_GRADE_CONTRACT));

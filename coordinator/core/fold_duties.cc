@@ -20,7 +20,9 @@ absl::StatusOr<Duty*> DutyOf(State& state, std::uint64_t index, const std::strin
 
 }  // namespace
 
-absl::Status Fold(State& state, std::uint64_t, const v1::CounterOpened& record) {
+absl::Status Fold(State& state, std::uint64_t index, const v1::CounterOpened& record) {
+  state.statements[absl::StrCat("counter/", record.counter())] =
+      TakeStatement(state, index, record, record.common(), record.stated(), StewardRoles());
   state.openings[record.counter()] = record;
   ++state.facts_version;
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "carnet/v1/config.pb.h"
 #include "carnet/v1/records.pb.h"
+#include "coordinator/core/state.h"
 
 namespace carnet::coordinator {
 
@@ -38,6 +39,8 @@ absl::Status CheckShard(const std::string& field, const v1::ShardRegistration& s
 v1::SupplierConfig HomeTerms(const v1::HomeConfig& home);
 // No field is set: nothing to record.
 bool SaysNothing(const v1::SupplierConfig& terms);
+// The shard on record as `wanted` would have it: labels, place, rows and digest, if it names one.
+bool IsAsRegistered(const Shard& shard, const v1::ShardRegistration& wanted);
 
 // Absent location evidence is a claim.
 v1::RegionConfig WithDefaultGrade(v1::RegionConfig terms);

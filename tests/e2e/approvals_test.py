@@ -13,7 +13,7 @@ PEOPLE = """
 people:
   operator: {{roles: [admin, operator, member]}}
   sue: {{roles: [member, dpo]}}
-  olga: {{roles: [compliance]}}
+  olga: {{roles: [compliance, data-steward]}}
   coco: {{roles: [compliance]}}
   cleo: {{roles: [dpo]}}
   luis: {{roles: [legal]}}

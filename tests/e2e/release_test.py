@@ -36,6 +36,7 @@ people:
   luis: {{roles: [legal]}}
   doro: {{roles: [dpo]}}
   aino: {{roles: [auditor]}}
+  sam: {{roles: [compliance, data-steward]}}
 suppliers:
   gaul: {{organised_in: FR, ultimate_parent: FR}}
 regions:
