@@ -138,7 +138,7 @@ class Founder {
   Rng& rng_;
   InitReport report_;
   std::vector<v1::UserEnrolled> people_;
-  bool alone_ = false;  // one person, who is everything
+  bool alone_ = false;       // one person, who is everything
   Speakers speakers_{rng_};  // who signs what is registered here
   std::vector<std::pair<std::filesystem::path, crypto::SecretBytes>> tokens_;
 };

@@ -83,7 +83,7 @@ std::string MendingLines(const v1::FederationConfig& federation,
 struct PublicKeys {
   Bytes tls_spki;
   std::string statement;
-  std::string wrapping;  // empty: nothing can be kept for this person to open
+  std::string wrapping;                        // empty: nothing can be kept for this person to open
   std::optional<crypto::Ed25519KeyPair> made;  // the statement key, if it was made here
 };
 
@@ -136,7 +136,8 @@ absl::StatusOr<PublicKeys> PeopleMaker::ReadRequest(const std::string& name,
   if (keys->name() != name) {
     return Bad(field, absl::StrCat("it is of ", keys->name()));
   }
-  return PublicKeys{ToBytes(keys->tls_spki()), keys->public_key(), keys->wrapping_public_key(), std::nullopt};
+  return PublicKeys{ToBytes(keys->tls_spki()), keys->public_key(), keys->wrapping_public_key(),
+                    std::nullopt};
 }
 
 absl::Status PeopleMaker::WriteContext(const std::filesystem::path& folder, const std::string& id,

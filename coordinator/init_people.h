@@ -47,8 +47,9 @@ struct FirstPeople {
 };
 
 // Writes what each takes away: people/NAME/ and operator/, with keys unless `request` names those
-// that the person made; those whose keys are made here are added to `speakers`. Errors INVALID_ARGUMENT: a request that does not hold, is of another name,
-// or of a key that somebody else has; those of base/files.h.
+// that the person made; those whose keys are made here are added to `speakers`. Errors
+// INVALID_ARGUMENT: a request that does not hold, is of another name, or of a key that somebody
+// else has; those of base/files.h.
 absl::StatusOr<FirstPeople> MakeFirstPeople(const PeopleOrder& order, Clock& clock, Rng& rng,
                                             Speakers* speakers);
 

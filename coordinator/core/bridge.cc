@@ -62,11 +62,15 @@ std::vector<std::string> ShardsOf(const v1::RoundMember& member) {
 }
 
 v1::Verdict VerdictUnasked(const State& state, const FactSet& facts, absl::Time at) {
-  return policies::Evaluate(*state.bundle, With(facts, Value::Unknown()), at).verdict();
+  return policies::Evaluate(*state.bundle, With(facts, Value::Unknown()), at,
+                            policies::Words::kLeftOut)
+      .verdict();
 }
 
 v1::Verdict VerdictWithYes(const State& state, const FactSet& facts, absl::Time at) {
-  return policies::Evaluate(*state.bundle, With(facts, Value::Text("allow")), at).verdict();
+  return policies::Evaluate(*state.bundle, With(facts, Value::Text("allow")), at,
+                            policies::Words::kLeftOut)
+      .verdict();
 }
 
 // Some rule that failed reads the engine's word.

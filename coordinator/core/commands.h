@@ -375,18 +375,16 @@ struct AbandonStaging {
 // Every duty whose day has come and that nobody met.
 struct RecordLateDuties {};
 
-using CommandBody =
-    std::variant<SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, AcceptEvidence,
-                 WithdrawEvidence, StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask,
-                 RecheckTask, ConfirmStaged, SubmitContribution, RejectUpload, SubmitEvaluation,
-                 OpenRound, RecordRefusals, CloseRound, AbandonRound, RecordAggregate, StorageFault,
-                 OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
-                 AbandonStaging, InviteUser, EnrollUser, RecordApproval, GrantRole, RevokeRole,
-                 RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
-                 MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased,
-                 WithdrawShard, RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel,
-                 ReadLog, CutTransfer, RetainKey, RecordBridgeVerdict, AssessModel,
-                 ContradictLocation, ClearLocation, KeepTransfer>;
+using CommandBody = std::variant<
+    SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, AcceptEvidence, WithdrawEvidence,
+    StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask, RecheckTask, ConfirmStaged,
+    SubmitContribution, RejectUpload, SubmitEvaluation, OpenRound, RecordRefusals, CloseRound,
+    AbandonRound, RecordAggregate, StorageFault, OpenEvaluation, AbandonEvaluation, CompleteJob,
+    OrderKeyDestruction, KeysDestroyed, AbandonStaging, InviteUser, EnrollUser, RecordApproval,
+    GrantRole, RevokeRole, RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,
+    MeetObligation, RecordLateDuties, RotateKey, EraseValue, ValueErased, WithdrawShard,
+    RegisterSupplier, RegisterRegion, RegisterDataset, ReleaseModel, ReadLog, CutTransfer,
+    RetainKey, RecordBridgeVerdict, AssessModel, ContradictLocation, ClearLocation, KeepTransfer>;
 
 struct Command {
   CommandBody body;

@@ -210,10 +210,9 @@ Verdicts DecideFlows(const State& state, const std::vector<FlowContext>& flows, 
   verdicts.allowed = !flows.empty();
   verdicts.held = !flows.empty();
   verdicts.awaits_bridge = true;
-  // The words of a failure say whether it hangs on the engine's word.
+  // Nobody reads them but ConsultBridge, which learns from them what a rule that failed had read.
   const bool unread = id_seed.empty() && (state.bundle == nullptr || !state.bundle->reads_bridge());
-  const policies::Words words =
-      unread ? policies::Words::kLeftOut : policies::Words::kWritten;
+  const policies::Words words = unread ? policies::Words::kLeftOut : policies::Words::kWritten;
   for (const FlowContext& flow : flows) {
     Judged judged = Judge(state, flow, at, words);
     const policies::FactSet& facts = judged.facts;

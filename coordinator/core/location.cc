@@ -45,7 +45,7 @@ bool HasInstanceIdentity(const State& state, const v1::RegionConfig& terms, absl
                        return std::any_of(
                            state.evidence.begin(), state.evidence.end(), [&](const auto& entry) {
                              const v1::EvidenceRecorded& item = entry.second.terms;
-                             return !entry.second.withdrawn &&
+                             return entry.second.accepted != nullptr && !entry.second.withdrawn &&
                                     item.kind() == policies::kInstanceIdentity &&
                                     item.recipient() == OperatorIn(state, terms) &&
                                     at >= ToTime(item.valid_from()) &&

@@ -70,15 +70,14 @@ void AddTrainTask(const State& state, const Job& job, const std::string& worker_
       std::vector<std::uint64_t> context =
           JobContext(state, job, round.opened.model_sha256(), round.opened_index, now);
       AddStatements(state, member.shards(), &context);
-      tasks->push_back(
-          {{v1::TASK_KIND_TRAIN, job.id, round.opened.round(), round.opened.attempt()},
-           round.opened_index,
-           std::move(context),
-           round.opened.model().key_id(),
-           round.opened.model(),
-           member.download(),
-           member.upload(),
-           ToTime(round.opened.deadline())});
+      tasks->push_back({{v1::TASK_KIND_TRAIN, job.id, round.opened.round(), round.opened.attempt()},
+                        round.opened_index,
+                        std::move(context),
+                        round.opened.model().key_id(),
+                        round.opened.model(),
+                        member.download(),
+                        member.upload(),
+                        ToTime(round.opened.deadline())});
     }
   }
 }
@@ -153,15 +152,14 @@ std::vector<OpenTask> TasksFor(const State& state, const std::string& worker_id,
       std::vector<std::uint64_t> context =
           JobContext(state, job, opened.model_sha256(), job.evaluation->opened_index, now);
       AddStatements(state, opened.member().shards(), &context);
-      tasks.push_back(
-          {{v1::TASK_KIND_EVALUATE, id, opened.round(), opened.attempt()},
-           job.evaluation->opened_index,
-           std::move(context),
-           opened.model().key_id(),
-           opened.model(),
-           opened.member().download(),
-           {},
-           ToTime(opened.deadline())});
+      tasks.push_back({{v1::TASK_KIND_EVALUATE, id, opened.round(), opened.attempt()},
+                       job.evaluation->opened_index,
+                       std::move(context),
+                       opened.model().key_id(),
+                       opened.model(),
+                       opened.member().download(),
+                       {},
+                       ToTime(opened.deadline())});
     }
   }
   for (const auto& [id, staging] : state.stagings) {
