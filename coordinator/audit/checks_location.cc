@@ -26,8 +26,8 @@ std::string Indexes(const std::set<std::uint64_t>& indexes) {
 }
 
 bool IsInForce(const Evidence& evidence, absl::Time at) {
-  return !evidence.withdrawn && ToTime(evidence.terms.valid_from()) <= at &&
-         at < ToTime(evidence.terms.valid_to());
+  return evidence.accepted != nullptr && !evidence.withdrawn &&
+         ToTime(evidence.terms.valid_from()) <= at && at < ToTime(evidence.terms.valid_to());
 }
 
 }  // namespace
