@@ -6,6 +6,7 @@
 #include "coordinator/core/counters.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::coordinator {
 namespace {
