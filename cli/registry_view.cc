@@ -33,6 +33,14 @@ json PriceJson(const v1::PriceConfig& price) {
   return object;
 }
 
+// Null: nobody whose word counts.
+json VoucherJson(const v1::Voucher& voucher) {
+  return voucher.user_id().empty() ? json(nullptr)
+                                   : json({{"user_id", voucher.user_id()},
+                                           {"role", voucher.role()},
+                                           {"index", voucher.index()}});
+}
+
 json ShardJson(const v1::ShardEntry& entry) {
   const v1::ShardRegistration& shard = entry.registered();
   json people = json::object();
@@ -47,7 +55,8 @@ json ShardJson(const v1::ShardEntry& entry) {
           {"rows", shard.rows()},
           {"sha256", HexEncode(AsBytes(shard.sha256()))},
           {"held_by", Texts(entry.held_by())},
-          {"withdrawn", entry.withdrawn()}};
+          {"withdrawn", entry.withdrawn()},
+          {"stated_by", VoucherJson(entry.stated_by())}};
 }
 
 }  // namespace
@@ -65,6 +74,7 @@ json SupplierJson(const v1::SupplierEntry& supplier) {
           {"owners", owners},
           {"certifications", Texts(terms.certifications())},
           {"price", PriceJson(terms.price())},
+          {"stated_by", VoucherJson(supplier.stated_by())},
           {"index", supplier.index()}};
 }
 
@@ -75,6 +85,7 @@ json RegionJson(const v1::RegionEntry& region, std::size_t workers, std::size_t 
           {"supplier", region.terms().supplier()},
           {"workers", workers},
           {"live", live},
+          {"stated_by", VoucherJson(region.stated_by())},
           {"index", region.index()}};
 }
 
@@ -97,9 +108,16 @@ json EvidenceJson(const v1::EvidenceEntry& entry) {
           {"valid_from", FormatTimestamp(ToTime(evidence.valid_from()))},
           {"valid_to", FormatTimestamp(ToTime(evidence.valid_to()))},
           {"document_sha256", HexEncode(AsBytes(evidence.document_sha256()))},
-          {"accepted_by", evidence.accepted_by()},
+          {"accepted", entry.accepted()},
+          {"accepted_by", entry.accepted_by().user_id()},
+          {"stated_by", VoucherJson(entry.stated_by())},
           {"ended", entry.ended()},
           {"index", entry.index()}};
+}
+
+std::string VoucherText(const v1::Voucher& voucher) {
+  return voucher.user_id().empty() ? "nobody: unknown"
+                                   : absl::StrCat(voucher.user_id(), " as ", voucher.role());
 }
 
 std::string OwnersText(const v1::SupplierConfig& terms) {

@@ -16,6 +16,8 @@ nlohmann::json EvidenceJson(const v1::EvidenceEntry& evidence);
 
 // "SG 60%, unknown 40%"; "not stated" for none.
 std::string OwnersText(const v1::SupplierConfig& terms);
+// "u-… as data-steward", or that nobody's word stands behind it.
+std::string VoucherText(const v1::Voucher& voucher);
 // "personal health"; "unknown" where nobody vouched for labels.
 std::string CategoriesText(const v1::ShardLabels& labels);
 

@@ -1,7 +1,12 @@
 #include "cli/signing.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "base/timestamp.h"
+#include "ledger/person_statement.h"
 #include "ledger/record.h"
 
 namespace carnet::cli {
@@ -17,6 +22,38 @@ absl::StatusOr<v1::SignedRecord> SignAsUser(const Client& client,
   CARNET_ASSIGN_OR_RETURN(const crypto::Ed25519KeyPair key, client.StatementKey());
   CARNET_ASSIGN_OR_RETURN(std::string statement, ledger::MakeStatement(record));
   return ledger::SignRecord(std::move(statement), key);
+}
+
+absl::StatusOr<std::set<std::string>> OwnRoles(Client& client) {
+  CARNET_ASSIGN_OR_RETURN(
+      const v1::ListUsersResponse users,
+      client.Call(client.governance(), &v1::Governance::Stub::ListUsers, v1::ListUsersRequest()));
+  std::set<std::string> roles;
+  for (const v1::UserStatus& user : users.users()) {
+    if (user.user_id() == client.identity().facts.user_id()) {
+      roles.insert(user.roles().begin(), user.roles().end());
+    }
+  }
+  return roles;
+}
+
+absl::Status SignStatement(Client& client, const std::set<std::string>& roles,
+                           google::protobuf::Message* record, v1::PersonStatement* stated) {
+  CARNET_ASSIGN_OR_RETURN(const std::set<std::string> own, OwnRoles(client));
+  const auto role = std::find_if(roles.begin(), roles.end(),
+                                 [&](const std::string& each) { return own.count(each) != 0; });
+  if (role == roles.end()) {
+    return WithRemedy(absl::PermissionDeniedError(absl::StrCat("this needs one of the roles: ",
+                                                               absl::StrJoin(roles, ", "))),
+                      "somebody who holds one of them says it with a key of his own: "
+                      "carnet user list");
+  }
+  CARNET_ASSIGN_OR_RETURN(const crypto::Ed25519KeyPair key, client.StatementKey());
+  stated->set_user_id(client.identity().facts.user_id());
+  stated->set_role(*role);
+  *stated->mutable_at() = ToTimestamp(absl::Now());
+  stated->set_nonce(ToString(RandomBytes(client.rng(), ledger::kStatementNonceBytes)));
+  return ledger::SignPersonStatement(key, record);
 }
 
 absl::StatusOr<v1::SignedRecord> SignApproval(Client& client, const ApprovalOrder& order) {

@@ -2,6 +2,9 @@
 #ifndef CARNET_CLI_SIGNING_H_
 #define CARNET_CLI_SIGNING_H_
 
+#include <set>
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "carnet/v1/records.pb.h"
 #include "cli/client.h"
@@ -15,6 +18,15 @@ void FillCommon(Client& client, v1::Common* common);
 // Signs with the user's key. Errors: those of Client::StatementKey and ledger::MakeStatement.
 absl::StatusOr<v1::SignedRecord> SignAsUser(const Client& client,
                                             const google::protobuf::Message& record);
+
+// The roles that the coordinator has of this person. Errors: those of Client::Call.
+absl::StatusOr<std::set<std::string>> OwnRoles(Client& client);
+
+// Signs what `record` states with this person's key, in the first of `roles` that he holds;
+// `stated` is the record's own field. The record is whole but for what the coordinator adds
+// (ledger/person_statement.h). Error PERMISSION_DENIED: he holds none of them.
+absl::Status SignStatement(Client& client, const std::set<std::string>& roles,
+                           google::protobuf::Message* record, v1::PersonStatement* stated);
 
 // What an approval is about (records.proto, Approval).
 struct ApprovalOrder {

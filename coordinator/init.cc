@@ -170,6 +170,7 @@ class Founder {
   Rng& rng_;
   InitReport report_;
   std::vector<v1::UserEnrolled> people_;
+  Speakers speakers_{rng_};  // who signs what is registered here
   std::vector<std::pair<std::filesystem::path, crypto::SecretBytes>> tokens_;
 };
 
@@ -298,6 +299,9 @@ absl::Status Founder::MakePerson(const std::string& name, const v1::PersonConfig
                                                         : person.organisation());
   report_.people.push_back(name);
   people_.push_back(std::move(record));
+  CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair key,
+                          crypto::Ed25519KeyPair::FromSeed(statement_key.seed()));
+  speakers_.Add(id, roles, std::move(key));
   return absl::OkStatus();
 }
 
@@ -380,7 +384,7 @@ absl::StatusOr<InitReport> Founder::Run() {
     CARNET_RETURN_IF_ERROR(signer.Add(std::move(person)));
   }
   CARNET_RETURN_IF_ERROR(
-      AddRegistrations(federation_, options_.federation_file.parent_path(), &signer));
+      AddRegistrations(federation_, options_.federation_file.parent_path(), speakers_, &signer));
   CARNET_RETURN_IF_ERROR(AddInvitations(ca, first.leaf_hash, &signer));
   report_.records = signer.count();
   ledger::LogOptions log_options{.state_dir = dir_.root, .head_file = {}, .origin = report_.origin};

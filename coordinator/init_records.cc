@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/registry.h"
+#include "coordinator/core/statements.h"
 #include "coordinator/registration.h"
 #include "ledger/record.h"
 
@@ -31,17 +32,20 @@ absl::Status RecordSigner::Sign(const google::protobuf::Message& message) {
 }
 
 absl::Status AddRegistrations(const v1::FederationConfig& federation,
-                              const std::filesystem::path& base, RecordSigner* signer) {
+                              const std::filesystem::path& base, const Speakers& speakers,
+                              RecordSigner* signer) {
   for (const auto& [name, terms] : Sorted(federation.suppliers())) {
     v1::SupplierRegistered record;
     record.set_supplier(name);
     *record.mutable_terms() = terms;
+    CARNET_RETURN_IF_ERROR(speakers.Sign(RegistrarRoles(), signer->at(), &record));
     CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
   }
   for (const auto& [name, terms] : Sorted(federation.regions())) {
     v1::RegionRegistered record;
     record.set_region(name);
     *record.mutable_terms() = WithDefaultGrade(terms);
+    CARNET_RETURN_IF_ERROR(speakers.Sign(RegistrarRoles(), signer->at(), &record));
     CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
   }
   for (const auto& [name, dataset] : Sorted(federation.datasets())) {
@@ -51,6 +55,7 @@ absl::Status AddRegistrations(const v1::FederationConfig& federation,
       CARNET_ASSIGN_OR_RETURN(*record.add_shards(),
                               ToRegistration(shard_name, dataset, shard, base));
     }
+    CARNET_RETURN_IF_ERROR(speakers.Sign(StewardRoles(), signer->at(), &record));
     CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
   }
   return absl::OkStatus();

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "carnet/v1/config.pb.h"
 #include "carnet/v1/records.pb.h"
+#include "coordinator/speakers.h"
 #include "crypto/ed25519.h"
 
 namespace carnet::coordinator {
@@ -42,9 +43,10 @@ class RecordSigner {
 };
 
 // Suppliers, regions and datasets. Shard files given by `path`, relative to `base`, are hashed and
-// counted.
+// counted. Each is stated by one of `speakers`, where one holds the role.
 absl::Status AddRegistrations(const v1::FederationConfig& federation,
-                              const std::filesystem::path& base, RecordSigner* signer);
+                              const std::filesystem::path& base, const Speakers& speakers,
+                              RecordSigner* signer);
 
 }  // namespace carnet::coordinator
 

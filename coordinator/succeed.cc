@@ -19,7 +19,9 @@
 #include "coordinator/core/state.h"
 #include "coordinator/init_records.h"
 #include "coordinator/known_head.h"
+#include "coordinator/speakers.h"
 #include "coordinator/state_dir.h"
+#include "coordinator/succeed_registry.h"
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
 #include "crypto/key_files.h"
@@ -148,7 +150,7 @@ class Successor {
   v1::Genesis MakeGenesis(const crypto::Ed25519PublicKey& statement_key, const std::string& ca_pem,
                           const Digest& ca_spki_sha256) const;
   absl::Status AddPeople(RecordSigner* signer) const;
-  absl::Status AddRegistered(RecordSigner* signer) const;
+  absl::Status FindSpeakers();
   absl::Status AddInvitations(const Digest& ca_spki_sha256, const Digest& genesis_leaf,
                               RecordSigner* signer);
 
@@ -159,6 +161,7 @@ class Successor {
   const v1::CoordinatorConfig config_;
   Clock& clock_;
   Rng& rng_;
+  Speakers speakers_{rng_};
   SucceedReport report_;
   std::vector<std::pair<fs::path, crypto::SecretBytes>> tokens_;
 };
@@ -267,43 +270,30 @@ absl::Status Successor::AddPeople(RecordSigner* signer) const {
   return absl::OkStatus();
 }
 
-absl::Status Successor::AddRegistered(RecordSigner* signer) const {
-  for (const auto& [name, terms] : old_.state.suppliers) {
-    v1::SupplierRegistered record;
-    record.set_supplier(name);
-    *record.mutable_terms() = terms;
-    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+// Those whose credentials lie in the old state folder.
+absl::Status Successor::FindSpeakers() {
+  std::vector<fs::path> folders = {old_dir_.operator_credentials()};
+  std::error_code error;
+  for (fs::directory_iterator item(old_dir_.people(), error), end; !error && item != end;
+       item.increment(error)) {
+    folders.push_back(item->path());
   }
-  for (const auto& [name, region] : old_.state.regions) {
-    if (name == "home") {
+  for (const fs::path& folder : folders) {
+    std::error_code missing;
+    if (!fs::exists(folder / "keys", missing)) {
       continue;
     }
-    v1::RegionRegistered record;
-    record.set_region(name);
-    *record.mutable_terms() = region.terms;
-    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
-  }
-  std::map<std::string, v1::DatasetRegistered> datasets;
-  for (const auto& [key, shard] : old_.state.shards) {
-    if (shard.withdrawn.has_value()) {
-      continue;
+    CARNET_ASSIGN_OR_RETURN(const auto keys, crypto::KeyFiles::Open((folder / "keys").string()));
+    const auto seed = keys.Read("statement", crypto::KeyKind::kEd25519);
+    if (!seed.ok()) {
+      continue;  // taken away
     }
-    const std::string dataset = key.substr(0, key.find('/'));
-    datasets[dataset].set_dataset(dataset);
-    v1::ShardRegistration* registration = datasets[dataset].add_shards();
-    *registration = shard.terms;
-    registration->set_sha256(ToString(shard.sha256));
-  }
-  for (auto& [name, record] : datasets) {
-    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
-  }
-  for (const auto& [id, evidence] : old_.state.evidence) {
-    const auto accepted_by = old_.state.users.find(evidence.terms.accepted_by());
-    const bool vouched = accepted_by != old_.state.users.end() && !accepted_by->second.revoked;
-    if (!evidence.withdrawn && vouched && signer->at() < ToTime(evidence.terms.valid_to())) {
-      v1::EvidenceRecorded record = evidence.terms;
-      record.clear_common();
-      CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+    CARNET_ASSIGN_OR_RETURN(crypto::Ed25519KeyPair key, crypto::Ed25519KeyPair::FromSeed(*seed));
+    for (const auto& [id, user] : old_.state.users) {
+      if (!user.revoked && AsText(user.public_key) == AsText(key.public_key())) {
+        speakers_.Add(id, user.roles, std::move(key));
+        break;
+      }
     }
   }
   return absl::OkStatus();
@@ -376,7 +366,8 @@ absl::StatusOr<SucceedReport> Successor::Run() {
       signer.Add(MakeGenesis(statement_key.public_key(), ca_pem, ca.spki_sha256)));
   CARNET_ASSIGN_OR_RETURN(const ledger::Record first, ledger::OpenRecord(signer.first()));
   CARNET_RETURN_IF_ERROR(AddPeople(&signer));
-  CARNET_RETURN_IF_ERROR(AddRegistered(&signer));
+  CARNET_RETURN_IF_ERROR(FindSpeakers());
+  CARNET_RETURN_IF_ERROR(CarryRegistry(old_.state, speakers_, &signer));
   CARNET_RETURN_IF_ERROR(AddInvitations(ca.spki_sha256, first.leaf_hash, &signer));
   report_.records = signer.count();
   CARNET_ASSIGN_OR_RETURN(

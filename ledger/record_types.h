@@ -12,6 +12,7 @@
   X(SupplierRegistered, kCoordinator)    \
   X(RegionRegistered, kCoordinator)      \
   X(EvidenceRecorded, kCoordinator)      \
+  X(EvidenceAccepted, kCoordinator)      \
   X(EvidenceExpired, kCoordinator)       \
   X(WorkerInvited, kCoordinator)         \
   X(WorkerEnrolled, kCoordinator)        \

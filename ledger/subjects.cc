@@ -111,6 +111,9 @@ Subjects Derive(const v1::RegionRegistered& region) {
 Subjects Derive(const v1::EvidenceRecorded& evidence) {
   return One("document", evidence.document_sha256());
 }
+Subjects Derive(const v1::EvidenceAccepted& accepted) {
+  return One("document", accepted.document_sha256());
+}
 Subjects Derive(const v1::WorkerInvited& invited) {
   return One("token", invited.token_sha256());
 }

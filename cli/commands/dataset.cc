@@ -12,7 +12,9 @@
 #include "cli/output.h"
 #include "cli/registry.h"
 #include "cli/registry_view.h"
+#include "cli/signing.h"
 #include "coordinator/core/registry.h"
+#include "coordinator/core/statements.h"
 #include "coordinator/registration.h"
 
 namespace carnet::cli {
@@ -104,6 +106,12 @@ absl::StatusOr<int> Register(const DatasetOptions& options, CommandContext& cont
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   for (v1::RegisterDatasetRequest& request : requests) {
     request.set_request_id(client->NewRequestId());
+    v1::DatasetRegistered record;
+    record.set_dataset(request.dataset());
+    *record.mutable_shards() = request.shards();
+    CARNET_RETURN_IF_ERROR(
+        SignStatement(*client, coordinator::StewardRoles(), &record, record.mutable_stated()));
+    *request.mutable_stated() = record.stated();
     CARNET_ASSIGN_OR_RETURN(
         const v1::RegisterResponse response,
         client->Call(client->admin(), &v1::Admin::Stub::RegisterDataset, request));
@@ -117,7 +125,8 @@ absl::StatusOr<int> Register(const DatasetOptions& options, CommandContext& cont
 absl::StatusOr<int> List(const DatasetOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
-  Table table({"SHARD", "PEOPLE IN", "CATEGORIES", "STORED IN", "ROWS", "HELD BY", "STATE"});
+  Table table(
+      {"SHARD", "PEOPLE IN", "CATEGORIES", "STORED IN", "ROWS", "HELD BY", "STATED BY", "STATE"});
   bool found = options.name.empty();
   for (const v1::DatasetEntry& entry : registry.datasets()) {
     if (!options.name.empty() && entry.dataset() != options.name) {
@@ -133,7 +142,7 @@ absl::StatusOr<int> List(const DatasetOptions& options, CommandContext& context)
       table.Add({absl::StrCat(entry.dataset(), "/", terms.shard()),
                  absl::StrJoin(terms.labels().subjects_in(), " "), CategoriesText(terms.labels()),
                  terms.stored_in(), absl::StrCat(terms.rows()), absl::StrCat(shard.held_by_size()),
-                 shard.withdrawn() ? "withdrawn" : "registered"});
+                 VoucherText(shard.stated_by()), shard.withdrawn() ? "withdrawn" : "registered"});
     }
   }
   if (!found) {

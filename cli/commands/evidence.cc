@@ -1,7 +1,9 @@
-// `carnet evidence add|withdraw|list`: documents that rules ask for.
+// `carnet evidence add|accept|withdraw|list`: documents that rules ask for.
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -14,10 +16,14 @@
 #include "cli/output.h"
 #include "cli/registry.h"
 #include "cli/registry_view.h"
+#include "cli/signing.h"
+#include "coordinator/core/statements.h"
 #include "exchange/data_digest.h"
+#include "ledger/person_statement.h"
 #include "policies/dates.h"
 #include "policies/facts.h"
 #include "policies/jurisdictions.h"
+#include "policies/roles.h"
 
 namespace carnet::cli {
 namespace {
@@ -79,20 +85,107 @@ absl::StatusOr<v1::AddEvidenceRequest> MakeRequest(const EvidenceOptions& option
   return request;
 }
 
+// In the role that makes it count, if this person holds it; else in another that decides about
+// policy, which proposes it.
+absl::Status SignItem(Client& client, v1::AddEvidenceRequest* request) {
+  const std::string accepting = coordinator::AcceptingRole(request->kind());
+  CARNET_ASSIGN_OR_RETURN(std::set<std::string> roles, OwnRoles(client));
+  const bool accepts = roles.count(accepting) != 0;
+  std::erase_if(roles, [](const std::string& role) { return policies::IsAccountRole(role); });
+  if (accepts || roles.empty()) {
+    roles = {accepting};
+  }
+  v1::EvidenceRecorded record;
+  record.set_kind(request->kind());
+  record.set_sender(request->sender());
+  record.set_recipient(request->recipient());
+  *record.mutable_destinations() = request->destinations();
+  *record.mutable_categories() = request->categories();
+  *record.mutable_valid_from() = request->valid_from();
+  *record.mutable_valid_to() = request->valid_to();
+  record.set_document_sha256(request->document_sha256());
+  CARNET_RETURN_IF_ERROR(SignStatement(client, roles, &record, record.mutable_stated()));
+  *request->mutable_stated() = record.stated();
+  return absl::OkStatus();
+}
+
+std::string DayText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d", ToTime(time), absl::UTCTimeZone());
+}
+
+// What is accepted is the item as it is shown here, of the document that is at hand.
+absl::StatusOr<int> Accept(const EvidenceOptions& options, CommandContext& context) {
+  CARNET_ASSIGN_OR_RETURN(const Digest document, exchange::FileDigest(options.document));
+  CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
+  CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
+  const auto entry = std::find_if(
+      registry.evidence().begin(), registry.evidence().end(),
+      [&](const v1::EvidenceEntry& each) { return each.evidence().evidence_id() == options.id; });
+  if (entry == registry.evidence().end() || entry->ended()) {
+    return WithRemedy(absl::NotFoundError("no such item of evidence in force"),
+                      "carnet evidence list");
+  }
+  const v1::EvidenceRecorded& item = entry->evidence();
+  if (AsText(document) != item.document_sha256()) {
+    return WithOperatorDetail(
+        absl::FailedPreconditionError("evidence: this is not the document of the item"),
+        options.document);
+  }
+  v1::EvidenceAccepted record;
+  record.set_evidence_id(item.evidence_id());
+  record.set_document_sha256(item.document_sha256());
+  CARNET_ASSIGN_OR_RETURN(const Digest digest, ledger::EvidenceItemDigest(item));
+  record.set_item_sha256(ToString(digest));
+  CARNET_RETURN_IF_ERROR(SignStatement(*client, {coordinator::AcceptingRole(item.kind())}, &record,
+                                       record.mutable_stated()));
+  v1::AcceptEvidenceRequest request;
+  request.set_request_id(client->NewRequestId());
+  request.set_evidence_id(record.evidence_id());
+  request.set_document_sha256(record.document_sha256());
+  request.set_item_sha256(record.item_sha256());
+  *request.mutable_stated() = record.stated();
+  CARNET_ASSIGN_OR_RETURN(const v1::AcceptEvidenceResponse response,
+                          client->Call(client->admin(), &v1::Admin::Stub::AcceptEvidence, request));
+  CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client->CheckReceipt(response.receipt()));
+  if (context.json) {
+    *context.out << nlohmann::json{{"evidence_id", options.id}, {"index", index}}.dump() << '\n';
+  } else {
+    *context.out << "accepted " << options.id << ": " << item.kind() << " for " << item.recipient()
+                 << " to " << absl::StrJoin(item.destinations(), ", ") << " for "
+                 << (item.categories().empty() ? "every category"
+                                               : absl::StrJoin(item.categories(), ", "))
+                 << ", from " << DayText(item.valid_from()) << " until before "
+                 << DayText(item.valid_to()) << " (record " << index << ")\n";
+  }
+  return kGood;
+}
+
 absl::StatusOr<int> Add(const EvidenceOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(v1::AddEvidenceRequest request, MakeRequest(options));
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   request.set_request_id(client->NewRequestId());
+  CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
+  request.set_sender(registry.organisation());
+  CARNET_RETURN_IF_ERROR(SignItem(*client, &request));
   CARNET_ASSIGN_OR_RETURN(const v1::AddEvidenceResponse response,
                           client->Call(client->admin(), &v1::Admin::Stub::AddEvidence, request));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client->CheckReceipt(response.receipt()));
   if (context.json) {
-    *context.out << nlohmann::json{{"evidence_id", response.evidence_id()}, {"index", index}}.dump()
+    *context.out << nlohmann::json{{"evidence_id", response.evidence_id()},
+                                   {"accepted", response.accepted()},
+                                   {"index", index}}
+                        .dump()
                  << '\n';
   } else {
-    *context.out << "recorded " << response.evidence_id() << ": " << options.kind << " for "
-                 << options.recipient << " to " << absl::StrJoin(options.destinations, ", ")
-                 << " (record " << index << ")\n";
+    *context.out << (response.accepted() ? "recorded " : "proposed ") << response.evidence_id()
+                 << ": " << options.kind << " for " << options.recipient << " to "
+                 << absl::StrJoin(options.destinations, ", ") << " (record " << index << ")\n";
+    if (!response.accepted()) {
+      *context.out << "it counts once somebody with the role "
+                   << coordinator::AcceptingRole(options.kind)
+                   << " accepts it: carnet evidence accept " << response.evidence_id()
+                   << " --document FILE\n";
+    }
   }
   return kGood;
 }
@@ -117,21 +210,21 @@ absl::StatusOr<int> Withdraw(const EvidenceOptions& options, CommandContext& con
 absl::StatusOr<int> List(const EvidenceOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
-  Table table({"EVIDENCE", "KIND", "RECIPIENT", "TO", "CATEGORIES", "FROM", "BEFORE", "STATE"});
+  Table table({"EVIDENCE", "KIND", "RECIPIENT", "TO", "CATEGORIES", "FROM", "BEFORE", "ACCEPTED BY",
+               "STATE"});
   for (const v1::EvidenceEntry& entry : registry.evidence()) {
     if (context.json) {
       *context.out << EvidenceJson(entry).dump() << '\n';
       continue;
     }
     const v1::EvidenceRecorded& item = entry.evidence();
-    const auto day = [](const google::protobuf::Timestamp& time) {
-      return absl::FormatTime("%Y-%m-%d", ToTime(time), absl::UTCTimeZone());
-    };
     table.Add({item.evidence_id(), item.kind(), item.recipient(),
                absl::StrJoin(item.destinations(), " "),
                item.categories().empty() ? "all" : absl::StrJoin(item.categories(), " "),
-               day(item.valid_from()), day(item.valid_to()),
+               DayText(item.valid_from()), DayText(item.valid_to()),
+               entry.accepted() ? VoucherText(entry.accepted_by()) : "nobody",
                entry.ended()                             ? "withdrawn"
+               : !entry.accepted()                       ? "proposed"
                : absl::Now() >= ToTime(item.valid_to())  ? "expired"
                : absl::Now() < ToTime(item.valid_from()) ? "not yet"
                                                          : "in force"});
@@ -147,8 +240,10 @@ absl::StatusOr<int> List(const EvidenceOptions& options, CommandContext& context
 void RegisterEvidenceCommands(CLI::App& app, CommandContext& context) {
   CLI::App* noun = AddNoun(app, "evidence", "Documents that rules ask for");
   const auto options = std::make_shared<EvidenceOptions>();
-  CLI::App* add = AddCommand(*noun, context, "add", "Put a document on record as evidence",
-                             [options, &context] { return Add(*options, context); });
+  CLI::App* add =
+      AddCommand(*noun, context, "add",
+                 "Put a document on record as evidence; it counts if you hold the role of its kind",
+                 [options, &context] { return Add(*options, context); });
   add->add_option("--kind", options->kind, "What it is, e.g. scc-2021-914 or tia")->required();
   add->add_option("--recipient", options->recipient, "Supplier that it binds")->required();
   add->add_option("--to", options->destinations, "Destinations that it covers, e.g. SG,AE")
@@ -162,12 +257,20 @@ void RegisterEvidenceCommands(CLI::App& app, CommandContext& context) {
       ->required();
   add->add_option("--from", options->from, "First day of its validity (UTC)")->required();
   add->add_option("--until", options->until, "Last day of its validity (UTC)")->required();
+  CLI::App* accept =
+      AddCommand(*noun, context, "accept", "Make an item that somebody proposed count",
+                 [options, &context] { return Accept(*options, context); });
+  accept->add_option("evidence", options->id, "Evidence id (e-…)")->required();
+  accept
+      ->add_option("--document", options->document,
+                   "The document that you read; only its SHA-256 leaves this machine")
+      ->required();
   CLI::App* withdraw = AddCommand(*noun, context, "withdraw", "End an item of evidence now",
                                   [options, &context] { return Withdraw(*options, context); });
   withdraw->add_option("evidence", options->id, "Evidence id (e-…)")->required();
   CLI::App* list = AddCommand(*noun, context, "list", "Items of evidence on record",
                               [options, &context] { return List(*options, context); });
-  for (CLI::App* command : {add, withdraw, list}) {
+  for (CLI::App* command : {add, accept, withdraw, list}) {
     command->add_option("--state", options->state,
                         "The coordinator's state folder; default: the context in CARNET_CONTEXT");
   }

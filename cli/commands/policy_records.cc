@@ -11,6 +11,8 @@
 #include "base/timestamp.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/signing.h"
+#include "coordinator/core/statements.h"
 #include "exchange/data_digest.h"
 #include "policies/counters.h"
 #include "policies/dates.h"
@@ -47,6 +49,14 @@ absl::StatusOr<int> OpenCounter(const RecordOptions& options, CommandContext& co
   request.set_counter(options.counter);
   request.set_people(options.people);
   *request.mutable_as_of() = ToTimestamp(absl::FromCivil(*day, absl::UTCTimeZone()));
+  v1::CounterOpened record;
+  record.set_counter(request.counter());
+  record.set_people(request.people());
+  *record.mutable_as_of() = request.as_of();
+  record.set_recorded_by(client->identity().facts.user_id());
+  CARNET_RETURN_IF_ERROR(
+      SignStatement(*client, coordinator::StewardRoles(), &record, record.mutable_stated()));
+  *request.mutable_stated() = record.stated();
   CARNET_ASSIGN_OR_RETURN(const v1::OpenCounterResponse response,
                           client->Call(client->admin(), &v1::Admin::Stub::OpenCounter, request));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client->CheckReceipt(response.receipt()));

@@ -12,7 +12,9 @@
 #include "cli/output.h"
 #include "cli/registry.h"
 #include "cli/registry_view.h"
+#include "cli/signing.h"
 #include "coordinator/core/registry.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::cli {
 namespace {
@@ -92,7 +94,13 @@ absl::StatusOr<int> Register(const RegionOptions& options, Expected expected,
     v1::RegisterRegionRequest request;
     request.set_request_id(client->NewRequestId());
     request.set_region(name);
-    *request.mutable_terms() = terms;
+    v1::RegionRegistered record;
+    record.set_region(name);
+    *record.mutable_terms() = coordinator::WithDefaultGrade(terms);
+    CARNET_RETURN_IF_ERROR(
+        SignStatement(*client, coordinator::RegistrarRoles(), &record, record.mutable_stated()));
+    *request.mutable_terms() = record.terms();
+    *request.mutable_stated() = record.stated();
     CARNET_ASSIGN_OR_RETURN(
         const v1::RegisterResponse response,
         client->Call(client->admin(), &v1::Admin::Stub::RegisterRegion, request));
@@ -126,7 +134,8 @@ absl::StatusOr<int> List(const RegionOptions& options, CommandContext& context) 
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
   CARNET_ASSIGN_OR_RETURN(auto presence, PresenceByRegion(*client));
-  Table table({"REGION", "PLACE", "LOCATION", "SUPPLIER", "WORKERS", "LIVE", "RECORD"});
+  Table table(
+      {"REGION", "PLACE", "LOCATION", "SUPPLIER", "WORKERS", "LIVE", "STATED BY", "RECORD"});
   bool found = options.name.empty();
   for (const v1::RegionEntry& entry : registry.regions()) {
     if (!options.name.empty() && entry.region() != options.name) {
@@ -141,6 +150,7 @@ absl::StatusOr<int> List(const RegionOptions& options, CommandContext& context) 
     table.Add({entry.region(), absl::StrJoin(entry.terms().jurisdictions(), " "),
                LocationWord(entry.terms().location_evidence()), entry.terms().supplier(),
                absl::StrCat(region.workers), absl::StrCat(region.live),
+               entry.region() == "home" ? "genesis" : VoucherText(entry.stated_by()),
                absl::StrCat(entry.index())});
   }
   if (!found) {

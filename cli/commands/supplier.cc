@@ -13,7 +13,9 @@
 #include "cli/output.h"
 #include "cli/registry.h"
 #include "cli/registry_view.h"
+#include "cli/signing.h"
 #include "coordinator/core/registry.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::cli {
 namespace {
@@ -129,7 +131,13 @@ absl::StatusOr<int> Register(const SupplierOptions& options, Expected expected,
     v1::RegisterSupplierRequest request;
     request.set_request_id(client->NewRequestId());
     request.set_supplier(name);
-    *request.mutable_terms() = terms;
+    v1::SupplierRegistered record;
+    record.set_supplier(name);
+    *record.mutable_terms() = terms;
+    CARNET_RETURN_IF_ERROR(
+        SignStatement(*client, coordinator::RegistrarRoles(), &record, record.mutable_stated()));
+    *request.mutable_terms() = record.terms();
+    *request.mutable_stated() = record.stated();
     CARNET_ASSIGN_OR_RETURN(
         const v1::RegisterResponse response,
         client->Call(client->admin(), &v1::Admin::Stub::RegisterSupplier, request));
@@ -141,7 +149,8 @@ absl::StatusOr<int> Register(const SupplierOptions& options, Expected expected,
 absl::StatusOr<int> List(const SupplierOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
-  Table table({"SUPPLIER", "ORGANISED IN", "PARENT", "OWNERS", "CERTIFICATIONS", "RECORD"});
+  Table table(
+      {"SUPPLIER", "ORGANISED IN", "PARENT", "OWNERS", "CERTIFICATIONS", "STATED BY", "RECORD"});
   for (const v1::SupplierEntry& entry : registry.suppliers()) {
     if (context.json) {
       *context.out << SupplierJson(entry).dump() << '\n';
@@ -149,7 +158,7 @@ absl::StatusOr<int> List(const SupplierOptions& options, CommandContext& context
     }
     table.Add({entry.supplier(), entry.terms().organised_in(), entry.terms().ultimate_parent(),
                OwnersText(entry.terms()), absl::StrJoin(entry.terms().certifications(), " "),
-               absl::StrCat(entry.index())});
+               VoucherText(entry.stated_by()), absl::StrCat(entry.index())});
   }
   if (!context.json) {
     *context.out << (table.empty() ? "no supplier is registered\n" : table.ToString());

@@ -4,9 +4,12 @@
 #ifndef CARNET_COORDINATOR_AUDIT_CHECKS_H_
 #define CARNET_COORDINATOR_AUDIT_CHECKS_H_
 
+#include <functional>
 #include <set>
 #include <string>
 
+#include "absl/status/status.h"
+#include "base/bytes.h"
 #include "coordinator/audit/recompute.h"
 #include "coordinator/audit/step.h"
 #include "ledger/record_types.h"
@@ -19,6 +22,7 @@ void Check(const Step& step, const v1::UserEnrolled& record);
 void Check(const Step& step, const v1::SupplierRegistered& record);
 void Check(const Step& step, const v1::RegionRegistered& record);
 void Check(const Step& step, const v1::EvidenceRecorded& record);
+void Check(const Step& step, const v1::EvidenceAccepted& record);
 void Check(const Step& step, const v1::EvidenceExpired& record);
 void Check(const Step& step, const v1::WorkerInvited& record);
 void Check(const Step& step, const v1::WorkerEnrolled& record);
@@ -82,6 +86,13 @@ const v1::RoundMember* MemberOf(const Round& round, const std::string& worker_id
 const Worker* LiveWorkerOf(const Step& step, const std::string& worker_id, const char* check);
 // A finding unless the user is enrolled with one of the roles.
 void ExpectRole(const Step& step, const std::string& user_id, const std::set<std::string>& roles);
+// Whether the record's statement is signed with this key.
+using StatementVerifier = std::function<absl::Status(ByteView public_key)>;
+// A finding unless the statement is signed by a person who holds one of `roles`, once, and within a
+// day before its record. None at all is a note in what `carnet init` writes, for it counts for
+// nothing. True: it counts.
+bool ExpectStated(const Step& step, const v1::Common& common, const v1::PersonStatement& stated,
+                  const std::set<std::string>& roles, const StatementVerifier& verify);
 // A finding for each of `shards` ("dataset/shard") that was withdrawn before.
 void ExpectNotWithdrawn(const Step& step, const std::set<std::string>& shards);
 std::set<std::string> ShardNamesOf(const ShardVersions& versions);

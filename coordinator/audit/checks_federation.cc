@@ -7,8 +7,9 @@
 #include "absl/strings/str_join.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
+#include "coordinator/core/registry.h"
 #include "crypto/spiffe.h"
-#include "policies/facts.h"
+#include "ledger/verifier/person_statement.h"
 
 namespace carnet::coordinator::audit {
 namespace {
@@ -165,6 +166,8 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
 }
 
 void Check(const Step& step, const v1::SupplierRegistered& record) {
+  ExpectStated(step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
+               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
   step.Expect(record.supplier() != step.state().genesis.organisation(), "supplier",
               "a supplier that is not the home organisation", record.supplier());
   double percent = 0;
@@ -175,6 +178,8 @@ void Check(const Step& step, const v1::SupplierRegistered& record) {
 }
 
 void Check(const Step& step, const v1::RegionRegistered& record) {
+  ExpectStated(step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
+               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
   const std::string& supplier = record.terms().supplier();
   step.Expect(record.region() != "home", "region", "home as genesis says it", "another home");
   step.Expect(supplier.empty() || KnowsOrganisation(step.state(), supplier), "reference",
@@ -189,23 +194,6 @@ void Check(const Step& step, const v1::RegionRegistered& record) {
                 "region", absl::StrCat("supplier ", worker.terms.supplier(), ", of worker ", id),
                 absl::StrCat("supplier ", supplier));
   }
-}
-
-void Check(const Step& step, const v1::EvidenceRecorded& record) {
-  const State& state = step.state();
-  step.Expect(state.evidence.count(record.evidence_id()) == 0, "evidence",
-              absl::StrCat("one item ", record.evidence_id()), "a second one");
-  const auto& kinds = policies::EvidenceKinds();
-  const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const auto& candidate) {
-    return record.kind() == candidate.name;
-  });
-  if (step.Expect(kind != kinds.end(), "evidence", "a kind of docs/facts.md", record.kind())) {
-    ExpectRole(step, record.accepted_by(), {kind->accepted_by});
-  }
-  step.Expect(KnowsOrganisation(state, record.recipient()), "reference",
-              "a registered supplier or the home organisation", record.recipient());
-  step.Expect(ToTime(record.valid_from()) < ToTime(record.valid_to()), "evidence",
-              "valid_to after valid_from", "not so");
 }
 
 void Check(const Step& step, const v1::EvidenceExpired& record) {
@@ -272,10 +260,16 @@ void Check(const Step& step, const v1::WorkerRevoked& record) {
 }
 
 void Check(const Step& step, const v1::DatasetRegistered& record) {
+  ExpectStated(step, record.common(), record.stated(), {"data-steward"},
+               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
   for (const v1::ShardRegistration& shard : record.shards()) {
     const std::string key = ShardKey(record.dataset(), shard.shard());
-    step.Expect(step.state().shards.count(key) == 0, "shard",
-                absl::StrCat("one registration of ", key), "a second one");
+    const auto known = step.state().shards.find(key);
+    step.Expect(known == step.state().shards.end() || IsAsRegistered(known->second, shard), "shard",
+                absl::StrCat("one registration of ", key), "a second one, with other words");
+    step.Expect(known == step.state().shards.end() || !known->second.withdrawn.has_value(), "shard",
+                absl::StrCat("a new name for the data of ", key, ", which was withdrawn"),
+                "the same name");
     step.Expect(step.state().regions.count(shard.stored_in()) != 0, "reference",
                 "a registered region", absl::StrCat(key, " is stored in ", shard.stored_in()));
     CheckOneLabelling(step, key, shard);

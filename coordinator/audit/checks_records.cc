@@ -6,6 +6,7 @@
 #include "coordinator/audit/checks.h"
 #include "coordinator/core/keys.h"
 #include "crypto/authority.h"
+#include "ledger/verifier/person_statement.h"
 #include "policies/counters.h"
 
 namespace carnet::coordinator::audit {
@@ -80,7 +81,12 @@ void Check(const Step& step, const v1::CounterOpened& record) {
               "a counter people.<code>.<category>", record.counter());
   step.Expect(ToTime(record.as_of()) <= ToTime(record.common().at()), "counter",
               "a balance of a day that has come", "one of a later day");
-  ExpectRole(step, record.recorded_by(), {"compliance", "data-steward", "dpo", "legal"});
+  ExpectRole(step, record.recorded_by(), {"data-steward"});
+  ExpectStated(step, record.common(), record.stated(), {"data-steward"},
+               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
+  step.Expect(
+      record.stated().signature().empty() || record.stated().user_id() == record.recorded_by(),
+      "counter", absl::StrCat("signed by ", record.recorded_by()), record.stated().user_id());
 }
 
 void Check(const Step& step, const v1::PeopleCounted& record) {

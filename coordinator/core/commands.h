@@ -51,6 +51,11 @@ struct AddEvidence {
   std::string user_id;
   v1::AddEvidenceRequest evidence;
 };
+// An item that somebody proposed.
+struct AcceptEvidence {
+  std::string user_id;
+  v1::AcceptEvidenceRequest acceptance;
+};
 struct WithdrawEvidence {
   std::string user_id;
   std::string evidence_id;
@@ -129,16 +134,19 @@ struct RegisterSupplier {
   std::string user_id;
   std::string supplier;
   v1::SupplierConfig terms;
+  v1::PersonStatement stated = {};  // over the record that this becomes
 };
 struct RegisterRegion {
   std::string user_id;
   std::string region;
   v1::RegionConfig terms;
+  v1::PersonStatement stated = {};
 };
 struct RegisterDataset {
   std::string user_id;
   std::string dataset;
   std::vector<v1::ShardRegistration> shards;
+  v1::PersonStatement stated = {};
 };
 // A model of the job goes to the person who asks, and its manifest with it.
 struct ReleaseModel {
@@ -165,6 +173,7 @@ struct OpenCounter {
   std::string counter;  // people.<code>.<category>
   std::uint64_t people = 0;
   absl::Time as_of;
+  v1::PersonStatement stated = {};
 };
 struct MeetObligation {
   std::string user_id;
@@ -338,10 +347,10 @@ struct AbandonStaging {
 struct RecordLateDuties {};
 
 using CommandBody =
-    std::variant<SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, WithdrawEvidence,
-                 StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask, RecheckTask,
-                 ConfirmStaged, SubmitContribution, RejectUpload, SubmitEvaluation, OpenRound,
-                 RecordRefusals, CloseRound, AbandonRound, RecordAggregate, StorageFault,
+    std::variant<SubmitJob, StopJob, InviteWorker, RevokeWorker, AddEvidence, AcceptEvidence,
+                 WithdrawEvidence, StageData, AcceptClock, EnrollWorker, ClaimShards, FailTask,
+                 RecheckTask, ConfirmStaged, SubmitContribution, RejectUpload, SubmitEvaluation,
+                 OpenRound, RecordRefusals, CloseRound, AbandonRound, RecordAggregate, StorageFault,
                  OpenEvaluation, AbandonEvaluation, CompleteJob, OrderKeyDestruction, KeysDestroyed,
                  AbandonStaging, InviteUser, EnrollUser, RecordApproval, GrantRole, RevokeRole,
                  RevokeUser, ProposePolicy, ActivatePolicy, WithdrawPolicy, OpenCounter,

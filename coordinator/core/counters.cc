@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/timestamp.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -77,7 +78,7 @@ ShardVersions VersionsOf(const State& state, const std::vector<std::string>& sha
 std::optional<std::uint64_t> PeopleIn(const State& state, const std::string& version,
                                       const policies::Counter& counter) {
   const auto shard = state.shards.find(version.substr(0, version.find('@')));
-  if (shard == state.shards.end()) {
+  if (shard == state.shards.end() || shard->second.stated == nullptr) {
     return std::nullopt;
   }
   const v1::ShardLabels& labels = shard->second.terms.labels();
@@ -118,7 +119,8 @@ ShardVersions ReservedVersions(const State& state, absl::Time at) {
 std::optional<std::uint64_t> CountPeople(const State& state, const policies::Counter& counter,
                                          const ShardVersions& versions, absl::Time at) {
   const auto opening = state.openings.find(counter.Name());
-  if (opening == state.openings.end()) {
+  if (opening == state.openings.end() ||
+      !IsVouchedFor(state, absl::StrCat("counter/", counter.Name()))) {
     return std::nullopt;
   }
   const absl::Time start = policies::WindowStart(counter.window, at);

@@ -3,19 +3,10 @@
 #include "base/status.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/duties.h"
+#include "coordinator/core/statements.h"
 #include "crypto/hash.h"
 
 namespace carnet::coordinator {
-namespace {
-
-// Roles that say how many people crossings had concerned before this ledger counted them.
-const std::set<std::string>& CounterRoles() {
-  static const auto& roles =
-      *new std::set<std::string>{"compliance", "data-steward", "dpo", "legal"};
-  return roles;
-}
-
-}  // namespace
 
 std::string DutyKey(const v1::ObligationDue& due) {
   return absl::StrCat(due.rule(), "|", due.job_id(), "|", due.recipient(), "|", due.to());
@@ -67,7 +58,7 @@ void AddPeopleCounted(Drafts* drafts, const std::string& job_id, const std::stri
 }
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenCounter& command) {
-  CARNET_RETURN_IF_ERROR(RequireRole(drafts.state(), command.user_id, CounterRoles()));
+  CARNET_RETURN_IF_ERROR(RequireRole(drafts.state(), command.user_id, StewardRoles()));
   const absl::StatusOr<policies::Counter> counter = policies::ParseCounter(command.counter);
   if (!counter.ok() || counter->Name() != command.counter) {
     return absl::InvalidArgumentError(
@@ -81,6 +72,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenCounter& command) {
   record.set_people(command.people);
   *record.mutable_as_of() = ToTimestamp(command.as_of);
   record.set_recorded_by(command.user_id);
+  *record.mutable_stated() = command.stated;
+  CARNET_RETURN_IF_ERROR(CheckStatement(drafts.state(), record, command.stated, command.user_id,
+                                        StewardRoles(), drafts.now()));
   const std::uint64_t index = drafts.Add(record);
   return std::move(drafts).Answer(index);
 }

@@ -8,7 +8,6 @@
 #include "coordinator/core/fold.h"
 #include "crypto/hash.h"
 #include "crypto/spiffe.h"
-#include "policies/facts.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -16,8 +15,6 @@ namespace {
 // A worker holds its slot this long; then it needs a new invitation.
 constexpr absl::Duration kWorkerLease = absl::Hours(24 * 30);
 constexpr absl::Duration kInvitationMax = absl::Hours(24);
-constexpr int kEvidenceDestinationsMax = 256;
-constexpr std::size_t kEvidenceMax = 10000;
 constexpr std::size_t kWorkersMax = 4096;
 // How often a worker may say something new of one shard.
 constexpr int kClaimsOnRecordMax = 16;
@@ -29,34 +26,6 @@ absl::StatusOr<std::string> FindWorkerBySlotOrId(const State& state, const std::
     }
   }
   return absl::NotFoundError("no enrolled worker has this id or slot");
-}
-
-absl::Status CheckEvidence(const State& state, const v1::AddEvidenceRequest& evidence) {
-  const auto& kinds = policies::EvidenceKinds();
-  const bool known =
-      std::any_of(kinds.begin(), kinds.end(),
-                  [&](const policies::EvidenceKind& kind) { return evidence.kind() == kind.name; });
-  if (!known) {
-    return absl::InvalidArgumentError("evidence: unknown kind (see docs/facts.md)");
-  }
-  if (state.suppliers.count(evidence.recipient()) == 0 &&
-      evidence.recipient() != state.genesis.organisation()) {
-    return absl::NotFoundError(
-        "evidence: the recipient is neither a registered supplier nor the home organisation");
-  }
-  if (evidence.destinations().empty() || evidence.destinations_size() > kEvidenceDestinationsMax) {
-    return absl::InvalidArgumentError("evidence: name 1 to 256 destinations");
-  }
-  if (evidence.document_sha256().size() != kDigestBytes) {
-    return absl::InvalidArgumentError("evidence: the document's SHA-256 is required");
-  }
-  if (ToTime(evidence.valid_to()) <= ToTime(evidence.valid_from())) {
-    return absl::InvalidArgumentError("evidence: valid_to is not after valid_from");
-  }
-  if (state.evidence.size() >= kEvidenceMax) {
-    return absl::ResourceExhaustedError("evidence: 10000 items are on record, which is the limit");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -148,47 +117,6 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeWorker& command) {
   const Digest key =
       crypto::Sha256(AsBytes(drafts.state().workers.at(worker_id).terms.statement_public_key()));
   const std::uint64_t index = drafts.Add(record, {DigestSubject("statement key", AsText(key))});
-  return std::move(drafts).Answer(index);
-}
-
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const AddEvidence& command) {
-  const State& state = drafts.state();
-  const auto& kinds = policies::EvidenceKinds();
-  const auto kind =
-      std::find_if(kinds.begin(), kinds.end(), [&](const policies::EvidenceKind& candidate) {
-        return command.evidence.kind() == candidate.name;
-      });
-  if (kind == kinds.end()) {
-    return absl::InvalidArgumentError("evidence: unknown kind (see docs/facts.md)");
-  }
-  CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, {kind->accepted_by}));
-  CARNET_RETURN_IF_ERROR(CheckEvidence(state, command.evidence));
-  v1::EvidenceRecorded record;
-  record.set_evidence_id(drafts.NewId("e"));
-  record.set_kind(command.evidence.kind());
-  record.set_sender(state.genesis.organisation());
-  record.set_recipient(command.evidence.recipient());
-  *record.mutable_destinations() = command.evidence.destinations();
-  *record.mutable_categories() = command.evidence.categories();
-  *record.mutable_valid_from() = command.evidence.valid_from();
-  *record.mutable_valid_to() = command.evidence.valid_to();
-  record.set_document_sha256(command.evidence.document_sha256());
-  record.set_accepted_by(command.user_id);
-  const std::uint64_t index = drafts.Add(record);
-  return std::move(drafts).Answer(index);
-}
-
-absl::StatusOr<Decided> DecideOn(Drafts drafts, const WithdrawEvidence& command) {
-  const auto item = drafts.state().evidence.find(command.evidence_id);
-  if (item == drafts.state().evidence.end() || item->second.withdrawn) {
-    return absl::NotFoundError("no such item of evidence in force");
-  }
-  CARNET_RETURN_IF_ERROR(
-      RequireRole(drafts.state(), command.user_id, {"operator", "compliance", "dpo", "legal"}));
-  v1::EvidenceExpired record;
-  record.set_evidence_id(command.evidence_id);
-  const std::uint64_t index =
-      drafts.Add(record, {DigestSubject("document", item->second.terms.document_sha256())});
   return std::move(drafts).Answer(index);
 }
 

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/registry.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -20,11 +21,6 @@ using google::protobuf::util::MessageDifferencer;
 absl::StatusOr<Decided> AsItStands(Drafts drafts, const std::string& entry) {
   const std::uint64_t index = drafts.state().registered.at(entry);
   return std::move(drafts).Answer(index);
-}
-
-const std::set<std::string>& ComplianceRoles() {
-  static const auto& roles = *new std::set<std::string>{"compliance", "dpo", "legal"};
-  return roles;
 }
 
 // Machines do not change hands: whoever is enrolled or invited there is of the supplier of then.
@@ -44,16 +40,6 @@ absl::Status CheckSupplierStays(const Drafts& drafts, const std::string& region)
                    "region: its workers are of the supplier on record: register a new region, or "
                    "revoke them first (carnet worker revoke)")
              : absl::OkStatus();
-}
-
-// The shard on record as `wanted` would have it: labels, place, rows and digest.
-bool SameShard(const Shard& shard, const v1::ShardRegistration& wanted) {
-  v1::ShardRegistration left = shard.terms;
-  v1::ShardRegistration right = wanted;
-  const bool same_digest = right.sha256().empty() || right.sha256() == AsText(shard.sha256);
-  left.clear_sha256();
-  right.clear_sha256();
-  return same_digest && MessageDifferencer::Equals(left, right);
 }
 
 // Bytes that are registered have their labels there: another name gives them no others.
@@ -87,7 +73,7 @@ absl::Status CheckDigestsAgree(const v1::DatasetRegistered& record) {
   return absl::OkStatus();
 }
 
-// True: the shard is new. False: it is on record, just so.
+// True: the shard is new. False: it is on record, just so; somebody may stand behind it or not.
 absl::StatusOr<bool> IsNewShard(const State& state, const std::string& dataset,
                                 const v1::ShardRegistration& wanted) {
   const std::string key = ShardKey(dataset, wanted.shard());
@@ -104,7 +90,7 @@ absl::StatusOr<bool> IsNewShard(const State& state, const std::string& dataset,
     return absl::FailedPreconditionError(
         absl::StrCat(key, ": this shard was withdrawn: register the data under a new name"));
   }
-  if (!SameShard(known->second, wanted)) {
+  if (!IsAsRegistered(known->second, wanted)) {
     return absl::FailedPreconditionError(
         absl::StrCat(key,
                      ": a registered shard never changes, for models carry its labels: "
@@ -118,7 +104,7 @@ absl::StatusOr<bool> IsNewShard(const State& state, const std::string& dataset,
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterSupplier& command) {
   const State& state = drafts.state();
-  CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, ComplianceRoles()));
+  CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, RegistrarRoles()));
   CARNET_RETURN_IF_ERROR(ValidateSupplierName(command.supplier));
   const std::string entry = absl::StrCat("supplier/", command.supplier);
   CARNET_RETURN_IF_ERROR(CheckSupplier(entry, command.terms));
@@ -129,19 +115,23 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterSupplier& command)
   if (known == state.suppliers.end() && state.suppliers.size() >= kSuppliersMax) {
     return absl::ResourceExhaustedError("4096 suppliers are registered, which is the limit");
   }
-  if (known != state.suppliers.end() && MessageDifferencer::Equals(known->second, command.terms)) {
+  if (known != state.suppliers.end() && IsVouchedFor(state, entry) &&
+      MessageDifferencer::Equals(known->second, command.terms)) {
     return AsItStands(std::move(drafts), entry);
   }
   v1::SupplierRegistered record;
   record.set_supplier(command.supplier);
   *record.mutable_terms() = command.terms;
+  *record.mutable_stated() = command.stated;
+  CARNET_RETURN_IF_ERROR(CheckStatement(state, record, command.stated, command.user_id,
+                                        RegistrarRoles(), drafts.now()));
   const std::uint64_t index = drafts.Add(std::move(record));
   return std::move(drafts).Answer(index);
 }
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterRegion& command) {
   const State& state = drafts.state();
-  CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, ComplianceRoles()));
+  CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, RegistrarRoles()));
   CARNET_RETURN_IF_ERROR(ValidateRegionName(command.region));
   const std::string entry = absl::StrCat("region/", command.region);
   const v1::RegionConfig terms = WithDefaultGrade(command.terms);
@@ -157,7 +147,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterRegion& command) {
     if (state.regions.size() >= kRegionsMax) {
       return absl::ResourceExhaustedError("4096 regions are registered, which is the limit");
     }
-  } else if (MessageDifferencer::Equals(known->second.terms, terms)) {
+  } else if (IsVouchedFor(state, entry) && MessageDifferencer::Equals(known->second.terms, terms)) {
     return AsItStands(std::move(drafts), entry);
   } else if (known->second.supplier != terms.supplier()) {
     CARNET_RETURN_IF_ERROR(CheckSupplierStays(drafts, command.region));
@@ -165,36 +155,47 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterRegion& command) {
   v1::RegionRegistered record;
   record.set_region(command.region);
   *record.mutable_terms() = terms;
+  *record.mutable_stated() = command.stated;
+  CARNET_RETURN_IF_ERROR(CheckStatement(state, record, command.stated, command.user_id,
+                                        RegistrarRoles(), drafts.now()));
   const std::uint64_t index = drafts.Add(std::move(record));
   return std::move(drafts).Answer(index);
 }
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterDataset& command) {
   const State& state = drafts.state();
-  CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, {"data-steward"}));
+  CARNET_RETURN_IF_ERROR(RequireRole(state, command.user_id, StewardRoles()));
   CARNET_RETURN_IF_ERROR(ValidateDatasetName(command.dataset));
   if (command.shards.empty() || command.shards.size() > kShardsOfRecordMax) {
     return absl::InvalidArgumentError("dataset: name 1 to 1024 shards");
   }
+  // All of it, as it was signed; what is on record stays as it is there.
   v1::DatasetRegistered record;
   record.set_dataset(command.dataset);
   std::set<std::string> names;
+  std::size_t added = 0;
+  bool unvouched = false;
   for (const v1::ShardRegistration& shard : command.shards) {
     if (!names.insert(shard.shard()).second) {
       return absl::InvalidArgumentError("dataset: the same shard twice");
     }
     CARNET_ASSIGN_OR_RETURN(const bool is_new, IsNewShard(state, command.dataset, shard));
-    if (is_new) {
-      *record.add_shards() = shard;
-    }
+    added += is_new ? 1 : 0;
+    unvouched =
+        unvouched ||
+        (!is_new && state.shards.at(ShardKey(command.dataset, shard.shard())).stated == nullptr);
+    *record.add_shards() = shard;
   }
-  if (record.shards().empty()) {
+  if (added == 0 && !unvouched) {
     return AsItStands(std::move(drafts), absl::StrCat("dataset/", command.dataset));
   }
   CARNET_RETURN_IF_ERROR(CheckDigestsAgree(record));
-  if (state.shards.size() + static_cast<std::size_t>(record.shards_size()) > kShardsMax) {
+  if (state.shards.size() + added > kShardsMax) {
     return absl::ResourceExhaustedError("65536 shards are registered, which is the limit");
   }
+  *record.mutable_stated() = command.stated;
+  CARNET_RETURN_IF_ERROR(
+      CheckStatement(state, record, command.stated, command.user_id, StewardRoles(), drafts.now()));
   const std::uint64_t index = drafts.Add(std::move(record));
   return std::move(drafts).Answer(index);
 }

@@ -116,6 +116,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CompleteJob& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const InviteWorker& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeWorker& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AddEvidence& command);
+absl::StatusOr<Decided> DecideOn(Drafts drafts, const AcceptEvidence& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const WithdrawEvidence& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AcceptClock& command);
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const InviteUser& command);

@@ -28,7 +28,7 @@ std::optional<absl::Time> EvidenceEnds(const State& state, absl::Time now) {
   std::optional<absl::Time> first;
   for (const auto& [id, evidence] : state.evidence) {
     const absl::Time ends = ToTime(evidence.terms.valid_to());
-    if (!evidence.withdrawn && now < ends) {
+    if (!evidence.withdrawn && evidence.accepted != nullptr && now < ends) {
       first = std::min(first.value_or(ends), ends);
     }
   }
@@ -44,7 +44,7 @@ std::vector<Ending> EndingSoon(const State& state, absl::Time now) {
   for (const auto& [id, evidence] : state.evidence) {
     const absl::Time ends = ToTime(evidence.terms.valid_to());
     const auto warning = ExpiryWarning(ends - now);
-    if (!evidence.withdrawn && now < ends && warning.has_value()) {
+    if (!evidence.withdrawn && evidence.accepted != nullptr && now < ends && warning.has_value()) {
       endings.push_back({id, evidence.terms.kind(), ends, *warning});
     }
   }

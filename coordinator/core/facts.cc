@@ -1,11 +1,13 @@
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/approvals.h"
 #include "coordinator/core/bridge.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
+#include "coordinator/core/statements.h"
 #include "policies/operations.h"
 
 namespace carnet::coordinator {
@@ -53,6 +55,11 @@ bool IsToPerson(const FlowContext& flow) {
   return flow.operation == v1::OPERATION_RELEASE_MODEL || flow.operation == v1::OPERATION_READ_LOG;
 }
 
+// Genesis says where home is; of every other region somebody whose word counts must.
+bool IsPlaceStated(const State& state, const std::string& region) {
+  return region == "home" || IsVouchedFor(state, absl::StrCat("region/", region));
+}
+
 void SetDataFacts(const FlowContext& flow, FactSet* facts) {
   if (!flow.labels.has_value()) {
     SetFact(facts, "data.personal", Value::YesNo(false));
@@ -88,7 +95,9 @@ void SetRecipientFacts(const State& state, const std::string& recipient, FactSet
     return;
   }
   const auto supplier = state.suppliers.find(recipient);
-  if (supplier == state.suppliers.end()) {
+  // What nobody signed is unknown.
+  if (supplier == state.suppliers.end() ||
+      !IsVouchedFor(state, absl::StrCat("supplier/", recipient))) {
     return;
   }
   const v1::SupplierConfig& terms = supplier->second;
@@ -138,7 +147,8 @@ bool Covers(const State& state, const v1::EvidenceRecorded& item, const FlowCont
 void SetEvidence(const State& state, const FlowContext& flow, absl::Time at, FactSet* facts) {
   std::set<std::string> kinds;
   for (const auto& [id, evidence] : state.evidence) {
-    if (!evidence.withdrawn && Covers(state, evidence.terms, flow, at)) {
+    if (!evidence.withdrawn && evidence.accepted != nullptr &&
+        Covers(state, evidence.terms, flow, at)) {
       kinds.insert(evidence.terms.kind());
     }
   }
@@ -173,9 +183,14 @@ void SetWorkerFacts(const State& state, const FlowContext& flow, FactSet* facts)
 FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
   SetText(&facts, "from.jurisdiction", flow.from);
-  SetText(&facts, "to.jurisdiction", flow.to);
-  if (const auto region = state.regions.find(flow.to_region); region != state.regions.end()) {
-    SetText(&facts, "to.location_grade", GradeWord(region->second.terms.location_evidence()));
+  const auto region = state.regions.find(flow.to_region);
+  if (region == state.regions.end() || IsPlaceStated(state, flow.to_region)) {
+    SetText(&facts, "to.jurisdiction", flow.to);
+  }
+  if (region != state.regions.end()) {
+    if (IsPlaceStated(state, flow.to_region)) {
+      SetText(&facts, "to.location_grade", GradeWord(region->second.terms.location_evidence()));
+    }
   } else if (IsToPerson(flow) && !flow.to.empty()) {
     // An admin at home put the place on record, and not the one who is there.
     SetText(&facts, "to.location_grade", GradeWord(v1::LOCATION_GRADE_CONTRACT));

@@ -40,7 +40,7 @@ const Shard* ShardOf(const State& state, const std::string& version) {
 LabelClass RegisteredClass(const Shard& shard) {
   LabelClass labels;
   const v1::ShardLabels& stated = shard.terms.labels();
-  if (shard.withdrawn.has_value() || stated.categories().empty()) {
+  if (shard.withdrawn.has_value() || shard.stated == nullptr || stated.categories().empty()) {
     return labels;
   }
   labels.known = true;

@@ -26,6 +26,7 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::PolicyWithdrawn& 
 absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistered& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceRecorded& record);
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceAccepted& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceExpired& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerInvited& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerEnrolled& record);

@@ -6,6 +6,7 @@
 #include "coordinator/core/counters.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -20,7 +21,9 @@ absl::StatusOr<Duty*> DutyOf(State& state, std::uint64_t index, const std::strin
 
 }  // namespace
 
-absl::Status Fold(State& state, std::uint64_t, const v1::CounterOpened& record) {
+absl::Status Fold(State& state, std::uint64_t index, const v1::CounterOpened& record) {
+  state.statements[absl::StrCat("counter/", record.counter())] =
+      TakeStatement(state, index, record, record.common(), record.stated(), StewardRoles());
   state.openings[record.counter()] = record;
   ++state.facts_version;
   return absl::OkStatus();

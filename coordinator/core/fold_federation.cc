@@ -1,7 +1,11 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "coordinator/core/fold.h"
+#include "coordinator/core/registry.h"
+#include "coordinator/core/statements.h"
 #include "crypto/spiffe.h"
+#include "ledger/person_statement.h"
+#include "policies/roles.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -33,6 +37,8 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Genesis& record) 
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistered& record) {
   state.suppliers[record.supplier()] = record.terms();
+  state.statements[absl::StrCat("supplier/", record.supplier())] =
+      TakeStatement(state, index, record, record.common(), record.stated(), RegistrarRoles());
   state.registered[absl::StrCat("supplier/", record.supplier())] = index;
   ++state.facts_version;
   return absl::OkStatus();
@@ -40,6 +46,8 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistere
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered& record) {
   state.registered[absl::StrCat("region/", record.region())] = index;
+  state.statements[absl::StrCat("region/", record.region())] =
+      TakeStatement(state, index, record, record.common(), record.stated(), RegistrarRoles());
   Region region;
   region.terms = record.terms();
   region.supplier = record.terms().supplier();
@@ -50,7 +58,35 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered&
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceRecorded& record) {
   state.registered[absl::StrCat("evidence/", record.evidence_id())] = index;
-  state.evidence[record.evidence_id()] = Evidence{record, false};
+  Evidence item;
+  item.terms = record;
+  if (!policies::IsAccountRole(record.stated().role())) {
+    item.brought = TakeStatement(state, index, record, record.common(), record.stated(),
+                                 {record.stated().role()});
+  }
+  const std::string role = AcceptingRole(record.kind());
+  if (item.brought != nullptr && !role.empty() && item.brought->terms.role() == role &&
+      record.accepted_by() == item.brought->terms.user_id()) {
+    item.accepted = item.brought;
+  }
+  state.evidence[record.evidence_id()] = std::move(item);
+  ++state.facts_version;
+  return absl::OkStatus();
+}
+
+absl::Status Fold(State& state, std::uint64_t index, const v1::EvidenceAccepted& record) {
+  const auto it = state.evidence.find(record.evidence_id());
+  if (it == state.evidence.end()) {
+    return Dangling(index, "item of evidence");
+  }
+  Evidence& item = it->second;
+  CARNET_ASSIGN_OR_RETURN(const Digest digest, ledger::EvidenceItemDigest(item.terms));
+  std::shared_ptr<const StatementOnRecord> stated = TakeStatement(
+      state, index, record, record.common(), record.stated(), {AcceptingRole(item.terms.kind())});
+  if (stated != nullptr && item.accepted == nullptr && AsText(digest) == record.item_sha256()) {
+    item.accepted = std::move(stated);
+    item.accepted_index = index;
+  }
   ++state.facts_version;
   return absl::OkStatus();
 }
@@ -114,9 +150,20 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::WorkerRevoked& re
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::DatasetRegistered& record) {
   state.registered[absl::StrCat("dataset/", record.dataset())] = index;
+  const std::shared_ptr<const StatementOnRecord> stated =
+      TakeStatement(state, index, record, record.common(), record.stated(), StewardRoles());
   for (const v1::ShardRegistration& terms : record.shards()) {
+    // On record, just so: somebody may stand behind it from now on.
+    const auto known = state.shards.find(ShardKey(record.dataset(), terms.shard()));
+    if (known != state.shards.end() && IsAsRegistered(known->second, terms)) {
+      if (known->second.stated == nullptr) {
+        known->second.stated = stated;
+      }
+      continue;
+    }
     Shard shard;
     shard.terms = terms;
+    shard.stated = stated;
     shard.sha256 = ToBytes(terms.sha256());
     state.shards[ShardKey(record.dataset(), terms.shard())] = std::move(shard);
   }

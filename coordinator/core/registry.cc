@@ -1,5 +1,7 @@
 #include "coordinator/core/registry.h"
 
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -134,6 +136,15 @@ absl::Status CheckShard(const std::string& field, const v1::ShardRegistration& s
     return Bad(absl::StrCat(field, ".sha256"), "32 bytes");
   }
   return CheckLabels(field, shard.labels());
+}
+
+bool IsAsRegistered(const Shard& shard, const v1::ShardRegistration& wanted) {
+  v1::ShardRegistration left = shard.terms;
+  v1::ShardRegistration right = wanted;
+  const bool same_digest = right.sha256().empty() || right.sha256() == AsText(shard.sha256);
+  left.clear_sha256();
+  right.clear_sha256();
+  return same_digest && google::protobuf::util::MessageDifferencer::Equals(left, right);
 }
 
 v1::RegionConfig WithDefaultGrade(v1::RegionConfig terms) {

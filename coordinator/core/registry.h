@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "carnet/v1/config.pb.h"
 #include "carnet/v1/records.pb.h"
+#include "coordinator/core/state.h"
 
 namespace carnet::coordinator {
 
@@ -30,6 +31,9 @@ absl::Status CheckRegion(const std::string& field, const v1::RegionConfig& terms
 absl::Status CheckLabels(const std::string& field, const v1::ShardLabels& labels);
 // Name, labels, rows of at least 1, a digest of 32 bytes or none.
 absl::Status CheckShard(const std::string& field, const v1::ShardRegistration& shard);
+
+// The shard on record as `wanted` would have it: labels, place, rows and digest, if it names one.
+bool IsAsRegistered(const Shard& shard, const v1::ShardRegistration& wanted);
 
 // Absent location evidence is a claim.
 v1::RegionConfig WithDefaultGrade(v1::RegionConfig terms);

@@ -66,7 +66,7 @@ LabelClass ClassOf(const Shard& shard, const std::string& worker_id) {
   const bool same =
       copy != shard.holders.end() && !shard.sha256.empty() && copy->second == shard.sha256;
   const v1::ShardLabels& stated = shard.terms.labels();
-  if (!same || stated.categories().empty()) {
+  if (!same || shard.stated == nullptr || stated.categories().empty()) {
     return labels;
   }
   labels.known = true;

@@ -59,9 +59,18 @@ struct Region {
   std::string supplier;  // empty: the home organisation
 };
 
+// What a person said with a key of his own, in a role that he held then (core/statements.h).
+struct StatementOnRecord {
+  v1::PersonStatement terms;
+  std::uint64_t index = 0;  // of the record that holds it
+};
+
 struct Evidence {
   v1::EvidenceRecorded terms;
   bool withdrawn = false;
+  std::shared_ptr<const StatementOnRecord> brought;   // null: by nobody whose word counts
+  std::shared_ptr<const StatementOnRecord> accepted;  // null: it counts for nothing
+  std::uint64_t accepted_index = 0;                   // of evidence-accepted; 0: none
 };
 
 struct Invitation {
@@ -97,6 +106,7 @@ struct Shard {
   std::map<std::string, Bytes> holders;    // worker id -> digest of its copy
   std::map<std::string, int> claims;       // worker id -> how often its copy went on record
   std::optional<std::uint64_t> withdrawn;  // index of shard-withdrawn
+  std::shared_ptr<const StatementOnRecord> stated;  // null: labels and counts are unknown
 };
 
 enum class KeyPhase { kLive, kDestructionOrdered, kDestroyed };
@@ -267,6 +277,10 @@ struct State {
   std::set<std::string> cut_tickets;                // nothing moves under these any more
   // The record in force of each registered name: "supplier/lion", "region/sg", "dataset/digits".
   std::map<std::string, std::uint64_t> registered;
+  // Who stands behind "supplier/lion", "region/sg" and "counter/people.US.health"; null or absent:
+  // nobody whose word counts.
+  std::map<std::string, std::shared_ptr<const StatementOnRecord>> statements;
+  std::set<std::string> statement_nonces;  // of those that counted
   std::map<std::string, Job> jobs;
   std::map<std::string, Staging> stagings;
   std::map<std::string, Lineage> model_lineage;         // model digest (raw) -> labels

@@ -1,6 +1,8 @@
 #include "coordinator/core/tasks.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -35,6 +37,19 @@ std::vector<std::uint64_t> JobContext(const State& state, const Job& job) {
   return context;
 }
 
+// What stewards signed of these shards: the worker compares what was decided with it.
+template <typename Names>
+void AddStatements(const State& state, const Names& shards, std::vector<std::uint64_t>* context) {
+  std::set<std::uint64_t> indexes;
+  for (const std::string& name : shards) {
+    const auto shard = state.shards.find(name);
+    if (shard != state.shards.end() && shard->second.stated != nullptr) {
+      indexes.insert(shard->second.stated->index);
+    }
+  }
+  context->insert(context->end(), indexes.begin(), indexes.end());
+}
+
 void AddTrainTask(const State& state, const Job& job, const std::string& worker_id,
                   std::vector<OpenTask>* tasks) {
   const Round& round = *job.round;
@@ -44,9 +59,11 @@ void AddTrainTask(const State& state, const Job& job, const std::string& worker_
   }
   for (const v1::RoundMember& member : round.opened.members()) {
     if (member.worker_id() == worker_id) {
+      std::vector<std::uint64_t> context = JobContext(state, job);
+      AddStatements(state, member.shards(), &context);
       tasks->push_back({{v1::TASK_KIND_TRAIN, job.id, round.opened.round(), round.opened.attempt()},
                         round.opened_index,
-                        JobContext(state, job),
+                        std::move(context),
                         round.opened.model().key_id(),
                         round.opened.model(),
                         member.download(),
@@ -71,6 +88,8 @@ void AddStagingTask(const State& state, const Staging& staging, const std::strin
                0, 0};
   task.opened_index = staging.ordered_index;
   task.context = {peer->index};
+  AddStatements(state, std::vector<std::string>{ShardKey(ordered.dataset(), ordered.shard())},
+                &task.context);
   task.deadline = ToTime(ordered.expires());
   (sends ? task.upload : task.download) = StagingTicketOf(ordered);
   tasks->push_back(std::move(task));
@@ -121,9 +140,11 @@ std::vector<OpenTask> TasksFor(const State& state, const std::string& worker_id,
     }
     if (job.evaluation.has_value() && job.evaluation->opened.member().worker_id() == worker_id) {
       const v1::EvaluationOpened& opened = job.evaluation->opened;
+      std::vector<std::uint64_t> context = JobContext(state, job);
+      AddStatements(state, opened.member().shards(), &context);
       tasks.push_back({{v1::TASK_KIND_EVALUATE, id, opened.round(), opened.attempt()},
                        job.evaluation->opened_index,
-                       JobContext(state, job),
+                       std::move(context),
                        opened.model().key_id(),
                        opened.model(),
                        opened.member().download(),

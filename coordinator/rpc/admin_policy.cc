@@ -22,7 +22,7 @@ grpc::ServerUnaryReactor* AdminService::OpenCounter(grpc::CallbackServerContext*
           return absl::InvalidArgumentError("a name has at most 256 bytes");
         }
         return coordinator::OpenCounter{user_id, request->counter(), request->people(),
-                                        ToTime(request->as_of())};
+                                        ToTime(request->as_of()), request->stated()};
       },
       ReceiptInto(services_, response));
 }

@@ -135,9 +135,21 @@ grpc::ServerUnaryReactor* AdminService::AddEvidence(grpc::CallbackServerContext*
         CARNET_ASSIGN_OR_RETURN(const v1::EvidenceRecorded evidence,
                                 RecordAt<v1::EvidenceRecorded>(index));
         response->set_evidence_id(evidence.evidence_id());
+        response->set_accepted(!evidence.accepted_by().empty());
         CARNET_ASSIGN_OR_RETURN(*response->mutable_receipt(), services_.log.MakeReceipt(index));
         return absl::OkStatus();
       });
+}
+
+grpc::ServerUnaryReactor* AdminService::AcceptEvidence(grpc::CallbackServerContext* context,
+                                                       const v1::AcceptEvidenceRequest* request,
+                                                       v1::AcceptEvidenceResponse* response) {
+  return SubmitForUser(
+      services_, context, request->request_id(),
+      [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
+        return coordinator::AcceptEvidence{user_id, *request};
+      },
+      ReceiptInto(services_, response));
 }
 
 grpc::ServerUnaryReactor* AdminService::WithdrawEvidence(grpc::CallbackServerContext* context,

@@ -43,6 +43,9 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* AddEvidence(grpc::CallbackServerContext* context,
                                         const v1::AddEvidenceRequest* request,
                                         v1::AddEvidenceResponse* response) override;
+  grpc::ServerUnaryReactor* AcceptEvidence(grpc::CallbackServerContext* context,
+                                           const v1::AcceptEvidenceRequest* request,
+                                           v1::AcceptEvidenceResponse* response) override;
   grpc::ServerUnaryReactor* WithdrawEvidence(grpc::CallbackServerContext* context,
                                              const v1::WithdrawEvidenceRequest* request,
                                              v1::WithdrawEvidenceResponse* response) override;

@@ -65,6 +65,7 @@ class LineageScan {
            record.As<v1::SupplierRegistered>() != nullptr ||
            record.As<v1::RegionRegistered>() != nullptr ||
            record.As<v1::EvidenceRecorded>() != nullptr ||
+           record.As<v1::EvidenceAccepted>() != nullptr ||
            record.As<v1::EvidenceExpired>() != nullptr ||
            record.As<v1::WorkerEnrolled>() != nullptr ||
            record.As<v1::WorkerRevoked>() != nullptr ||

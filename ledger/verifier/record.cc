@@ -57,6 +57,7 @@ const std::map<std::string, SubjectRule>& SubjectRules() {
       {"region-registered", {Rule::kHashOfPredicate, {}}},
       {"dataset-registered", {Rule::kHashOfPredicate, {}}},
       {"evidence-recorded", {Rule::kDigestField, {"document_sha256"}}},
+      {"evidence-accepted", {Rule::kDigestField, {"document_sha256"}}},
       {"worker-invited", {Rule::kDigestField, {"token_sha256"}}},
       {"shard-staged", {Rule::kDigestField, {"sha256"}}},
       {"key-created", {Rule::kHashOfField, {"key_id"}}},

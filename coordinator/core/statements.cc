@@ -1,0 +1,96 @@
+#include "coordinator/core/statements.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status.h"
+#include "base/timestamp.h"
+#include "coordinator/core/people.h"
+#include "ledger/person_statement.h"
+#include "policies/facts.h"
+
+namespace carnet::coordinator {
+namespace {
+
+// Nobody has asked for anything yet: what goes on record is what `carnet init` found, or what
+// `carnet ledger succeed` brought over from the log before.
+bool IsFounding(const State& state) {
+  return state.invitations.empty() && state.requests.empty();
+}
+
+bool InTime(const State& state, absl::Time stated, absl::Time now) {
+  return stated <= now + kStatementSkewMax &&
+         (IsFounding(state) || stated >= now - kStatementAgeMax);
+}
+
+}  // namespace
+
+const std::set<std::string>& RegistrarRoles() {
+  static const auto& roles = *new std::set<std::string>{"compliance", "dpo", "legal"};
+  return roles;
+}
+
+const std::set<std::string>& StewardRoles() {
+  static const auto& roles = *new std::set<std::string>{"data-steward"};
+  return roles;
+}
+
+std::string AcceptingRole(const std::string& kind) {
+  const auto& kinds = policies::EvidenceKinds();
+  const auto found =
+      std::find_if(kinds.begin(), kinds.end(),
+                   [&](const policies::EvidenceKind& known) { return kind == known.name; });
+  return found == kinds.end() ? std::string() : std::string(found->accepted_by);
+}
+
+absl::Status CheckStatement(const State& state, const google::protobuf::Message& record,
+                            const v1::PersonStatement& stated, const std::string& user_id,
+                            const std::set<std::string>& roles, absl::Time now) {
+  if (stated.signature().empty()) {
+    return absl::PermissionDeniedError(
+        "statement: nobody signed it: whoever says so signs it with a key of his own");
+  }
+  if (stated.user_id() != user_id) {
+    return absl::PermissionDeniedError("statement: it is of another person than the one who asks");
+  }
+  if (roles.count(stated.role()) == 0) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("statement: this is said in one of the roles: ", absl::StrJoin(roles, ", ")));
+  }
+  if (!HoldsRole(state, user_id, stated.role())) {
+    return absl::PermissionDeniedError(
+        "statement: its signer does not hold the role that he acts in");
+  }
+  if (!InTime(state, ToTime(stated.at()), now)) {
+    return absl::InvalidArgumentError(
+        "statement: signed more than 24 hours ago, or later than now: sign it again, and look at "
+        "the clock of the machine that signs");
+  }
+  if (state.statement_nonces.count(stated.nonce()) != 0) {
+    return absl::AlreadyExistsError("statement: it is on record: sign it again");
+  }
+  const absl::Status verified =
+      ledger::VerifyPersonStatement(record, state.users.at(user_id).public_key);
+  return absl::IsUnauthenticated(verified) ? absl::PermissionDeniedError(verified.message())
+                                           : verified;
+}
+
+std::shared_ptr<const StatementOnRecord> TakeStatement(State& state, std::uint64_t index,
+                                                       const google::protobuf::Message& record,
+                                                       const v1::Common& common,
+                                                       const v1::PersonStatement& stated,
+                                                       const std::set<std::string>& roles) {
+  if (!CheckStatement(state, record, stated, stated.user_id(), roles, ToTime(common.at())).ok()) {
+    return nullptr;
+  }
+  state.statement_nonces.insert(stated.nonce());
+  return std::make_shared<const StatementOnRecord>(StatementOnRecord{stated, index});
+}
+
+bool IsVouchedFor(const State& state, const std::string& entry) {
+  const auto statement = state.statements.find(entry);
+  return statement != state.statements.end() && statement->second != nullptr;
+}
+
+}  // namespace carnet::coordinator
