@@ -44,6 +44,32 @@ bool IsOneOf(const std::string& word, std::initializer_list<absl::string_view> w
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
+using Terms = std::vector<PolicyChain::Term>;
+
+void BeginTerm(Terms& terms, const std::string& role, std::uint64_t index) {
+  const bool held = std::any_of(terms.begin(), terms.end(), [&](const PolicyChain::Term& term) {
+    return term.role == role && term.until == 0;
+  });
+  if (held) {
+    return;
+  }
+  const auto ended = std::find_if(terms.begin(), terms.end(),
+                                  [](const PolicyChain::Term& term) { return term.until != 0; });
+  if (terms.size() >= kTermsMax && ended != terms.end()) {
+    terms.erase(ended);
+  }
+  terms.push_back({role, index, 0});
+}
+
+// Empty role: each.
+void EndTerms(Terms& terms, const std::string& role, std::uint64_t index) {
+  for (PolicyChain::Term& term : terms) {
+    if (term.until == 0 && (role.empty() || term.role == role)) {
+      term.until = index;
+    }
+  }
+}
+
 // The same error with the record that it is about, its mark kept.
 absl::Status AtRecord(std::uint64_t index, const absl::Status& status) {
   absl::Status named(status.code(), absl::StrCat("policy record ", index, ": ", status.message()));
@@ -136,6 +162,7 @@ absl::Status PolicyChain::FoldUser(std::uint64_t index, const v1::UserEnrolled& 
   for (const std::string& role : record.roles()) {
     if (policies::IsAccountRole(role) || GenesisVouches(index, record, role)) {
       person.roles.insert(role);
+      BeginTerm(person.terms, role, index);
     }
   }
   people_[record.user_id()] = std::move(person);
@@ -160,7 +187,7 @@ absl::StatusOr<std::uint64_t> PolicyChain::PassedOn(const v1::UserRoleChanged& r
   return Refused(absl::StrCat("nobody who holds the role ", role, " signed for it"));
 }
 
-absl::Status PolicyChain::FoldRoles(const v1::UserRoleChanged& record) {
+absl::Status PolicyChain::FoldRoles(std::uint64_t index, const v1::UserRoleChanged& record) {
   const auto found = people_.find(record.user_id());
   if (found == people_.end() || found->second.revoked ||
       AsText(found->second.public_key) != record.public_key()) {
@@ -174,28 +201,33 @@ absl::Status PolicyChain::FoldRoles(const v1::UserRoleChanged& record) {
   for (const std::string& role : record.granted()) {
     // An account's role is an admin's business: it decides nothing about policies.
     if (!policies::IsAccountRole(role)) {
-      CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, PassedOn(record, found->second, role));
-      used.insert(index);
+      CARNET_ASSIGN_OR_RETURN(const std::uint64_t given, PassedOn(record, found->second, role));
+      used.insert(given);
     }
   }
   Person& person = found->second;
-  person.roles.insert(record.granted().begin(), record.granted().end());
+  for (const std::string& role : record.granted()) {
+    person.roles.insert(role);
+    BeginTerm(person.terms, role, index);
+  }
   for (const std::string& role : record.revoked()) {
     person.roles.erase(role);
+    EndTerms(person.terms, role, index);
   }
   // Each passes a role on once. It stays until it ends, so that its signature is known again.
-  for (const std::uint64_t index : used) {
-    approvals_.at(index).used = true;
+  for (const std::uint64_t given : used) {
+    approvals_.at(given).used = true;
   }
   return absl::OkStatus();
 }
 
-absl::Status PolicyChain::FoldRevoked(const v1::UserRevoked& record) {
+absl::Status PolicyChain::FoldRevoked(std::uint64_t index, const v1::UserRevoked& record) {
   const auto found = people_.find(record.user_id());
   if (found == people_.end()) {
     return Refused("it revokes a person who was not shown");
   }
   found->second.revoked = true;
+  EndTerms(found->second.terms, "", index);
   return absl::OkStatus();
 }
 
@@ -351,10 +383,10 @@ absl::Status PolicyChain::Fold(std::uint64_t index, const Record& record, const 
     return FoldUser(index, *user);
   }
   if (const auto* roles = record.As<v1::UserRoleChanged>(); roles != nullptr) {
-    return FoldRoles(*roles);
+    return FoldRoles(index, *roles);
   }
   if (const auto* revoked = record.As<v1::UserRevoked>(); revoked != nullptr) {
-    return FoldRevoked(*revoked);
+    return FoldRevoked(index, *revoked);
   }
   if (const auto* examined = record.As<v1::PolicyExamined>(); examined != nullptr) {
     return FoldExamined(*examined);
@@ -421,6 +453,16 @@ absl::Status PolicyChain::CheckBasis(const v1::DecisionBasis& basis, std::uint64
                                       basis.revision(), " of the policies"));
   }
   return absl::OkStatus();
+}
+
+bool PolicyChain::HeldAt(const std::string& user_id, const std::string& role,
+                         std::uint64_t index) const {
+  const auto person = people_.find(user_id);
+  return person != people_.end() && std::any_of(person->second.terms.begin(),
+                                                person->second.terms.end(), [&](const Term& term) {
+                                                  return term.role == role && term.from < index &&
+                                                         (term.until == 0 || index < term.until);
+                                                });
 }
 
 std::set<std::pair<std::string, std::string>> PolicyChain::Approvers(const Asked& asked) const {

@@ -29,6 +29,8 @@ inline constexpr std::size_t kPeopleMax = 4096;
 // Approvals that may still count. Beyond it, those that ended go first, then the oldest of jobs and
 // exceptions.
 inline constexpr std::size_t kApprovalsMax = 16384;
+// Roles that a person held in turn.
+inline constexpr std::size_t kTermsMax = 256;
 // Roles that one record gives or takes.
 inline constexpr int kRolesOfRecordMax = 16;
 // Proposals that wait, each with at most kBundleJsonBytesMax of text.
@@ -49,10 +51,18 @@ absl::Status Contradiction(absl::string_view what);
 
 class PolicyChain {
  public:
+  // A role that somebody holds or held.
+  struct Term {
+    std::string role;
+    std::uint64_t from = 0;   // index of the record that gave it
+    std::uint64_t until = 0;  // of the record that took it; 0: he holds it
+  };
   struct Person {
     Bytes public_key;
     std::set<std::string> roles;  // that count
     bool revoked = false;
+    std::vector<Term> terms =
+        {};  // oldest first; at most kTermsMax, of those that ended the newest
   };
   struct Approval {
     std::string approver;
@@ -128,6 +138,9 @@ class PolicyChain {
   // another bundle of its number, or a time before that).
   absl::Status CheckBasis(const v1::DecisionBasis& basis, std::uint64_t index) const;
 
+  // Whether that person held the role where the record at `index` stands.
+  bool HeldAt(const std::string& user_id, const std::string& role, std::uint64_t index) const;
+
   // The persons whose approval counts, in a role that its signer held when it was recorded and
   // holds now. By person and role.
   std::set<std::pair<std::string, std::string>> Approvers(const Asked& asked) const;
@@ -143,8 +156,8 @@ class PolicyChain {
   absl::Status Fold(std::uint64_t index, const Record& record,
                     const ledger::verifier::KeyHistory& keys, absl::string_view bundle_json);
   absl::Status FoldUser(std::uint64_t index, const v1::UserEnrolled& record);
-  absl::Status FoldRoles(const v1::UserRoleChanged& record);
-  absl::Status FoldRevoked(const v1::UserRevoked& record);
+  absl::Status FoldRoles(std::uint64_t index, const v1::UserRoleChanged& record);
+  absl::Status FoldRevoked(std::uint64_t index, const v1::UserRevoked& record);
   absl::Status FoldApproval(std::uint64_t index, const Record& record,
                             const v1::Approval& approval);
   absl::Status FoldProposed(std::uint64_t index, const Record& record,

@@ -2,9 +2,9 @@
 //   {"approvals":[{"approver","expires","held","index","kind","nonce","report","role","subject","used"}],
 //    "authors":{hex:id},"bundle":text,"followed":n,"genesis":hex,
 //    "history":[{"from","index","revision","sha256","since","to"}],"last":time,
-//    "people":{id:{"key","revoked","roles"}},
+//    "people":{id:{"key","revoked","roles","terms":[[role,from,until]]}},
 //    "proposals":[{"author","bundle","index","intent","parent","report","revision","roles","sha256"}],
-//    "v":2,"withdrawn":[hex]}
+//    "v":3,"withdrawn":[hex]}
 // Bytes are hex, times microseconds since 1970.
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -85,8 +85,14 @@ class Reader {
             TimeOf(item.at("to"))};
   }
   PolicyChain::Person PersonOf(const json& item) {
-    return {BytesOf(item.at("key")), item.at("roles").get<std::set<std::string>>(),
-            item.at("revoked").get<bool>()};
+    PolicyChain::Person person{BytesOf(item.at("key")),
+                               item.at("roles").get<std::set<std::string>>(),
+                               item.at("revoked").get<bool>()};
+    for (const json& term : item.at("terms")) {
+      person.terms.push_back({term.at(0).get<std::string>(), term.at(1).get<std::uint64_t>(),
+                              term.at(2).get<std::uint64_t>()});
+    }
+    return person;
   }
   PolicyChain::Approval ApprovalOf(const json& item) {
     return {item.at("approver").get<std::string>(),
@@ -113,7 +119,7 @@ class Reader {
 }  // namespace
 
 std::string PolicyChain::Save() const {
-  json saved = {{"v", 2},
+  json saved = {{"v", 3},
                 {"genesis", HexEncode(genesis_leaf_)},
                 {"followed", followed_},
                 {"bundle", bundle_->CanonicalJson()},
@@ -128,9 +134,14 @@ std::string PolicyChain::Save() const {
     saved["history"].push_back(InForceJson(bundle));
   }
   for (const auto& [id, person] : people_) {
+    json terms = json::array();
+    for (const Term& term : person.terms) {
+      terms.push_back(json::array({term.role, term.from, term.until}));
+    }
     saved["people"][id] = {{"key", HexEncode(person.public_key)},
                            {"roles", person.roles},
-                           {"revoked", person.revoked}};
+                           {"revoked", person.revoked},
+                           {"terms", std::move(terms)}};
   }
   for (const auto& [index, approval] : approvals_) {
     saved["approvals"].push_back(ApprovalJson(index, approval));
@@ -157,7 +168,7 @@ absl::StatusOr<PolicyChain> PolicyChain::Restore(const Record& genesis, absl::st
   }
   Reader read;
   try {
-    if (saved->at("v") != 2 || read.DigestOf(saved->at("genesis")) != chain.genesis_leaf_) {
+    if (saved->at("v") != 3 || read.DigestOf(saved->at("genesis")) != chain.genesis_leaf_) {
       return WithOperatorDetail(damaged, "it is of another version or log");
     }
     chain.followed_ = saved->at("followed").get<std::uint64_t>();

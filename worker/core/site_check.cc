@@ -15,6 +15,7 @@
 #include "policies/certain.h"
 #include "policies/exceptions.h"
 #include "policies/operations.h"
+#include "worker/core/stated_labels.h"
 
 namespace carnet::worker {
 namespace {
@@ -85,6 +86,9 @@ class SiteChecker {
   absl::Status Check(const CheckedTask& checked);
 
  private:
+  StatementView Statements() const {
+    return {task_, view_.head, *view_.identity.keys, view_.chain};
+  }
   absl::Status FindPlaces();
   absl::Status FindJob(const std::string& job_id);
   // common: of the record. What it opens ends at `end`, at most `longest` later.
@@ -98,6 +102,10 @@ class SiteChecker {
                               const Authorisations& authorisations) const;
   absl::Status CheckOwnLabels(const std::string& shard,
                               const v1::Authorisation& authorisation) const;
+  bool CoversStated(const std::string& shard, const v1::Flow& flow) const;
+  absl::Status CheckStated(const std::string& shard, const Crossing& crossing,
+                           const Authorisations& authorisations) const;
+  absl::Status CheckStated(const std::string& shard, const v1::Authorisation& authorisation) const;
   absl::Status CheckExceptions(const v1::Authorisation& authorisation) const;
   absl::Status CheckVerdict(SiteFlow flow) const;
   absl::Status CheckSend(const v1::StagingOrdered& ordered) const;
@@ -108,30 +116,27 @@ class SiteChecker {
 
   const SiteView& view_;
   const v1::Task& task_;
-  const std::uint64_t index_;     // of the record that opened the task
-  std::set<std::string> places_;  // jurisdictions of this site
+  const std::uint64_t index_;                 // of the record that opened the task
+  std::set<std::string> places_;              // jurisdictions of this site
+  std::map<std::string, SiteLabels> stated_;  // labels that stewards signed, by shard
   std::optional<v1::JobSubmitted> job_;
   std::uint64_t job_index_ = 0;
   bool newest_ = true;  // decided on the bundle that is in force now
   absl::Time at_;       // when the flows are judged
 };
 
-// Where the coordinator has put this site on record.
+// Where somebody whom this site knows has put it on record.
 absl::Status SiteChecker::FindPlaces() {
   if (view_.site.region == "home") {
     places_.insert(view_.site.home);
     return absl::OkStatus();
   }
-  for (const v1::ProvenRecord& proven : task_.context()) {
-    const auto record = ledger::verifier::VerifyProvenRecord(proven, view_.head);
-    const auto* region = record.ok() ? record->As<v1::RegionRegistered>() : nullptr;
-    if (region != nullptr && region->region() == view_.site.region &&
-        record->public_key == view_.identity.keys->StatementKeyAt(proven.proof().index())) {
-      places_ = {region->terms().jurisdictions().begin(), region->terms().jurisdictions().end()};
-    }
-  }
-  return places_.empty() ? Refuse("the record of this site's region did not come with the task")
-                         : absl::OkStatus();
+  places_ = StatedPlaces(Statements(), view_.site.region);
+  return places_.empty()
+             ? Refuse(
+                   "the record of this site's region did not come with the task, or nobody who "
+                   "may say so signed where it is")
+             : absl::OkStatus();
 }
 
 // CheckTask verified it, but for whose key it is: that is the person's whom this site followed.
@@ -222,6 +227,39 @@ absl::Status SiteChecker::CheckOwnLabels(const std::string& shard,
              ? absl::OkStatus()
              : Refuse(absl::StrCat("decided without the labels that this site knows of ", shard,
                                    ": ", Words(authorisation.flow())));
+}
+
+// A decision names at least what a steward signed of the shard; where none did, it says that nobody
+// knows.
+bool SiteChecker::CoversStated(const std::string& shard, const v1::Flow& flow) const {
+  if (flow.label_class() == kUnknownClass) {
+    return true;
+  }
+  const auto stated = stated_.find(shard);
+  const std::optional<SiteLabels> labels = ParseLabelClass(flow.label_class());
+  return stated != stated_.end() && labels.has_value() && Covers(*labels, stated->second);
+}
+
+absl::Status SiteChecker::CheckStated(const std::string& shard, const Crossing& crossing,
+                                      const Authorisations& authorisations) const {
+  std::set<std::string> covered;
+  for (const v1::Authorisation& authorisation : authorisations) {
+    if (crossing.Is(authorisation.flow()) && CoversStated(shard, authorisation.flow())) {
+      covered.insert(crossing.Own(authorisation.flow()));
+    }
+  }
+  return std::includes(covered.begin(), covered.end(), places_.begin(), places_.end())
+             ? absl::OkStatus()
+             : Refuse(absl::StrCat("decided on labels of ", shard, " that no data steward signed: ",
+                                   policies::OperationWord(crossing.operation)));
+}
+
+absl::Status SiteChecker::CheckStated(const std::string& shard,
+                                      const v1::Authorisation& authorisation) const {
+  return CoversStated(shard, authorisation.flow())
+             ? absl::OkStatus()
+             : Refuse(absl::StrCat("decided on labels of ", shard,
+                                   " that no data steward signed: ", Words(authorisation.flow())));
 }
 
 // An exception that lifted a rule is in the bundle, alive, and approved on record.
@@ -355,6 +393,7 @@ absl::Status SiteChecker::CheckMember(const v1::RoundMember& member, bool round)
     }
     for (const std::string& shard : member.shards()) {
       CARNET_RETURN_IF_ERROR(CheckOwnLabels(shard, crossing, member.authorisations()));
+      CARNET_RETURN_IF_ERROR(CheckStated(shard, crossing, member.authorisations()));
     }
   }
   return absl::OkStatus();
@@ -371,6 +410,7 @@ absl::Status SiteChecker::CheckSend(const v1::StagingOrdered& ordered) const {
       return Refuse(absl::StrCat("decided for another place than this site's: ", Words(flow)));
     }
     CARNET_RETURN_IF_ERROR(CheckOwnLabels(shard, authorisation));
+    CARNET_RETURN_IF_ERROR(CheckStated(shard, authorisation));
     CARNET_RETURN_IF_ERROR(CheckExceptions(authorisation));
     // Home is the hop that cannot open it, or where the other worker is.
     CARNET_RETURN_IF_ERROR(
@@ -392,6 +432,7 @@ absl::Status SiteChecker::CheckSend(const v1::StagingOrdered& ordered) const {
 
 absl::Status SiteChecker::CheckReceive(const v1::StagingOrdered& ordered) const {
   const bool at_home = places_.count(view_.site.home) != 0;
+  const std::string shard = absl::StrCat(ordered.dataset(), "/", ordered.shard());
   std::set<std::string> decided;
   for (const v1::Authorisation& authorisation : ordered.authorisations()) {
     const v1::Flow& flow = authorisation.flow();
@@ -403,6 +444,7 @@ absl::Status SiteChecker::CheckReceive(const v1::StagingOrdered& ordered) const 
         flow.recipient() != view_.site.site_operator) {
       return Refuse(absl::StrCat("decided for another place than this site's: ", Words(flow)));
     }
+    CARNET_RETURN_IF_ERROR(CheckStated(shard, authorisation));
     CARNET_RETURN_IF_ERROR(CheckExceptions(authorisation));
     CARNET_RETURN_IF_ERROR(
         CheckVerdict({.flow = flow,
@@ -419,6 +461,7 @@ absl::Status SiteChecker::CheckReceive(const v1::StagingOrdered& ordered) const 
 
 absl::Status SiteChecker::Check(const CheckedTask& checked) {
   CARNET_RETURN_IF_ERROR(FindPlaces());
+  stated_ = StatedLabels(Statements());
   if (const auto* train = std::get_if<TrainTask>(&checked.work); train != nullptr) {
     const v1::RoundOpened& opened = train->opened;
     CARNET_RETURN_IF_ERROR(FindJob(opened.job_id()));
