@@ -12,7 +12,7 @@ from federation import BINARY, OPEN_FEDERATION, FederationTest, Process, wait_fo
 PEOPLE = """
 people:
   operator: {{roles: [admin, operator, member, dpo]}}
-  olga: {{roles: [compliance]}}
+  olga: {{roles: [compliance, data-steward]}}
   cleo: {{roles: [dpo]}}
   luis: {{roles: [legal]}}
 """

@@ -15,7 +15,7 @@ COMMANDS_MAX = 8
 PEOPLE = """
 people:
   operator: {{roles: [admin, operator, member]}}
-  olga: {{roles: [compliance]}}
+  olga: {{roles: [compliance, data-steward]}}
   cleo: {{roles: [compliance]}}
   luis: {{roles: [legal, dpo]}}
 """

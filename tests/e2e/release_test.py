@@ -30,6 +30,7 @@ policies: """ + str(HERE / "policies/release") + """
 people:
   operator: {{roles: [admin, operator, member]}}
   gustav: {{roles: [member, auditor], jurisdiction: KE}}
+  sam: {{roles: [compliance, data-steward]}}
 suppliers:
   gaul: {{organised_in: FR, ultimate_parent: FR}}
 regions:

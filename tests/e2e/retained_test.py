@@ -16,7 +16,7 @@ from federation import BINARY, OPEN_FEDERATION, FederationTest, say
 PEOPLE = """
 people:
   operator: {{roles: [admin, operator, member]}}
-  olga: {{roles: [compliance]}}
+  olga: {{roles: [compliance, data-steward]}}
   cleo: {{roles: [compliance]}}
   luis: {{roles: [legal, dpo]}}
 """

@@ -13,7 +13,7 @@ from federation import OPEN_FEDERATION, FederationTest, say, wait_for
 PEOPLE = """
 people:
   operator: {{roles: [admin, operator, member]}}
-  olga: {{roles: [compliance]}}
+  olga: {{roles: [compliance, data-steward]}}
   cleo: {{roles: [compliance]}}
   luis: {{roles: [legal]}}
 """

@@ -98,13 +98,14 @@ std::string AskForDossier(World& world) {
 TEST_CASE("Audit: a duty that no record makes due is a gap at the decision that asks for it") {
   World world(182, {kDossier});
   // Another word in its place.
-  world.SetDoctor([](ledger::Predicate& predicate) {
+  world.SetDoctor([&world](ledger::Predicate& predicate) {
     if (const auto* due = predicate.As<v1::ObligationDue>(); due != nullptr) {
       v1::CounterOpened other;
       *other.mutable_common() = due->common();
       other.set_counter("people.KE.personal");
       *other.mutable_as_of() = due->common().at();
       other.set_recorded_by(kOperator);
+      world.SignRecord(&other, "data-steward");
       predicate = other;
     }
   });

@@ -28,7 +28,7 @@ struct FrenchSite {
     knowledge.trainer_isolated = true;
     const std::uint64_t opened = world.Find("round-opened").back();
     *task.mutable_opened() = log.Prove(opened);
-    for (const char* type : {"job-submitted", "region-registered"}) {
+    for (const char* type : {"job-submitted", "region-registered", "dataset-registered"}) {
       for (const std::uint64_t index : world.Find(type)) {
         *task.add_context() = log.Prove(index);
       }

@@ -57,6 +57,8 @@ absl::StatusCode CodeFor(World& world, const std::string& role, CommandBody body
   User& user = state.users["u-one"];
   user.id = "u-one";
   user.roles = {role};
+  user.public_key = ToBytes(AsText(world.user_key().public_key()));
+  world.SignCommand(&body, {"u-one", role}, world.user_key());
   return Decide(state, Command{std::move(body), world.now(), "", world.Random(32)}).status().code();
 }
 
@@ -217,7 +219,7 @@ TEST_CASE("Registry: shards are added and never changed, so that lineage keeps i
   const auto holders = known.holders;
   REQUIRE(holders.size() == 1);
 
-  // The whole dataset again, with one shard more: that one is recorded.
+  // The whole dataset again, with one shard more: it is recorded as it was signed.
   std::vector<v1::ShardRegistration> shards;
   for (const auto& [key, shard] : world.state().shards) {
     if (key.rfind("digits/", 0) == 0) {
@@ -227,7 +229,8 @@ TEST_CASE("Registry: shards are added and never changed, so that lineage keeps i
   shards.push_back(ShardOf("ke", "KE", "sg"));
   const auto added = world.Do(RegisterDataset{kOperator, "digits", shards});
   REQUIRE(added.ok());
-  CHECK(world.At<v1::DatasetRegistered>(*added->answer_index).shards_size() == 1);
+  CHECK(world.At<v1::DatasetRegistered>(*added->answer_index).shards_size() ==
+        static_cast<int>(shards.size()));
   CHECK(world.state().shards.at("digits/fr").holders == holders);
   CHECK(world.state().shards.at("digits/fr").sha256 == digest);
   CHECK(world.state().shards.count("digits/ke") == 1);

@@ -177,6 +177,7 @@ TEST_CASE("Site check: each of a site's places needs the labels of its shard") {
   region.set_region("fr");
   region.mutable_terms()->add_jurisdictions("FR");
   region.mutable_terms()->add_jurisdictions("NL");
+  world.SignRecord(&region, "compliance");
   world.Forge(region, world.statement_key());
   FrenchSite site(world);
   *site.task.add_context() = site.log.Prove(site.log.last());

@@ -173,12 +173,14 @@ void World::Found(const std::vector<std::string>& policies) {
     v1::SupplierRegistered supplier;
     supplier.set_supplier(place.supplier);
     supplier.mutable_terms()->set_organised_in(place.jurisdiction);
+    SignRecord(&supplier, "compliance");
     store(supplier);
     v1::RegionRegistered region;
     region.set_region(place.region);
     region.mutable_terms()->add_jurisdictions(place.jurisdiction);
     region.mutable_terms()->set_supplier(place.supplier);
     region.mutable_terms()->set_location_evidence(place.grade);
+    SignRecord(&region, "compliance");
     store(region);
     v1::ShardRegistration* shard = digits.add_shards();
     shard->set_shard(place.region);
@@ -187,6 +189,7 @@ void World::Found(const std::vector<std::string>& policies) {
     shard->set_stored_in(place.region);
     shard->set_rows(100);
   }
+  SignRecord(&digits, "data-steward");
   store(digits);
   v1::DatasetRegistered golden;
   golden.set_dataset("golden");
@@ -196,6 +199,7 @@ void World::Found(const std::vector<std::string>& policies) {
   shard->mutable_labels()->add_categories("personal");
   shard->set_stored_in("home");
   shard->set_rows(50);
+  SignRecord(&golden, "data-steward");
   store(golden);
   for (const Place& place : kPlaces) {
     Enroll(absl::StrCat(place.region, "-1"), place.region);
@@ -252,6 +256,7 @@ std::vector<std::uint64_t> World::Find(const std::string& type) const {
 }
 
 absl::StatusOr<Decided> World::Do(CommandBody body, const std::string& request_id) {
+  SignIfUnsigned(&body);
   Command command{std::move(body), std::max(now_, state_.last), request_id, Random(32)};
   command.may_ask = bridge != nullptr;
   absl::StatusOr<Decided> decided = Decide(state_, command);
@@ -377,6 +382,7 @@ void World::AddShard(const std::string& shard, const std::string& code, std::uin
   (*terms->mutable_labels()->mutable_people())[code + ".personal"] = people;
   terms->set_stored_in(worker(slot).region);
   terms->set_rows(10);
+  SignRecord(&dataset, "data-steward");
   Store(dataset, {});
   v1::ShardClaim claim;
   claim.set_dataset("digits");

@@ -50,7 +50,8 @@ class World {
     return *log_.at(index).As<T>();
   }
 
-  // Decides, stores, folds. Errors are Decide's.
+  // Decides, stores, folds. What kOperator states is signed with his key, unless it is signed.
+  // Errors are Decide's.
   absl::StatusOr<Decided> Do(CommandBody body, const std::string& request_id = "");
   // What Reconcile asks for now; its commands are run, and effects answered as if their work were
   // done, until nothing but waiting for workers is left.
@@ -80,6 +81,21 @@ class World {
   // Of all records so far, each folded in once however often it is asked for.
   const ledger::verifier::RootBuilder& Tree() const;
 
+  // Signs what a record of the registry, an opening balance or evidence states.
+  template <typename Record>
+  void SignRecord(Record* record, const std::string& role) {
+    SignAs(record, record->mutable_stated(), {kOperator, role}, user_key_);
+  }
+  struct As {
+    std::string user_id;
+    std::string role;
+  };
+  void SignAs(google::protobuf::Message* record, v1::PersonStatement* stated, const As& as,
+              const crypto::Ed25519KeyPair& key);
+  // The same of a command that asks for such a record; others stay. role: empty for the usual one.
+  void SignCommand(CommandBody* body, const As& as, const crypto::Ed25519KeyPair& key);
+  bool sign_statements = true;  // no: Do sends commands as they are
+
   // The fold of all records so far, from nothing.
   State Refold() const;
 
@@ -97,12 +113,14 @@ class World {
   void FillCommon(v1::Common* common);
 
  private:
+  void SignIfUnsigned(CommandBody* body);
   void Found(const std::vector<std::string>& policies);
   void Enroll(const std::string& slot, const std::string& region);
   void Store(ledger::Predicate predicate, const std::vector<ledger::Subject>& subjects);
 
   std::uint64_t seed_;
   std::uint64_t draws_ = 0;
+  std::uint64_t statements_ = 0;
   absl::Time now_;
   std::set<std::string> swept_;  // sweeps that were made
   State state_;
