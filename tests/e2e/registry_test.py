@@ -69,11 +69,13 @@ class Registry(FederationTest):
         self.assertEqual(regions["home"]["jurisdictions"], ["DE"])
         suppliers = {row["supplier"]: row for row in self.lines("aino", "supplier", "list")}
         self.assertEqual(suppliers["lion"]["organised_in"], "SG")
+        self.assertEqual(suppliers["lion"]["stated_by"]["role"], "compliance")
         self.assertEqual(json.loads(self.run_as("aino", "supplier", "show", "lion", "--json")), suppliers["lion"])
         [digits] = self.lines("aino", "data", "show", "digits")
         shards = {row["shard"]: row for row in digits["shards"]}
         self.assertEqual(shards["fr"]["categories"], ["none"])
         self.assertEqual(len(shards["fr"]["held_by"]), 1)
+        self.assertEqual(shards["fr"]["stated_by"]["role"], "data-steward")
         self.assertIn("no evidence is on record", self.run_as("aino", "evidence", "list"))
         self.refused(3, "aino", "supplier", "show", "nobody")
         self.refused(1, "mia", "supplier", "list")
@@ -147,6 +149,18 @@ class Registry(FederationTest):
         self.refused(3, "cleo", "region", "add", "mars", "--in", "KE", "--supplier", "yak")
         self.assertIn("--location", self.refused(2, "cleo", "region", "add", "mars", "--in", "KE", "--location", "sure"))
         self.assertIn("health", self.refused(2, "sam", "data", "register", "digits/y", "--rows", "1", "--categories", "helth"))
+
+    def test_5b_evidence_of_another_role_is_proposed(self):
+        document = self.write("tia.pdf", "assessment")
+        item = json.loads(self.run_as("cleo", "evidence", "add", "--kind", "tia", "--recipient", "lion", "--to", "SG",
+                                      "--document", document, "--from", "2026-11-01", "--until", "2027-10-31", "--json"))
+        self.assertFalse(item["accepted"])
+        self.assertIn("dpo", self.refused(1, "cleo", "evidence", "accept", item["evidence_id"], "--document", document))
+        other = self.write("other.pdf", "another")
+        self.refused(2, "cleo", "evidence", "accept", item["evidence_id"], "--document", other)
+        [row] = self.lines("aino", "evidence", "list")
+        self.assertEqual((row["accepted"], row["accepted_by"], row["stated_by"]["role"]), (False, "", "compliance"))
+        self.assertIn("proposed", self.run_as("aino", "evidence", "list"))
 
     def test_6_init_checks_the_same(self):
         federation = self.federation
