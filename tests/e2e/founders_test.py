@@ -17,7 +17,7 @@ people:
   olga: {{roles: [compliance], request: olga.request}}
   cleo: {{roles: [compliance], request: cleo.request}}
   luis: {{roles: [legal]}}
-  dora: {{roles: [dpo]}}
+  dora: {{roles: [dpo, data-steward]}}
   dirk: {{roles: [dpo]}}
 """
 OWN = ("olga", "cleo")
