@@ -107,11 +107,13 @@ TEST_CASE("carnet policy check: with --json a mistake is JSON on stdout, with th
   std::filesystem::remove(folder.path() + "/q.yaml");
   const Outcome rules = Run("policy check --json " + folder.path());
   bool told = false;
-  for (const auto& error : nlohmann::json::parse(rules.out)["errors"]) {
+  const auto said = nlohmann::json::parse(rules.out);
+  for (const auto& error : said["errors"]) {
     told = told || (error["line"] == 3 && error["column"] == 1 &&
                     error["message"] == "unknown key 'rulez' in a policy" &&
                     error["hint"].get<std::string>().find("'rules'") != std::string::npos);
   }
+  INFO(rules.out);
   CHECK(told);
   const Outcome nowhere = Run("policy check --json " + folder.path() + "/nowhere");
   CHECK(nowhere.code == kCannotDecide);
