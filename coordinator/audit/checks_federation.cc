@@ -189,8 +189,10 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
 }
 
 void Check(const Step& step, const v1::SupplierRegistered& record) {
-  ExpectStated(step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
-               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
+  ExpectStated(
+      step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
+      [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); },
+      absl::StrCat("supplier/", record.supplier()));
   const v1::SupplierConfig& terms = record.terms();
   if (record.supplier() == step.state().genesis.organisation()) {
     step.Expect(terms.organised_in().empty() && terms.principal_place().empty(), "supplier",
@@ -210,8 +212,10 @@ void Check(const Step& step, const v1::SupplierRegistered& record) {
 }
 
 void Check(const Step& step, const v1::RegionRegistered& record) {
-  ExpectStated(step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
-               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
+  ExpectStated(
+      step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
+      [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); },
+      absl::StrCat("region/", record.region()));
   const std::string& supplier = record.terms().supplier();
   step.Expect(record.region() != "home", "region", "home as genesis says it", "another home");
   step.Expect(supplier.empty() || KnowsOrganisation(step.state(), supplier), "reference",

@@ -32,7 +32,8 @@ void ExpectInTime(const Step& step, const v1::Common& common, const v1::PersonSt
 }  // namespace
 
 bool ExpectStated(const Step& step, const v1::Common& common, const v1::PersonStatement& stated,
-                  const std::set<std::string>& roles, const StatementVerifier& verify) {
+                  const std::set<std::string>& roles, const StatementVerifier& verify,
+                  const std::string& entry) {
   const State& state = step.state();
   if (stated.signature().empty()) {
     step.Add(IsFounding(state, common) ? Severity::kNote : Severity::kBadEvidence,
@@ -61,6 +62,12 @@ bool ExpectStated(const Step& step, const v1::Common& common, const v1::PersonSt
   }
   counts = step.Expect(state.statement_nonces.count(stated.nonce()) == 0, "statement-once",
                        "a statement once on record", "the same one again") &&
+           counts;
+  const auto newest = state.stated_at.find(entry);
+  counts = step.Expect(newest == state.stated_at.end() || ToTime(stated.at()) > newest->second,
+                       "statement-order",
+                       absl::StrCat("a statement signed after those on record of ", entry),
+                       "an older one") &&
            counts;
   ExpectInTime(step, common, stated);
   return counts;

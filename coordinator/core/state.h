@@ -308,6 +308,8 @@ struct State {
   // nobody whose word counts.
   std::map<std::string, std::shared_ptr<const StatementOnRecord>> statements;
   std::set<std::string> statement_nonces;  // of those that counted
+  // When the newest that counted was signed, by entry; it stays where nobody stands behind it now.
+  std::map<std::string, absl::Time> stated_at;
   std::map<std::string, Job> jobs;
   std::map<std::string, Staging> stagings;
   std::map<std::string, Lineage> model_lineage;         // model digest (raw) -> labels

@@ -24,6 +24,27 @@ bool InTime(const State& state, absl::Time stated, absl::Time now) {
          (IsFounding(state) || stated >= now - kStatementAgeMax);
 }
 
+// The entry that each newer statement replaces; empty: it replaces nothing.
+std::string EntryOf(const google::protobuf::Message& record) {
+  if (const auto* supplier = dynamic_cast<const v1::SupplierRegistered*>(&record);
+      supplier != nullptr) {
+    return absl::StrCat("supplier/", supplier->supplier());
+  }
+  if (const auto* region = dynamic_cast<const v1::RegionRegistered*>(&record); region != nullptr) {
+    return absl::StrCat("region/", region->region());
+  }
+  if (const auto* counter = dynamic_cast<const v1::CounterOpened*>(&record); counter != nullptr) {
+    return absl::StrCat("counter/", counter->counter());
+  }
+  return "";
+}
+
+// Words that somebody held back do not undo those that were signed after them.
+bool IsNewest(const State& state, const std::string& entry, absl::Time stated) {
+  const auto newest = state.stated_at.find(entry);
+  return newest == state.stated_at.end() || stated > newest->second;
+}
+
 }  // namespace
 
 const std::set<std::string>& RegistrarRoles() {
@@ -70,6 +91,10 @@ absl::Status CheckStatement(const State& state, const google::protobuf::Message&
   if (state.statement_nonces.count(stated.nonce()) != 0) {
     return absl::AlreadyExistsError("statement: it is on record: sign it again");
   }
+  if (!IsNewest(state, EntryOf(record), ToTime(stated.at()))) {
+    return absl::AlreadyExistsError(
+        "statement: one of this entry that was signed later is on record: sign it again");
+  }
   const absl::Status verified =
       ledger::VerifyPersonStatement(record, state.users.at(user_id).public_key);
   return absl::IsUnauthenticated(verified) ? absl::PermissionDeniedError(verified.message())
@@ -85,6 +110,9 @@ std::shared_ptr<const StatementOnRecord> TakeStatement(State& state, std::uint64
     return nullptr;
   }
   state.statement_nonces.insert(stated.nonce());
+  if (const std::string entry = EntryOf(record); !entry.empty()) {
+    state.stated_at[entry] = ToTime(stated.at());
+  }
   return std::make_shared<const StatementOnRecord>(StatementOnRecord{stated, index});
 }
 

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/core/apply.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "scenario/policy_office.h"
@@ -115,6 +116,38 @@ TEST_CASE("Statements: a signature is of the person who asks, in his role, over 
     REQUIRE(world.Do(RegisterSupplier{kOperator, "nyati", Company("TZ")}).ok());
     CHECK(CodeOf(world.Do(body)) == absl::StatusCode::kAlreadyExists);
   }
+}
+
+TEST_CASE("Statements: words that were held back do not undo those signed after them") {
+  World world(707);
+  CommandBody held = RegisterSupplier{kOperator, "nyati", Company("KE")};
+  CommandBody later = RegisterSupplier{kOperator, "nyati", Company("TZ")};
+  world.SignCommand(&held, {kOperator, "compliance"}, world.user_key());
+  world.Advance(absl::Hours(1));
+  world.SignCommand(&later, {kOperator, "legal"}, world.user_key());
+  REQUIRE(world.Do(later).ok());
+  const auto decided = world.Do(held);
+  CHECK(CodeOf(decided) == absl::StatusCode::kAlreadyExists);
+  CHECK_THAT(WordsOf(decided), Catch::Contains("signed later"));
+  // Nor where nobody stands behind the entry any more.
+  StripStatements<v1::SupplierRegistered>(world);
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "nyati", Company("UG")}).ok());
+  world.SetDoctor(nullptr);
+  REQUIRE_FALSE(IsVouchedFor(world.state(), "supplier/nyati"));
+  CHECK(CodeOf(world.Do(held)) == absl::StatusCode::kAlreadyExists);
+}
+
+TEST_CASE("Statements: a log that holds an older one after a newer one states nothing") {
+  World world(708);
+  REQUIRE(world.Do(OpenCounter{kOperator, "people.KE.personal", 5, world.now()}).ok());
+  v1::CounterOpened old = world.At<v1::CounterOpened>(world.Find("counter-opened").back());
+  world.SignRecord(&old, "data-steward");
+  world.Advance(absl::Hours(1));
+  REQUIRE(world.Do(OpenCounter{kOperator, "people.KE.personal", 6, world.now()}).ok());
+  world.FillCommon(old.mutable_common());
+  State state = world.state();
+  REQUIRE(Apply(state, state.size, ledger::Predicate(old)).ok());
+  CHECK_FALSE(IsVouchedFor(state, "counter/people.KE.personal"));
 }
 
 TEST_CASE("Statements: who was revoked states nothing more, and what was stated stays") {

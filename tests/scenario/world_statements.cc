@@ -38,7 +38,8 @@ void World::SignAs(google::protobuf::Message* record, v1::PersonStatement* state
                    const crypto::Ed25519KeyPair& key) {
   stated->set_user_id(as.user_id);
   stated->set_role(as.role);
-  *stated->mutable_at() = ToTimestamp(now_);
+  // Each a moment after the one before, as people sign.
+  *stated->mutable_at() = ToTimestamp(now_ + absl::Nanoseconds(statements_));
   // Apart from every other number, so that the rest of a seed's world stays as it is.
   stated->set_nonce(
       ToString(crypto::Sha256(AsBytes(absl::StrCat("statement ", seed_, " ", statements_++)))));
