@@ -150,6 +150,28 @@ TEST_CASE("Statements: a log that holds an older one after a newer one states no
   CHECK_FALSE(IsVouchedFor(state, "counter/people.KE.personal"));
 }
 
+TEST_CASE("Statements: no record moves home, whoever signed it") {
+  World world(709);
+  v1::RegionRegistered record;
+  world.FillCommon(record.mutable_common());
+  record.set_region("home");
+  *record.mutable_terms() = Place("AE", "lion");
+  SECTION("signed by nobody") {
+    CHECK(record.stated().signature().empty());
+  }
+  SECTION("signed in a role that speaks of places") {
+    world.SignRecord(&record, "compliance");
+    CHECK_FALSE(record.stated().signature().empty());
+  }
+  State state = world.state();
+  const Region before = state.regions.at("home");
+  REQUIRE(Apply(state, state.size, ledger::Predicate(record)).ok());
+  const Region& after = state.regions.at("home");
+  CHECK(after.terms.SerializeAsString() == before.terms.SerializeAsString());
+  CHECK(after.supplier == before.supplier);
+  CHECK(state.registered.count("region/home") == 0);
+}
+
 TEST_CASE("Statements: who was revoked states nothing more, and what was stated stays") {
   World world(703);
   PolicyOffice office(world);
