@@ -58,6 +58,13 @@ void TakeExport(const Assessment* assessment, ModelFacts* facts) {
   }
 }
 
+// An old signature does not undo a newer one.
+bool IsNewest(const State& state, const v1::ModelAssessed& assessment) {
+  const auto before = state.assessments.find(assessment.model_sha256());
+  return before == state.assessments.end() ||
+         ToTime(assessment.common().at()) > ToTime(before->second.terms.common().at());
+}
+
 // Whom a withdrawal concerns is whoever could have stated what it ends.
 absl::Status RequireAssessor(const State& state, const v1::ModelAssessed& assessment) {
   const auto before = state.assessments.find(assessment.model_sha256());
@@ -166,21 +173,25 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command) {
   if (ToTime(assessment.common().at()) > drafts.now() + kAssessmentSkewMax) {
     return Bad("it was signed later than now");
   }
-  const auto before = state.assessments.find(assessment.model_sha256());
-  if (before == state.assessments.end()) {
-    if (state.assessments.size() >= kAssessmentsMax) {
-      return absl::ResourceExhaustedError("10000 models are assessed, which is the limit");
-    }
-  } else if (ToTime(assessment.common().at()) <= ToTime(before->second.terms.common().at())) {
-    // An old signature does not undo a newer one.
+  if (!IsNewest(state, assessment)) {
     return absl::AlreadyExistsError(
         "assessment: one of this model that was signed later is on record");
+  }
+  if (state.assessments.count(assessment.model_sha256()) == 0 &&
+      state.assessments.size() >= kAssessmentsMax) {
+    return absl::ResourceExhaustedError("10000 models are assessed, which is the limit");
   }
   const std::uint64_t index = drafts.AddSigned(assessment, command.record);
   return std::move(drafts).Answer(index);
 }
 
+// What nobody may say, and what is older than what is on record, states nothing, whatever a log
+// holds.
 absl::Status Fold(State& state, std::uint64_t index, const v1::ModelAssessed& record) {
+  if (!CheckAssessment(record).ok() || !RequireAssessor(state, record).ok() ||
+      !IsNewest(state, record)) {
+    return absl::OkStatus();
+  }
   state.assessments[record.model_sha256()] = Assessment{record, index};
   ++state.facts_version;
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "coordinator/core/apply.h"
 #include "coordinator/core/expiry.h"
 #include "coordinator/core/release.h"
 #include "coordinator/core/tasks.h"
@@ -206,6 +207,35 @@ TEST_CASE("Assessments: an old signature does not undo a newer one") {
   CHECK(CodeOf(world, old) == absl::StatusCode::kAlreadyExists);
   CHECK(world.state().assessments.at(model).terms.controlled() == "yes");
   CHECK(world.Refold().assessments.size() == 1);
+}
+
+TEST_CASE("Assessments: what a log holds and nobody could say states nothing") {
+  World world = WorldWithEvidence(710);
+  const std::string model(32, 'm');
+  const v1::ModelAssessed good = Assessed(world, model).assessment;
+  const auto folded = [&](State state, const ChangeAssessment& change) {
+    v1::ModelAssessed record = good;
+    change(record);
+    REQUIRE(Apply(state, state.size, ledger::Predicate(record)).ok());
+    return state.assessments;
+  };
+  const State& state = world.state();
+  CHECK(folded(state, [](v1::ModelAssessed&) {}).size() == 1);
+  CHECK(folded(state, [](v1::ModelAssessed& r) { r.set_assessor("u-somebody"); }).empty());
+  CHECK(folded(state, [](v1::ModelAssessed& r) { r.set_export_class("4E092"); }).empty());
+  CHECK(folded(state, [](v1::ModelAssessed& r) { Withdraw(r); }).empty());
+  State changed = state;
+  changed.users.at(kOperator).roles = {"export-control"};
+  CHECK(folded(changed, [](v1::ModelAssessed& r) { ApproveAnonymity(r); }).empty());
+  changed = state;
+  changed.users.at(kOperator).revoked = true;
+  CHECK(folded(changed, [](v1::ModelAssessed&) {}).empty());
+  // One that was signed before the one on record.
+  REQUIRE(world
+              .Do(Assessed(world, model,
+                           [](v1::ModelAssessed& record) { record.set_controlled("yes"); }))
+              .ok());
+  CHECK(folded(world.state(), [](v1::ModelAssessed&) {}).at(model).terms.controlled() == "yes");
 }
 
 TEST_CASE("Assessments: a worker gets the approval that its round was opened after") {
