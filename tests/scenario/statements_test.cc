@@ -209,6 +209,41 @@ TEST_CASE("Statements: facts of a supplier or a place that nobody signed are unk
   }
 }
 
+TEST_CASE("Statements: a place that nobody signed is none, whichever way something moves") {
+  World world(710);
+  world.AddEvidence("scc-2021-914", "lion", "SG");
+  const Worker& singapore = world.state().workers.at(world.worker("sg-1").id);
+  const Job& job = world.state().jobs.at(world.Submit(1, 1));
+  const auto model = [&] {
+    return Facts(world.state(), SendModelFlows(world.state(), job, singapore).front(), world.now());
+  };
+  const auto delta = [&] {
+    return Facts(world.state(),
+                 SendDeltaFlows(world.state(), job, singapore, {"digits/sg"}).front(), world.now());
+  };
+  const auto staged = [&] {
+    return Facts(world.state(),
+                 StageDataFlows(world.state(), "digits/sg", singapore, singapore).back(),
+                 world.now());
+  };
+  CHECK(delta().Get("from.jurisdiction") == policies::Value::Text("SG"));
+  CHECK(staged().Get("from.jurisdiction") == policies::Value::Text("SG"));
+  CHECK(model().Get("recipient.organised_in") == policies::Value::Text("SG"));
+  CHECK(model().Get("evidence") == policies::Value::List({"scc-2021-914"}));
+  v1::RegionConfig terms = Place("SG", "lion");
+  terms.add_jurisdictions("DE");
+  StripStatements<v1::RegionRegistered>(world);
+  REQUIRE(world.Do(RegisterRegion{kOperator, "sg", terms}).ok());
+  CHECK(delta().Get("from.jurisdiction").is_unknown());
+  CHECK(delta().Get("to.jurisdiction") == policies::Value::Text("DE"));
+  CHECK(staged().Get("from.jurisdiction").is_unknown());
+  CHECK(model().Get("from.jurisdiction") == policies::Value::Text("DE"));
+  CHECK(model().Get("recipient.org") == policies::Value::Text("lion"));
+  CHECK(model().Get("recipient.organised_in").is_unknown());
+  CHECK(model().Get("deal.kind").is_unknown());
+  CHECK(model().Get("evidence") == policies::Value::List({}));
+}
+
 TEST_CASE("Statements: labels and counts that nobody signed are unknown until a steward does") {
   World world(705);
   const auto change = GENERATE(0, 1);
