@@ -172,6 +172,36 @@ TEST_CASE("Statements: no record moves home, whoever signed it") {
   CHECK(state.registered.count("region/home") == 0);
 }
 
+TEST_CASE("Statements: only what founds a federation may be stated long before") {
+  World world(711);
+  State founding;
+  for (const ledger::Record& record : world.log()) {
+    if (record.As<v1::WorkerInvited>() != nullptr) {
+      break;
+    }
+    REQUIRE(Apply(founding, founding.size, record.predicate).ok());
+  }
+  v1::SupplierRegistered old;
+  old.set_supplier("nyati");
+  *old.mutable_terms() = Company("KE");
+  world.SignRecord(&old, "compliance");
+  world.Advance(absl::Hours(48));
+  world.FillCommon(old.mutable_common());
+  const auto counts = [&](State state) {
+    REQUIRE(Apply(state, state.size, ledger::Predicate(old)).ok());
+    return IsVouchedFor(state, "supplier/nyati");
+  };
+  CHECK(counts(founding));
+  CHECK_FALSE(counts(world.state()));
+  // The first thing that somebody asked for founds nothing, where it is decided as where it is
+  // folded.
+  old.mutable_common()->set_request_id("r-1");
+  CHECK_FALSE(counts(founding));
+  const RegisterSupplier command{kOperator, "nyati", old.terms(), old.stated()};
+  CHECK(Decide(founding, Command{command, world.now(), "r-1", world.Random(32)}).status().code() ==
+        absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("Statements: who was revoked states nothing more, and what was stated stays") {
   World world(703);
   PolicyOffice office(world);
