@@ -152,11 +152,16 @@ ModelFacts ModelFactsOf(const State& state, const Job* job, const std::string& m
 }
 
 std::optional<std::uint64_t> AnonymityApproval(const State& state, const std::string& model_sha256,
-                                               absl::Time at) {
+                                               absl::Time at, std::uint64_t before) {
   const Assessment* const own = InForce(state, model_sha256, at);
-  return own != nullptr && own->terms.anonymity() == kAnonymityApproved
-             ? std::optional<std::uint64_t>(own->index)
-             : std::nullopt;
+  if (own == nullptr) {
+    return std::nullopt;
+  }
+  const auto found = std::find_if(
+      own->anonymity.rbegin(), own->anonymity.rend(), [&](const Assessment::Approval& approval) {
+        return approval.index < before && at >= approval.valid_from && at < approval.valid_to;
+      });
+  return found == own->anonymity.rend() ? std::nullopt : std::optional<std::uint64_t>(found->index);
 }
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command) {
@@ -192,7 +197,17 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::ModelAssessed& re
       !IsNewest(state, record)) {
     return absl::OkStatus();
   }
-  state.assessments[record.model_sha256()] = Assessment{record, index};
+  Assessment& kept = state.assessments[record.model_sha256()];
+  kept.terms = record;
+  kept.index = index;
+  if (record.anonymity() != kAnonymityApproved) {
+    kept.anonymity.clear();
+  } else {
+    kept.anonymity.push_back({index, ToTime(record.valid_from()), ToTime(record.valid_to())});
+    if (kept.anonymity.size() > kApprovalsKept) {
+      kept.anonymity.erase(kept.anonymity.begin());
+    }
+  }
   ++state.facts_version;
   return absl::OkStatus();
 }

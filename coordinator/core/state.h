@@ -79,6 +79,14 @@ struct Evidence {
 struct Assessment {
   v1::ModelAssessed terms;
   std::uint64_t index = 0;
+  // Approvals of anonymity that followed one another up to `terms`, newest last; of those before,
+  // as many as core/assessments.h keeps. Empty: `terms` approves none.
+  struct Approval {
+    std::uint64_t index = 0;
+    absl::Time valid_from;
+    absl::Time valid_to;  // exclusive
+  };
+  std::vector<Approval> anonymity = {};
 };
 
 struct Invitation {

@@ -252,9 +252,21 @@ TEST_CASE("Assessments: a worker gets the approval that its round was opened aft
   REQUIRE(world.Do(Assessed(world, model, ApproveAnonymity)).ok());
   world.Settle();
   CHECK(comes_along());
-  // The round was not decided on a later one.
+  const std::uint64_t first = world.Find("model-assessed").back();
+  // The round was not decided on a later one: the first goes on to come along.
   REQUIRE(world.Do(Assessed(world, model, ApproveAnonymity)).ok());
   CHECK_FALSE(comes_along());
+  const std::uint64_t opened = world.Find("round-opened").back();
+  CHECK(AnonymityApproval(world.state(), model, world.now(), opened) == first);
+  CHECK(AnonymityApproval(world.state(), model, world.now()) ==
+        world.Find("model-assessed").back());
+  const auto tasks = TasksFor(world.state(), world.worker("fr-1").id, world.now());
+  REQUIRE(tasks.size() == 1);
+  CHECK(std::count(tasks.front().context.begin(), tasks.front().context.end(), first) == 1);
+  // What ends it ends those before it.
+  REQUIRE(
+      world.Do(Assessed(world, model, [](v1::ModelAssessed& record) { Withdraw(record); })).ok());
+  CHECK_FALSE(AnonymityApproval(world.state(), model, world.now(), opened).has_value());
 }
 
 TEST_CASE("Assessments: one that ends soon is warned of, as evidence is") {
