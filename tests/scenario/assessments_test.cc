@@ -311,6 +311,21 @@ TEST_CASE("Assessments: an audit replays them, and finds those that nobody could
     world.Forge(forged.assessment, world.user_key());
     CHECK(FindingOf(AuditWorld(world), "assessment") != nullptr);
   }
+  SECTION("signed later than the record behind it") {
+    AssessModel forged = Assessed(world, model, [&](v1::ModelAssessed& record) {
+      *record.mutable_common()->mutable_at() = ToTimestamp(world.now() + absl::Hours(1));
+    });
+    world.Forge(forged.assessment, world.user_key());
+    CHECK(FindingOf(AuditWorld(world), "assessment") == nullptr);
+    v1::CounterOpened next;
+    world.FillCommon(next.mutable_common());
+    next.set_counter("people.KE.personal");
+    *next.mutable_as_of() = next.common().at();
+    next.set_recorded_by(kOperator);
+    world.SignRecord(&next, "data-steward");
+    world.Forge(next, world.statement_key());
+    CHECK(FindingOf(AuditWorld(world), "assessment") != nullptr);
+  }
   SECTION("a word of no table") {
     AssessModel forged =
         Assessed(world, model, [](v1::ModelAssessed& record) { record.set_export_class("4E092"); });
