@@ -24,6 +24,11 @@ bool IsFounding(const State& state, const v1::Common& common) {
 void ExpectInTime(const Step& step, const v1::Common& common, const v1::PersonStatement& stated) {
   const absl::Time at = ToTime(common.at());
   const absl::Time said = ToTime(stated.at());
+  // Whether it was the last word on its subject in the log before, this log cannot show.
+  if (step.state().genesis.has_succeeds() && said < ToTime(step.state().genesis.common().at())) {
+    step.Add(Severity::kNote, "statement-carried", "a statement that was signed for this log",
+             "one that was carried over from the log before: compare it with what that log held");
+  }
   step.Expect(said <= at + kSkewMax && (IsFounding(step.state(), common) || said >= at - kAgeMax),
               "statement-time", "a statement signed within the day before its record",
               "another time");

@@ -58,6 +58,11 @@ void TakeExport(const Assessment* assessment, ModelFacts* facts) {
   }
 }
 
+// Of this log: one from before it began was signed for another, and came with its people's keys.
+bool IsOfThisLog(const State& state, const v1::ModelAssessed& assessment) {
+  return ToTime(assessment.common().at()) >= ToTime(state.genesis.common().at());
+}
+
 // An old signature does not undo a newer one.
 bool IsNewest(const State& state, const v1::ModelAssessed& assessment) {
   const auto before = state.assessments.find(assessment.model_sha256());
@@ -178,6 +183,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command) {
   if (ToTime(assessment.common().at()) > drafts.now() + kAssessmentSkewMax) {
     return Bad("it was signed later than now");
   }
+  if (!IsOfThisLog(state, assessment)) {
+    return Bad("it was signed before this log began: sign it again");
+  }
   if (!IsNewest(state, assessment)) {
     return absl::AlreadyExistsError(
         "assessment: one of this model that was signed later is on record");
@@ -194,7 +202,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command) {
 // holds.
 absl::Status Fold(State& state, std::uint64_t index, const v1::ModelAssessed& record) {
   if (!CheckAssessment(record).ok() || !RequireAssessor(state, record).ok() ||
-      !IsNewest(state, record)) {
+      !IsOfThisLog(state, record) || !IsNewest(state, record)) {
     return absl::OkStatus();
   }
   Assessment& kept = state.assessments[record.model_sha256()];

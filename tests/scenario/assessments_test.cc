@@ -238,6 +238,23 @@ TEST_CASE("Assessments: what a log holds and nobody could say states nothing") {
   CHECK(folded(world.state(), [](v1::ModelAssessed&) {}).at(model).terms.controlled() == "yes");
 }
 
+TEST_CASE("Assessments: what was signed before the log began counts for nothing in it") {
+  World world = WorldWithEvidence(711);
+  const std::string model(32, 'm');
+  const AssessModel old = Assessed(world, model, [&](v1::ModelAssessed& record) {
+    ApproveAnonymity(record);
+    *record.mutable_common()->mutable_at() =
+        ToTimestamp(ToTime(world.state().genesis.common().at()) - absl::Hours(1));
+    *record.mutable_valid_from() = record.common().at();
+  });
+  CHECK(CodeOf(world, old) == absl::StatusCode::kInvalidArgument);
+  State state = world.state();
+  REQUIRE(Apply(state, state.size, ledger::Predicate(old.assessment)).ok());
+  CHECK(state.assessments.empty());
+  world.Forge(old.assessment, world.user_key());
+  CHECK(FindingOf(AuditWorld(world), "assessment") != nullptr);
+}
+
 TEST_CASE("Assessments: a worker gets the approval that its round was opened after") {
   World world = WorldWithEvidence(709);
   const std::string job = world.Submit(1, 1);

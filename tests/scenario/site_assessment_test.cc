@@ -69,6 +69,24 @@ TEST_CASE("Site: an approval that came with the task counts for its model and it
   }
 }
 
+TEST_CASE("Site: an approval from before the log began counts for nothing") {
+  World world(724);
+  const std::string model(32, 'm');
+  const AssessModel old = Assessed(world, model, [&](v1::ModelAssessed& record) {
+    ApproveAnonymity(record);
+    *record.mutable_common()->mutable_at() =
+        ToTimestamp(ToTime(world.state().genesis.common().at()) - absl::Hours(1));
+  });
+  world.Forge(old.assessment, world.user_key());
+  const SiteLog log(world);
+  worker::PolicyChain chain = log.Begin();
+  REQUIRE(log.Follow(&chain, log.Trail()).ok());
+  v1::Task task;
+  *task.add_context() = log.Prove(log.last());
+  CHECK_FALSE(worker::ShowsAnonymity(task, log.head(), chain,
+                                     {AsBytes(model), world.now(), log.last() + 1}));
+}
+
 TEST_CASE("Site: an approval outlives its person, and none comes after him") {
   World world(723);
   PolicyOffice office(world);

@@ -21,6 +21,11 @@ bool MayAssess(const PolicyChain& chain, const std::string& assessor, const Byte
                      [&](const std::string& role) { return chain.HeldAt(assessor, role, index); });
 }
 
+// Signed since this log began: one from before was for another log.
+bool IsOfThisLog(const PolicyChain& chain, const v1::ModelAssessed& assessment) {
+  return ToTime(assessment.common().at()) >= chain.history().front().since;
+}
+
 bool Approves(const v1::ModelAssessed& assessment, const AskedModel& asked) {
   return assessment.model_sha256() == AsText(asked.model_sha256) && !assessment.withdrawn() &&
          assessment.anonymity() == "approved" && asked.at >= ToTime(assessment.valid_from()) &&
@@ -36,7 +41,7 @@ bool ShowsAnonymity(const v1::Task& task, const ledger::verifier::TreeHead& head
         const auto record = ledger::verifier::VerifyProvenRecord(proven, head);
         const auto* assessment = record.ok() ? record->As<v1::ModelAssessed>() : nullptr;
         return assessment != nullptr && proven.proof().index() < asked.before &&
-               Approves(*assessment, asked) &&
+               Approves(*assessment, asked) && IsOfThisLog(chain, *assessment) &&
                MayAssess(chain, assessment->assessor(), record->public_key, proven.proof().index());
       });
 }
