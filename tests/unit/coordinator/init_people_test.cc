@@ -75,7 +75,8 @@ TEST_CASE("First people: those who can never renew the policies are refused, wit
 }
 
 TEST_CASE("First people: without a steward, a registrar or an admin nothing could be trained") {
-  const policies::Bundle& bundle = *Starter();
+  const std::shared_ptr<const policies::Bundle> starter = Starter();
+  const policies::Bundle& bundle = *starter;
   const std::vector<std::string> officer = {"compliance", "dpo", "legal", "export-control",
                                             "us-counsel"};
   const auto refusal = [&](std::vector<std::string> operator_roles,
