@@ -92,6 +92,7 @@ json SupplierJson(const v1::SupplierEntry& supplier) {
       {"deal", terms.deal()},
       {"certifications", Texts(terms.certifications())},
       {"price", PriceJson(terms.price())},
+      {"stated_by", VoucherJson(supplier.stated_by())},
       {"index", supplier.index()}};
 }
 

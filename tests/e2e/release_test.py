@@ -169,7 +169,7 @@ class Release(Views, FederationTest):
     def test_6_init_says_where_its_people_work(self):
         enrolled = {r["predicate"]["user_id"]: r["predicate"] for r in self.federation.records_of("user-enrolled")}
         places = sorted((p.get("jurisdiction", ""), p.get("organisation", "")) for p in enrolled.values())
-        self.assertEqual(places, [("", ""), *[("DE", "acme")] * 4, ("KE", "acme"), ("KE", "safari")])
+        self.assertEqual(places, [("", ""), *[("DE", "acme")] * 7, ("KE", "acme"), ("KE", "safari")])
 
     # ---- what a change would let out ----
 

@@ -296,7 +296,9 @@ TEST_CASE("Audit: a crossing under a yes that had ended, or was for other facts,
   const std::string job = world.Submit(1, 3);
   world.Settle();
   SECTION("had ended") {
+    const absl::Time asked = world.now();
     world.Advance(opa.valid_for + absl::Seconds(1));
+    REQUIRE(world.now() > asked + opa.valid_for);
   }
   SECTION("for other facts") {
     world.AddEvidence("bcr", "lion", "SG");

@@ -231,7 +231,7 @@ TEST_CASE("Statements: facts of a supplier or a place that nobody signed are unk
   }
   SECTION("place") {
     v1::RegionConfig terms = Place("SG", "lion");
-    terms.set_location_evidence(v1::LOCATION_GRADE_PROVIDER);
+    terms.set_location_evidence(v1::LOCATION_GRADE_CLAIMED);
     StripStatements<v1::RegionRegistered>(world);
     REQUIRE(world.Do(RegisterRegion{kOperator, "sg", terms}).ok());
     CHECK(FactsToSingapore(world).Get("to.location_grade").is_unknown());

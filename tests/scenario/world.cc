@@ -88,6 +88,18 @@ constexpr char kAuthorityPem[] =
     "APA40QocpyQlZrSCfdHp5WF7rV17sqzA4rqHMuooIjI0\n"
     "-----END CERTIFICATE-----\n";
 
+v1::DatasetRegistered GoldenData() {
+  v1::DatasetRegistered golden;
+  golden.set_dataset("golden");
+  v1::ShardRegistration* shard = golden.add_shards();
+  shard->set_shard("home");
+  shard->mutable_labels()->add_subjects_in("DE");
+  shard->mutable_labels()->add_categories("personal");
+  shard->set_stored_in("home");
+  shard->set_rows(50);
+  return golden;
+}
+
 }  // namespace
 
 World::World(std::uint64_t seed, const std::vector<std::string>& policies)
@@ -191,14 +203,7 @@ void World::Found(const std::vector<std::string>& policies) {
   }
   SignRecord(&digits, "data-steward");
   store(digits);
-  v1::DatasetRegistered golden;
-  golden.set_dataset("golden");
-  v1::ShardRegistration* shard = golden.add_shards();
-  shard->set_shard("home");
-  shard->mutable_labels()->add_subjects_in("DE");
-  shard->mutable_labels()->add_categories("personal");
-  shard->set_stored_in("home");
-  shard->set_rows(50);
+  v1::DatasetRegistered golden = GoldenData();
   SignRecord(&golden, "data-steward");
   store(golden);
   for (const Place& place : kPlaces) {

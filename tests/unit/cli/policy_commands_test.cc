@@ -109,7 +109,7 @@ TEST_CASE("carnet policy check: with --json a mistake is JSON on stdout, with th
   bool told = false;
   for (const auto& error : nlohmann::json::parse(rules.out)["errors"]) {
     told = told || (error["line"] == 3 && error["column"] == 1 &&
-                    error["message"] == "unknown key 'rulez'" &&
+                    error["message"] == "unknown key 'rulez' in a policy" &&
                     error["hint"].get<std::string>().find("'rules'") != std::string::npos);
   }
   CHECK(told);
