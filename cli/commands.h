@@ -30,6 +30,7 @@ struct CommandContext {
   std::ostream* err = nullptr;
   bool out_is_terminal = false;  // progress bars and colours; off with NO_COLOR
   bool colour = false;
+  bool in_is_terminal = false;  // somebody can be asked
   bool json = false;
   int exit_code = kGood;  // of the command that ran
 };

@@ -26,6 +26,7 @@ int RunCarnet(int argc, char** argv) {
   context.out = &std::cout;
   context.err = &std::cerr;
   context.out_is_terminal = isatty(STDOUT_FILENO) == 1;
+  context.in_is_terminal = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
   context.colour = context.out_is_terminal && std::getenv("NO_COLOR") == nullptr;
 
   CLI::App app("Carnet: federated training across borders, with a ledger that outsiders verify",

@@ -1,9 +1,12 @@
 #include "cli/signing.h"
 
 #include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "ledger/person_statement.h"
@@ -35,6 +38,28 @@ absl::StatusOr<std::set<std::string>> OwnRoles(Client& client) {
     }
   }
   return roles;
+}
+
+absl::Status ShowBeforeSigning(CommandContext& context, const google::protobuf::Message& record,
+                               const Consent& consent) {
+  CARNET_ASSIGN_OR_RETURN(const std::string text, MessageToJson(record));
+  CARNET_ASSIGN_OR_RETURN(const nlohmann::json shown, ParseJson(text));
+  *context.err << "you sign: " << shown.dump() << '\n';
+  if (!consent.taken || consent.yes) {
+    return absl::OkStatus();
+  }
+  if (!context.in_is_terminal) {
+    return WithRemedy(absl::FailedPreconditionError(
+                          "nothing was signed: part of it is as the coordinator lists it, and not "
+                          "named here"),
+                      "look at what is shown, then name the rest too, or say --yes");
+  }
+  *context.err << "what you did not name is as the coordinator lists it; sign? [no] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "yes" || answer == "y"
+             ? absl::OkStatus()
+             : absl::FailedPreconditionError("nothing was signed: nobody said yes");
 }
 
 absl::Status SignStatement(Client& client, const std::set<std::string>& roles,

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "carnet/v1/records.pb.h"
 #include "cli/client.h"
+#include "cli/commands.h"
 #include "google/protobuf/message.h"
 
 namespace carnet::cli {
@@ -27,6 +28,19 @@ absl::StatusOr<std::set<std::string>> OwnRoles(Client& client);
 // (ledger/person_statement.h). Error PERMISSION_DENIED: he holds none of them.
 absl::Status SignStatement(Client& client, const std::set<std::string>& roles,
                            google::protobuf::Message* record, v1::PersonStatement* stated);
+
+// Whether the person said in advance that he signs what is shown.
+struct Consent {
+  bool yes = false;
+  // Something in the record was named by nobody here: it is as the coordinator lists it.
+  bool taken = false;
+};
+// Shows what is about to be signed on standard error. Where something of it was taken from the
+// coordinator's list, a person at a terminal is asked, and a script says `yes` in advance: else a
+// coordinator could have anything signed. Errors: FAILED_PRECONDITION nobody said yes; those of
+// MessageToJson.
+absl::Status ShowBeforeSigning(CommandContext& context, const google::protobuf::Message& record,
+                               const Consent& consent);
 
 // What an approval is about (records.proto, Approval).
 struct ApprovalOrder {

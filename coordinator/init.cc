@@ -306,8 +306,8 @@ absl::StatusOr<InitReport> Founder::Run() {
   for (v1::UserEnrolled& person : people_) {
     CARNET_RETURN_IF_ERROR(signer.Add(std::move(person)));
   }
-  CARNET_RETURN_IF_ERROR(
-      AddRegistrations(federation_, options_.federation_file.parent_path(), speakers_, &signer));
+  CARNET_RETURN_IF_ERROR(AddRegistrations(federation_, options_.federation_file.parent_path(),
+                                          speakers_, &signer, &report_.unstated));
   CARNET_RETURN_IF_ERROR(AddInvitations(ca, first.leaf_hash, &signer));
   report_.records = signer.count();
   ledger::LogOptions log_options{.state_dir = dir_.root, .head_file = {}, .origin = report_.origin};

@@ -31,7 +31,10 @@ struct InitReport {
   std::vector<std::string> people;
   std::vector<std::string> keys_made;  // names of those whose keys were made here, to be taken away
   std::vector<std::string> certified;  // "NAME ed25519 HEX" of those who brought their own keys
-  absl::Time policies_until;           // exclusive
+  // "supplier lion", "region sg", "dataset digits": registered, and unknown until somebody signs
+  // them whose keys are not here.
+  std::vector<std::string> unstated;
+  absl::Time policies_until;  // exclusive
   // The roles of each person who must be enrolled before `policies_until`, or nothing crosses after
   // it; where they work. Empty but for a federation of one person, who is everything.
   std::vector<std::set<std::string>> needed;

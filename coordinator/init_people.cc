@@ -1,5 +1,6 @@
 #include "coordinator/init_people.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "coordinator/core/statements.h"
 #include "crypto/hash.h"
 #include "crypto/key_files.h"
 #include "crypto/p256.h"
@@ -77,6 +79,21 @@ std::string MendingLines(const v1::FederationConfig& federation,
     absl::StrAppend(&lines, "\n  ", name, ": {roles: [", absl::StrJoin(roles, ", "), "]}");
   }
   return lines;
+}
+
+// Roles of which nobody holds one, and without which nothing could ever be trained: who says whose
+// data it is, who says where machines stand, who lets people and workers in. Whoever founds holds
+// the first two, or nobody could ever pass them on.
+std::vector<std::set<std::string>> RolesWithoutHolder(const policies::Holders& holders) {
+  std::vector<std::set<std::string>> missing;
+  for (const std::set<std::string>& any_of :
+       {StewardRoles(), RegistrarRoles(), std::set<std::string>{"admin"}}) {
+    if (std::none_of(any_of.begin(), any_of.end(),
+                     [&](const std::string& role) { return holders.count(role) != 0; })) {
+      missing.push_back(any_of);
+    }
+  }
+  return missing;
 }
 
 // What the records and the certificate of a person hold.
@@ -248,12 +265,24 @@ absl::Status CheckApprovers(const v1::FederationConfig& federation,
   }
   const std::vector<policies::ApprovalRule> rules = policies::ApprovalRules(bundle);
   const absl::Status met = policies::CheckHolders(rules, holders);
-  if (met.ok()) {
-    return met;
+  std::vector<std::set<std::string>> missing = policies::PersonsMissing(rules, holders);
+  std::vector<std::string> faults;
+  if (!met.ok()) {
+    faults.push_back(
+        absl::StrCat("they could never change or renew these policies: ", met.message()));
   }
-  return WithRemedy(Bad("people", absl::StrCat("they could never change or renew these policies: ",
-                                               met.message())),
-                    MendingLines(federation, policies::PersonsMissing(rules, holders)));
+  for (const std::set<std::string>& any_of : RolesWithoutHolder(holders)) {
+    faults.push_back(absl::StrCat("nobody is ", absl::StrJoin(any_of, " or "),
+                                  ", so nothing could ever be trained"));
+    if (std::none_of(missing.begin(), missing.end(), [&](const std::set<std::string>& roles) {
+          return roles.count(*any_of.begin()) != 0;
+        })) {
+      missing.push_back({*any_of.begin()});
+    }
+  }
+  return faults.empty() ? absl::OkStatus()
+                        : WithRemedy(Bad("people", absl::StrJoin(faults, "; ")),
+                                     MendingLines(federation, missing));
 }
 
 absl::StatusOr<FirstPeople> MakeFirstPeople(const PeopleOrder& order, Clock& clock, Rng& rng,

@@ -25,8 +25,10 @@ namespace carnet::coordinator {
 absl::Status ValidatePeople(const v1::FederationConfig& federation);
 
 // The people of federation.yaml can change and renew `bundle`, an author never counting among those
-// who approve: else nothing would cross after its last day, with no way out. Without `people`
-// nothing is asked. Error INVALID_ARGUMENT, with the lines to add as its remedy. Pure.
+// who approve: else nothing would cross after its last day, with no way out. And somebody is
+// data-steward, somebody compliance, dpo or legal, and somebody admin: else nothing could ever be
+// trained. Without `people` nothing is asked. Error INVALID_ARGUMENT, with the lines to add as its
+// remedy. Pure.
 absl::Status CheckApprovers(const v1::FederationConfig& federation, const policies::Bundle& bundle);
 
 struct PeopleOrder {

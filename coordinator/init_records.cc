@@ -1,6 +1,7 @@
 #include "coordinator/init_records.h"
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/status.h"
@@ -34,27 +35,32 @@ absl::Status RecordSigner::Sign(const google::protobuf::Message& message) {
 
 absl::Status AddRegistrations(const v1::FederationConfig& federation,
                               const std::filesystem::path& base, const Speakers& speakers,
-                              RecordSigner* signer) {
+                              RecordSigner* signer, std::vector<std::string>* unstated) {
+  const auto add = [&](auto record, const std::set<std::string>& roles,
+                       const std::string& entry) -> absl::Status {
+    CARNET_RETURN_IF_ERROR(speakers.Sign(roles, signer->at(), &record));
+    if (record.stated().signature().empty()) {
+      unstated->push_back(entry);
+    }
+    return signer->Add(std::move(record));
+  };
   if (v1::SupplierConfig home = HomeTerms(federation.home()); !SaysNothing(home)) {
     v1::SupplierRegistered record;
     record.set_supplier(federation.home().organisation());
     *record.mutable_terms() = std::move(home);
-    CARNET_RETURN_IF_ERROR(speakers.Sign(RegistrarRoles(), signer->at(), &record));
-    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+    CARNET_RETURN_IF_ERROR(add(std::move(record), RegistrarRoles(), "supplier home"));
   }
   for (const auto& [name, terms] : Sorted(federation.suppliers())) {
     v1::SupplierRegistered record;
     record.set_supplier(name);
     *record.mutable_terms() = terms;
-    CARNET_RETURN_IF_ERROR(speakers.Sign(RegistrarRoles(), signer->at(), &record));
-    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+    CARNET_RETURN_IF_ERROR(add(std::move(record), RegistrarRoles(), "supplier " + name));
   }
   for (const auto& [name, terms] : Sorted(federation.regions())) {
     v1::RegionRegistered record;
     record.set_region(name);
     *record.mutable_terms() = WithDefaultGrade(terms);
-    CARNET_RETURN_IF_ERROR(speakers.Sign(RegistrarRoles(), signer->at(), &record));
-    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+    CARNET_RETURN_IF_ERROR(add(std::move(record), RegistrarRoles(), "region " + name));
   }
   for (const auto& [name, dataset] : Sorted(federation.datasets())) {
     v1::DatasetRegistered record;
@@ -63,8 +69,7 @@ absl::Status AddRegistrations(const v1::FederationConfig& federation,
       CARNET_ASSIGN_OR_RETURN(*record.add_shards(),
                               ToRegistration(shard_name, dataset, shard, base));
     }
-    CARNET_RETURN_IF_ERROR(speakers.Sign(StewardRoles(), signer->at(), &record));
-    CARNET_RETURN_IF_ERROR(signer->Add(std::move(record)));
+    CARNET_RETURN_IF_ERROR(add(std::move(record), StewardRoles(), "dataset " + name));
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #define CARNET_COORDINATOR_INIT_RECORDS_H_
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,10 +44,12 @@ class RecordSigner {
 };
 
 // Suppliers, regions and datasets. Shard files given by `path`, relative to `base`, are hashed and
-// counted. Each is stated by one of `speakers`, where one holds the role.
+// counted. Each is stated by one of `speakers`, where one holds the role; `unstated` gets the
+// others: "supplier lion", "region sg", "dataset digits", and "supplier home" for the organisation
+// itself.
 absl::Status AddRegistrations(const v1::FederationConfig& federation,
                               const std::filesystem::path& base, const Speakers& speakers,
-                              RecordSigner* signer);
+                              RecordSigner* signer, std::vector<std::string>* unstated);
 
 }  // namespace carnet::coordinator
 

@@ -38,6 +38,7 @@ struct EvidenceOptions {
   std::string from;
   std::string until;
   std::string id;
+  bool yes = false;
 };
 
 // Known before the coordinator is asked, so that a slip of the keyboard gets a good answer.
@@ -113,6 +114,33 @@ std::string DayText(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%d", ToTime(time), absl::UTCTimeZone());
 }
 
+// What the person said of the item is so. True: he said all of it.
+absl::StatusOr<bool> CompareItem(const EvidenceOptions& options, const v1::EvidenceRecorded& item) {
+  const auto differs = [&](const char* option) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("evidence: the item on record has another ", option, ": nothing was signed"));
+  };
+  if (!options.kind.empty() && options.kind != item.kind()) {
+    return differs("--kind");
+  }
+  if (!options.recipient.empty() && options.recipient != item.recipient()) {
+    return differs("--recipient");
+  }
+  const std::set<std::string> said(options.destinations.begin(), options.destinations.end());
+  if (!said.empty() &&
+      said != std::set<std::string>(item.destinations().begin(), item.destinations().end())) {
+    return differs("--to");
+  }
+  if (!options.until.empty()) {
+    CARNET_ASSIGN_OR_RETURN(const absl::CivilDay until, ParseDay("--until", options.until));
+    if (absl::FromCivil(until + 1, absl::UTCTimeZone()) != ToTime(item.valid_to())) {
+      return differs("--until");
+    }
+  }
+  return !options.kind.empty() && !options.recipient.empty() && !said.empty() &&
+         !options.until.empty();
+}
+
 // What is accepted is the item as it is shown here, of the document that is at hand.
 absl::StatusOr<int> Accept(const EvidenceOptions& options, CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const Digest document, exchange::FileDigest(options.document));
@@ -131,6 +159,11 @@ absl::StatusOr<int> Accept(const EvidenceOptions& options, CommandContext& conte
         absl::FailedPreconditionError("evidence: this is not the document of the item"),
         options.document);
   }
+  CARNET_ASSIGN_OR_RETURN(const bool named, CompareItem(options, item));
+  v1::EvidenceRecorded shown = item;
+  shown.clear_common();
+  shown.clear_stated();
+  CARNET_RETURN_IF_ERROR(ShowBeforeSigning(context, shown, {options.yes, !named}));
   v1::EvidenceAccepted record;
   record.set_evidence_id(item.evidence_id());
   record.set_document_sha256(item.document_sha256());
@@ -265,6 +298,12 @@ void RegisterEvidenceCommands(CLI::App& app, CommandContext& context) {
       ->add_option("--document", options->document,
                    "The document that you read; only its SHA-256 leaves this machine")
       ->required();
+  accept->add_option("--kind", options->kind, "What it must be");
+  accept->add_option("--recipient", options->recipient, "Whom it must bind");
+  accept->add_option("--to", options->destinations, "The destinations that it must cover")
+      ->delimiter(',');
+  accept->add_option("--until", options->until, "The last day of its validity (UTC)");
+  accept->add_flag("--yes", options->yes, "Accept what is shown, also what is not named here");
   CLI::App* withdraw = AddCommand(*noun, context, "withdraw", "End an item of evidence now",
                                   [options, &context] { return Withdraw(*options, context); });
   withdraw->add_option("evidence", options->id, "Evidence id (e-…)")->required();

@@ -3,8 +3,10 @@
 #include <memory>
 #include <ostream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/status.h"
@@ -24,6 +26,22 @@ void PrintKeys(const coordinator::InitReport& report, const std::string& state, 
   for (const std::string& person : report.certified) {
     out << "  person   " << person << ", a key of his own: compare it; certificate in " << state
         << "/people\n";
+  }
+}
+
+// What nobody could sign here, since those who may brought keys of their own.
+void PrintUnstated(const coordinator::InitReport& report, std::ostream& out) {
+  if (report.unstated.empty()) {
+    return;
+  }
+  out << "unsigned: no key that was made here may state these, and they are unknown until somebody "
+         "does:\n";
+  for (const std::string& entry : report.unstated) {
+    const bool dataset = absl::StartsWith(entry, "dataset ");
+    out << "  " << entry
+        << (dataset ? ": a data-steward: carnet data register -f FEDERATION.yaml"
+                    : ": compliance, dpo or legal: carnet ")
+        << (dataset ? "" : absl::StrReplaceAll(entry, {{" ", " update "}})) << '\n';
   }
 }
 
@@ -63,6 +81,7 @@ void PrintReport(const coordinator::InitReport& report, const coordinator::InitO
         {"records", report.records}};
     json["keys_made"] = report.keys_made;
     json["certified"] = report.certified;
+    json["unstated"] = report.unstated;
     json["policies_until"] = FormatTimestamp(report.policies_until);
     json["people_needed"] = report.needed;
     for (const auto& token : report.tokens) {
@@ -84,6 +103,7 @@ void PrintReport(const coordinator::InitReport& report, const coordinator::InitO
     out << "  token    " << token.string() << " (single use, 24 h)\n";
   }
   PrintKeys(report, options.state_dir.string(), out);
+  PrintUnstated(report, out);
   PrintBootstrap(report, options.state_dir.string(), out);
   out << "Next: carnet coordinator run --state " << options.state_dir.string() << '\n';
 }

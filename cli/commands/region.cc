@@ -1,4 +1,6 @@
 // `carnet region add|update|list|show|contradict|clear`: places where workers stand.
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -27,6 +29,7 @@ struct RegionOptions {
   std::vector<std::string> jurisdictions;
   std::optional<std::string> supplier;
   std::string location;
+  bool yes = false;
 };
 
 using Entries = std::map<std::string, v1::RegionConfig>;
@@ -78,6 +81,14 @@ absl::StatusOr<Entries> Wanted(const RegionOptions& options, const Entries& on_r
   return wanted;
 }
 
+// Something in `terms` was named by nobody here.
+bool IsTaken(const RegionOptions& options, const v1::RegionConfig& terms) {
+  v1::RegionConfig named;
+  return options.file.empty() &&
+         (!Amend(options, &named).ok() ||
+          !google::protobuf::util::MessageDifferencer::Equals(named, terms));
+}
+
 absl::StatusOr<int> Register(const RegionOptions& options, Expected expected,
                              CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
@@ -98,6 +109,8 @@ absl::StatusOr<int> Register(const RegionOptions& options, Expected expected,
     v1::RegionRegistered record;
     record.set_region(name);
     *record.mutable_terms() = coordinator::WithDefaultGrade(terms);
+    CARNET_RETURN_IF_ERROR(
+        ShowBeforeSigning(context, record, {options.yes, IsTaken(options, terms)}));
     CARNET_RETURN_IF_ERROR(
         SignStatement(*client, coordinator::RegistrarRoles(), &record, record.mutable_stated()));
     *request.mutable_terms() = record.terms();
@@ -176,6 +189,7 @@ void AddTerms(CLI::App* command, RegionOptions& options) {
                       "Who runs it; default: the home organisation");
   command->add_option("--location", options.location,
                       "Who vouches for the place: unknown, claimed, contract or provider");
+  command->add_flag("--yes", options.yes, "Sign what is shown, also what is not named here");
   AddStateOption(command, &options.state);
 }
 

@@ -13,6 +13,9 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/registry.h"
+#include "cli/registry_view.h"
+#include "cli/signing.h"
+#include "coordinator/core/location.h"
 #include "exchange/data_digest.h"
 
 namespace carnet::cli {
@@ -77,6 +80,23 @@ absl::StatusOr<int> Clear(const LocationOptions& options, CommandContext& contex
   CARNET_ASSIGN_OR_RETURN(*request.mutable_document_sha256(), DocumentDigest(options));
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
   request.set_request_id(client->NewRequestId());
+  v1::LocationCleared record;
+  record.set_region(request.region());
+  record.set_reason(request.reason());
+  record.set_document_sha256(request.document_sha256());
+  record.set_cleared_by(client->identity().facts.user_id());
+  CARNET_ASSIGN_OR_RETURN(const v1::ListRegistryResponse registry, FetchRegistry(*client));
+  for (const v1::RegionEntry& entry : registry.regions()) {
+    if (entry.region() == options.region) {
+      *context.err << ContradictionsText(entry);
+      for (const v1::OpenContradiction& open : entry.contradictions()) {
+        record.add_contradictions(open.index());
+      }
+    }
+  }
+  CARNET_RETURN_IF_ERROR(
+      SignStatement(*client, {coordinator::kLocationClearer}, &record, record.mutable_stated()));
+  *request.mutable_stated() = record.stated();
   CARNET_ASSIGN_OR_RETURN(const v1::RegisterResponse response,
                           client->Call(client->admin(), &v1::Admin::Stub::ClearLocation, request));
   CARNET_ASSIGN_OR_RETURN(const std::uint64_t index, client->CheckReceipt(response.receipt()));

@@ -1,4 +1,6 @@
 // `carnet supplier add|update|list|show`: whose machines are rented.
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -33,6 +35,7 @@ struct SupplierOptions {
   std::string egress_gb;
   std::optional<double> listed_share;
   std::optional<std::string> deal;
+  bool yes = false;
 };
 
 // How the home organisation is named here, whatever it is called.
@@ -127,6 +130,14 @@ absl::StatusOr<Entries> Wanted(const SupplierOptions& options, const std::string
   return wanted;
 }
 
+// Something in `terms` was named by nobody here.
+bool IsTaken(const SupplierOptions& options, const v1::SupplierConfig& terms) {
+  v1::SupplierConfig named;
+  return options.file.empty() &&
+         (!Amend(options, &named).ok() ||
+          !google::protobuf::util::MessageDifferencer::Equals(named, terms));
+}
+
 absl::StatusOr<int> Register(const SupplierOptions& options, Expected expected,
                              CommandContext& context) {
   CARNET_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Open(options.state));
@@ -152,6 +163,8 @@ absl::StatusOr<int> Register(const SupplierOptions& options, Expected expected,
     v1::SupplierRegistered record;
     record.set_supplier(name);
     *record.mutable_terms() = terms;
+    CARNET_RETURN_IF_ERROR(
+        ShowBeforeSigning(context, record, {options.yes, IsTaken(options, terms)}));
     CARNET_RETURN_IF_ERROR(
         SignStatement(*client, coordinator::RegistrarRoles(), &record, record.mutable_stated()));
     *request.mutable_terms() = record.terms();
@@ -220,6 +233,7 @@ void AddTerms(CLI::App* command, SupplierOptions& options) {
   command->add_option("--deal", options.deal, "The contract with it, e.g. compute-rental");
   command->add_option("--gpu-hour", options.gpu_hour, "Price, e.g. \"2.10 USD\"");
   command->add_option("--egress-gb", options.egress_gb, "Price, e.g. \"0.09 USD\"");
+  command->add_flag("--yes", options.yes, "Sign what is shown, also what is not named here");
   AddStateOption(command, &options.state);
 }
 

@@ -95,9 +95,11 @@ void ExpectProofOfPlace(const Step& step, const v1::RegionRegistered& record);
 using StatementVerifier = std::function<absl::Status(ByteView public_key)>;
 // A finding unless the statement is signed by a person who holds one of `roles`, once, and within a
 // day before its record. None at all is a note in what `carnet init` writes, for it counts for
-// nothing. True: it counts.
+// nothing. `entry` ("region/sg"): it is signed later than each before of this entry. True: it
+// counts.
 bool ExpectStated(const Step& step, const v1::Common& common, const v1::PersonStatement& stated,
-                  const std::set<std::string>& roles, const StatementVerifier& verify);
+                  const std::set<std::string>& roles, const StatementVerifier& verify,
+                  const std::string& entry = "");
 // A finding for each of `shards` ("dataset/shard") that was withdrawn before.
 void ExpectNotWithdrawn(const Step& step, const std::set<std::string>& shards);
 std::set<std::string> ShardNamesOf(const ShardVersions& versions);

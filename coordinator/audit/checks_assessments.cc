@@ -44,6 +44,9 @@ void Check(const Step& step, const v1::ModelAssessed& record) {
       "assessment", "words of docs/facts.md",
       absl::StrCat(record.controlled(), " ", record.export_class(), " ", record.anonymity()));
   CheckTerms(step, record);
+  step.memory().assessed = std::max(step.memory().assessed, ToTime(record.common().at()));
+  step.Expect(ToTime(record.common().at()) >= ToTime(state.genesis.common().at()), "assessment",
+              "one that was signed for this log", "one from before it began");
   const auto before = state.assessments.find(record.model_sha256());
   const bool known = before != state.assessments.end() && !before->second.terms.withdrawn();
   step.Expect(known || !record.withdrawn(), "assessment", "an assessment that is withdrawn",

@@ -85,11 +85,12 @@ void CheckOneLabelling(const Step& step, const std::string& key,
   }
 }
 
-// The same within one record.
+// The same within one record, of what it adds.
 void CheckOneLabelling(const Step& step, const v1::DatasetRegistered& record) {
   std::map<std::string, const v1::ShardRegistration*> by_digest;
   for (const v1::ShardRegistration& shard : record.shards()) {
-    if (shard.sha256().empty() || step.state().workers.empty()) {
+    if (shard.sha256().empty() || step.state().workers.empty() ||
+        step.state().shards.count(ShardKey(record.dataset(), shard.shard())) != 0) {
       continue;
     }
     const auto [first, added] = by_digest.emplace(shard.sha256(), &shard);
@@ -189,8 +190,10 @@ void Check(const Step& step, const v1::UserEnrolled& record) {
 }
 
 void Check(const Step& step, const v1::SupplierRegistered& record) {
-  ExpectStated(step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
-               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
+  ExpectStated(
+      step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
+      [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); },
+      absl::StrCat("supplier/", record.supplier()));
   const v1::SupplierConfig& terms = record.terms();
   if (record.supplier() == step.state().genesis.organisation()) {
     step.Expect(terms.organised_in().empty() && terms.principal_place().empty(), "supplier",
@@ -210,8 +213,10 @@ void Check(const Step& step, const v1::SupplierRegistered& record) {
 }
 
 void Check(const Step& step, const v1::RegionRegistered& record) {
-  ExpectStated(step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
-               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
+  ExpectStated(
+      step, record.common(), record.stated(), {"compliance", "dpo", "legal"},
+      [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); },
+      absl::StrCat("region/", record.region()));
   const std::string& supplier = record.terms().supplier();
   step.Expect(record.region() != "home", "region", "home as genesis says it", "another home");
   step.Expect(supplier.empty() || KnowsOrganisation(step.state(), supplier), "reference",
@@ -305,7 +310,9 @@ void Check(const Step& step, const v1::DatasetRegistered& record) {
                 "the same name");
     step.Expect(step.state().regions.count(shard.stored_in()) != 0, "reference",
                 "a registered region", absl::StrCat(key, " is stored in ", shard.stored_in()));
-    CheckOneLabelling(step, key, shard);
+    if (known == step.state().shards.end()) {
+      CheckOneLabelling(step, key, shard);
+    }
   }
   CheckOneLabelling(step, record);
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "base/timestamp.h"
 #include "coordinator/audit/checks.h"
+#include "ledger/verifier/person_statement.h"
 
 namespace carnet::coordinator::audit {
 namespace {
@@ -88,6 +89,11 @@ void Check(const Step& step, const v1::LocationContradicted& record) {
 void Check(const Step& step, const v1::LocationCleared& record) {
   const State& state = step.state();
   ExpectRole(step, record.cleared_by(), {"compliance"});
+  ExpectStated(step, record.common(), record.stated(), {"compliance"},
+               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
+  step.Expect(
+      record.stated().signature().empty() || record.stated().user_id() == record.cleared_by(),
+      "location", absl::StrCat("signed by ", record.cleared_by()), record.stated().user_id());
   step.Expect(Reasons().count(record.reason()) != 0, "location",
               absl::StrCat("reason: one of ", absl::StrJoin(Reasons(), ", ")), record.reason());
   const auto region = state.regions.find(record.region());

@@ -82,8 +82,10 @@ void Check(const Step& step, const v1::CounterOpened& record) {
   step.Expect(ToTime(record.as_of()) <= ToTime(record.common().at()), "counter",
               "a balance of a day that has come", "one of a later day");
   ExpectRole(step, record.recorded_by(), {"data-steward"});
-  ExpectStated(step, record.common(), record.stated(), {"data-steward"},
-               [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); });
+  ExpectStated(
+      step, record.common(), record.stated(), {"data-steward"},
+      [&](ByteView key) { return ledger::verifier::VerifyStated(record, key); },
+      absl::StrCat("counter/", record.counter()));
   step.Expect(
       record.stated().signature().empty() || record.stated().user_id() == record.recorded_by(),
       "counter", absl::StrCat("signed by ", record.recorded_by()), record.stated().user_id());

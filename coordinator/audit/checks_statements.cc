@@ -24,6 +24,11 @@ bool IsFounding(const State& state, const v1::Common& common) {
 void ExpectInTime(const Step& step, const v1::Common& common, const v1::PersonStatement& stated) {
   const absl::Time at = ToTime(common.at());
   const absl::Time said = ToTime(stated.at());
+  // Whether it was the last word on its subject in the log before, this log cannot show.
+  if (step.state().genesis.has_succeeds() && said < ToTime(step.state().genesis.common().at())) {
+    step.Add(Severity::kNote, "statement-carried", "a statement that was signed for this log",
+             "one that was carried over from the log before: compare it with what that log held");
+  }
   step.Expect(said <= at + kSkewMax && (IsFounding(step.state(), common) || said >= at - kAgeMax),
               "statement-time", "a statement signed within the day before its record",
               "another time");
@@ -32,7 +37,8 @@ void ExpectInTime(const Step& step, const v1::Common& common, const v1::PersonSt
 }  // namespace
 
 bool ExpectStated(const Step& step, const v1::Common& common, const v1::PersonStatement& stated,
-                  const std::set<std::string>& roles, const StatementVerifier& verify) {
+                  const std::set<std::string>& roles, const StatementVerifier& verify,
+                  const std::string& entry) {
   const State& state = step.state();
   if (stated.signature().empty()) {
     step.Add(IsFounding(state, common) ? Severity::kNote : Severity::kBadEvidence,
@@ -61,6 +67,12 @@ bool ExpectStated(const Step& step, const v1::Common& common, const v1::PersonSt
   }
   counts = step.Expect(state.statement_nonces.count(stated.nonce()) == 0, "statement-once",
                        "a statement once on record", "the same one again") &&
+           counts;
+  const auto newest = state.stated_at.find(entry);
+  counts = step.Expect(newest == state.stated_at.end() || ToTime(stated.at()) > newest->second,
+                       "statement-order",
+                       absl::StrCat("a statement signed after those on record of ", entry),
+                       "an older one") &&
            counts;
   ExpectInTime(step, common, stated);
   return counts;

@@ -33,6 +33,9 @@ ledger::Predicate ToPredicate(const VerifiedRecord& record) {
   return {};
 }
 
+// How far an assessor's clock may be ahead.
+constexpr absl::Duration kAssessedSkewMax = absl::Minutes(5);
+
 // Whose clock `at` is: the coordinator's drives the state, others carry their own.
 bool IsCoordinators(const ledger::Predicate& predicate) {
   return !predicate.Is<v1::Contribution>() && !predicate.Is<v1::Evaluation>() &&
@@ -67,6 +70,12 @@ void Replay::CheckCommon(const Step& step, const ledger::Predicate& predicate) c
     step.Expect(ToTime(common.at()) >= state_.last, "time",
                 absl::StrCat("a time not before ", TimeText(state_.last)),
                 TimeText(ToTime(common.at())));
+    if (const absl::Time by = ToTime(common.at()) + kAssessedSkewMax; memory_.assessed > by) {
+      step.Expect(false, "assessment",
+                  absl::StrCat("assessments before this record signed by ", TimeText(by)),
+                  absl::StrCat("one of ", TimeText(memory_.assessed)));
+    }
+    memory_.assessed = absl::InfinitePast();
   }
   const std::string& id = common.request_id();
   if (!id.empty() && id != memory_.last_request_id) {

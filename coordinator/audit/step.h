@@ -37,8 +37,10 @@ struct Memory {
   // By rule, job, recipient and destination.
   std::map<std::string, OwedDuty> duties_owed;
   std::set<std::string> duties_due;  // that became due once
-  std::string wanted;                // id of the decision to keep; empty: none
-  std::optional<Retaken> retaken;    // that decision, once its record was replayed
+  // The latest `at` of the assessments since the coordinator's last record; past: none.
+  absl::Time assessed = absl::InfinitePast();
+  std::string wanted;              // id of the decision to keep; empty: none
+  std::optional<Retaken> retaken;  // that decision, once its record was replayed
   std::vector<RecomputedRound> recomputed;
   std::map<std::string, std::uint64_t> not_recomputed;  // why -> aggregations
 };

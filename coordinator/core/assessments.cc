@@ -58,6 +58,18 @@ void TakeExport(const Assessment* assessment, ModelFacts* facts) {
   }
 }
 
+// Of this log: one from before it began was signed for another, and came with its people's keys.
+bool IsOfThisLog(const State& state, const v1::ModelAssessed& assessment) {
+  return ToTime(assessment.common().at()) >= ToTime(state.genesis.common().at());
+}
+
+// An old signature does not undo a newer one.
+bool IsNewest(const State& state, const v1::ModelAssessed& assessment) {
+  const auto before = state.assessments.find(assessment.model_sha256());
+  return before == state.assessments.end() ||
+         ToTime(assessment.common().at()) > ToTime(before->second.terms.common().at());
+}
+
 // Whom a withdrawal concerns is whoever could have stated what it ends.
 absl::Status RequireAssessor(const State& state, const v1::ModelAssessed& assessment) {
   const auto before = state.assessments.find(assessment.model_sha256());
@@ -145,11 +157,16 @@ ModelFacts ModelFactsOf(const State& state, const Job* job, const std::string& m
 }
 
 std::optional<std::uint64_t> AnonymityApproval(const State& state, const std::string& model_sha256,
-                                               absl::Time at) {
+                                               absl::Time at, std::uint64_t before) {
   const Assessment* const own = InForce(state, model_sha256, at);
-  return own != nullptr && own->terms.anonymity() == kAnonymityApproved
-             ? std::optional<std::uint64_t>(own->index)
-             : std::nullopt;
+  if (own == nullptr) {
+    return std::nullopt;
+  }
+  const auto found = std::find_if(
+      own->anonymity.rbegin(), own->anonymity.rend(), [&](const Assessment::Approval& approval) {
+        return approval.index < before && at >= approval.valid_from && at < approval.valid_to;
+      });
+  return found == own->anonymity.rend() ? std::nullopt : std::optional<std::uint64_t>(found->index);
 }
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command) {
@@ -166,22 +183,39 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const AssessModel& command) {
   if (ToTime(assessment.common().at()) > drafts.now() + kAssessmentSkewMax) {
     return Bad("it was signed later than now");
   }
-  const auto before = state.assessments.find(assessment.model_sha256());
-  if (before == state.assessments.end()) {
-    if (state.assessments.size() >= kAssessmentsMax) {
-      return absl::ResourceExhaustedError("10000 models are assessed, which is the limit");
-    }
-  } else if (ToTime(assessment.common().at()) <= ToTime(before->second.terms.common().at())) {
-    // An old signature does not undo a newer one.
+  if (!IsOfThisLog(state, assessment)) {
+    return Bad("it was signed before this log began: sign it again");
+  }
+  if (!IsNewest(state, assessment)) {
     return absl::AlreadyExistsError(
         "assessment: one of this model that was signed later is on record");
+  }
+  if (state.assessments.count(assessment.model_sha256()) == 0 &&
+      state.assessments.size() >= kAssessmentsMax) {
+    return absl::ResourceExhaustedError("10000 models are assessed, which is the limit");
   }
   const std::uint64_t index = drafts.AddSigned(assessment, command.record);
   return std::move(drafts).Answer(index);
 }
 
+// What nobody may say, and what is older than what is on record, states nothing, whatever a log
+// holds.
 absl::Status Fold(State& state, std::uint64_t index, const v1::ModelAssessed& record) {
-  state.assessments[record.model_sha256()] = Assessment{record, index};
+  if (!CheckAssessment(record).ok() || !RequireAssessor(state, record).ok() ||
+      !IsOfThisLog(state, record) || !IsNewest(state, record)) {
+    return absl::OkStatus();
+  }
+  Assessment& kept = state.assessments[record.model_sha256()];
+  kept.terms = record;
+  kept.index = index;
+  if (record.anonymity() != kAnonymityApproved) {
+    kept.anonymity.clear();
+  } else {
+    kept.anonymity.push_back({index, ToTime(record.valid_from()), ToTime(record.valid_to())});
+    if (kept.anonymity.size() > kApprovalsKept) {
+      kept.anonymity.erase(kept.anonymity.begin());
+    }
+  }
   ++state.facts_version;
   return absl::OkStatus();
 }

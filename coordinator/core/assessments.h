@@ -4,6 +4,8 @@
 #define CARNET_COORDINATOR_CORE_ASSESSMENTS_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,6 +18,9 @@ namespace carnet::coordinator {
 
 // Models that were ever assessed.
 inline constexpr std::size_t kAssessmentsMax = 10000;
+// Approvals of one model that are remembered: a task that was opened after one goes on under it
+// when a newer one is on record.
+inline constexpr std::size_t kApprovalsKept = 8;
 // How far the assessor's clock may be ahead.
 inline constexpr absl::Duration kAssessmentSkewMax = absl::Minutes(5);
 
@@ -44,9 +49,11 @@ struct ModelFacts {
 ModelFacts ModelFactsOf(const State& state, const Job* job, const std::string& model_sha256,
                         absl::Time at);
 
-// Index of the record that approves the anonymity of exactly this model (raw digest) at `at`.
-std::optional<std::uint64_t> AnonymityApproval(const State& state, const std::string& model_sha256,
-                                               absl::Time at);
+// Index of the newest record before `before` that approves the anonymity of exactly this model (raw
+// digest) at `at`, and that nothing but further approvals followed.
+std::optional<std::uint64_t> AnonymityApproval(
+    const State& state, const std::string& model_sha256, absl::Time at,
+    std::uint64_t before = std::numeric_limits<std::uint64_t>::max());
 
 }  // namespace carnet::coordinator
 

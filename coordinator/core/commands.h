@@ -162,6 +162,7 @@ struct ClearLocation {
   std::string region;
   std::string reason;
   Bytes document_sha256 = {};
+  v1::PersonStatement stated = {};  // over the record that this becomes
 };
 struct RegisterDataset {
   std::string user_id;

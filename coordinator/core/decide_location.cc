@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/location.h"
+#include "coordinator/core/statements.h"
 #include "policies/jurisdictions.h"
 
 namespace carnet::coordinator {
@@ -117,6 +118,10 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const ClearLocation& command) {
   record.set_reason(command.reason);
   record.set_document_sha256(ToString(command.document_sha256));
   record.set_cleared_by(command.user_id);
+  *record.mutable_stated() = command.stated;
+  // Over each that is open: one that came since the person looked is not among them.
+  CARNET_RETURN_IF_ERROR(CheckStatement(state, record, command.stated, command.user_id,
+                                        {kLocationClearer}, drafts.now()));
   const std::uint64_t index = drafts.Add(std::move(record));
   return std::move(drafts).Answer(index);
 }

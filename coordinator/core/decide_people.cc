@@ -269,6 +269,13 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeUser& command) {
   if (HoldersOf(state, "admin") == std::set<std::string>{user->id}) {
     return absl::FailedPreconditionError("the last admin cannot be revoked");
   }
+  // A key that is lost or misused ends all the same.
+  if (command.reason == "left" &&
+      HoldersOf(state, "data-steward") == std::set<std::string>{user->id}) {
+    return absl::FailedPreconditionError(
+        "nobody else is data-steward, and nobody could pass the role on any more: grant it to "
+        "somebody first (carnet user role grant)");
+  }
   v1::UserRevoked record;
   record.set_user_id(user->id);
   record.set_public_key(ToString(user->public_key));

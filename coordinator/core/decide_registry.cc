@@ -57,11 +57,12 @@ absl::Status CheckDigestIsNew(const State& state, const v1::ShardRegistration& w
   return absl::OkStatus();
 }
 
-// The same within one command.
-absl::Status CheckDigestsAgree(const v1::DatasetRegistered& record) {
+// The same within one command, of what it adds: what is on record may have got its bytes by claims.
+absl::Status CheckDigestsAgree(const State& state, const v1::DatasetRegistered& record) {
   std::map<std::string, const v1::ShardRegistration*> by_digest;
   for (const v1::ShardRegistration& shard : record.shards()) {
-    if (shard.sha256().empty()) {
+    if (shard.sha256().empty() ||
+        state.shards.count(ShardKey(record.dataset(), shard.shard())) != 0) {
       continue;
     }
     const auto [first, added] = by_digest.emplace(shard.sha256(), &shard);
@@ -190,7 +191,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RegisterDataset& command) 
   if (added == 0 && !unvouched) {
     return AsItStands(std::move(drafts), absl::StrCat("dataset/", command.dataset));
   }
-  CARNET_RETURN_IF_ERROR(CheckDigestsAgree(record));
+  CARNET_RETURN_IF_ERROR(CheckDigestsAgree(state, record));
   if (state.shards.size() + added > kShardsMax) {
     return absl::ResourceExhaustedError("65536 shards are registered, which is the limit");
   }

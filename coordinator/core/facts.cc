@@ -88,8 +88,18 @@ void SetDataFacts(const FlowContext& flow, FactSet* facts) {
   SetFact(facts, "data.categories", Value::List(ToVector(named)));
 }
 
-void SetRecipientFacts(const State& state, const std::string& recipient, FactSet* facts) {
+// What the recipient's end is known to be. Whoever stands at a place that nobody stated is known by
+// name alone: who runs a region was said with its place.
+bool IsEndKnown(const State& state, const FlowContext& flow) {
+  return state.regions.count(flow.to_region) == 0 || IsPlaceStated(state, flow.to_region);
+}
+
+void SetRecipientFacts(const State& state, const FlowContext& flow, FactSet* facts) {
+  const std::string& recipient = flow.recipient;
   SetText(facts, "recipient.org", recipient);
+  if (!IsEndKnown(state, flow)) {
+    return;
+  }
   const bool home = recipient == state.genesis.organisation();
   if (home) {
     SetText(facts, "recipient.organised_in", state.genesis.home_jurisdiction());
@@ -125,16 +135,18 @@ void SetRecipientFacts(const State& state, const std::string& recipient, FactSet
                                                terms.certifications().end())));
 }
 
-// Counts: valid at `at`, between these parties, for this destination, and for every category of the
-// class.
+// Counts: valid at `at`, between these parties, for this destination, which somebody stated, and
+// for every category of the class.
 bool Covers(const State& state, const v1::EvidenceRecorded& item, const FlowContext& flow,
             absl::Time at) {
-  if (at < ToTime(item.valid_from()) || at >= ToTime(item.valid_to())) {
+  if (!IsEndKnown(state, flow) || at < ToTime(item.valid_from()) || at >= ToTime(item.valid_to())) {
     return false;
   }
   const Worker* worker = state.FindWorker(flow.worker_id);
   const std::string site_operator =
-      worker == nullptr ? "" : state.OperatorOf(worker->terms.region());
+      worker != nullptr && IsPlaceStated(state, worker->terms.region())
+          ? state.OperatorOf(worker->terms.region())
+          : "";
   const bool parties =
       item.recipient() == flow.recipient &&
       (item.sender() == state.genesis.organisation() || item.sender() == site_operator);
@@ -203,9 +215,11 @@ void SetWorkerFacts(const State& state, const FlowContext& flow, FactSet* facts)
 
 FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
-  SetText(&facts, "from.jurisdiction", flow.from);
+  if (IsPlaceStated(state, flow.from_region)) {
+    SetText(&facts, "from.jurisdiction", flow.from);
+  }
   const bool registered = state.regions.count(flow.to_region) != 0;
-  if (!registered || IsPlaceStated(state, flow.to_region)) {
+  if (IsEndKnown(state, flow)) {
     SetText(&facts, "to.jurisdiction", flow.to);
   }
   if (registered) {
@@ -232,7 +246,7 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
     }
   }
   SetText(&facts, "key.held_in", "home");
-  SetRecipientFacts(state, flow.recipient, &facts);
+  SetRecipientFacts(state, flow, &facts);
   SetWorkerFacts(state, flow, &facts);
   SetEvidence(state, flow, at, &facts);
   SetCounters(state, flow, at, &facts);

@@ -40,6 +40,7 @@ std::vector<FlowContext> Crossings(const State& state, const Worker& worker,
     flow.artifact = artifact;
     flow.from = to_worker ? state.genesis.home_jurisdiction() : jurisdiction;
     flow.to = to_worker ? jurisdiction : state.genesis.home_jurisdiction();
+    flow.from_region = to_worker ? "home" : worker.terms.region();
     flow.to_region = to_worker ? worker.terms.region() : "home";
     flow.recipient =
         to_worker ? state.OperatorOf(worker.terms.region()) : state.genesis.organisation();
@@ -132,6 +133,7 @@ std::vector<FlowContext> TrainFlows(const State& state, const Job& job, const Wo
                    ClassesOf(state, worker, shards));
   for (FlowContext& flow : flows) {
     flow.from = flow.to;
+    flow.from_region = flow.to_region;
   }
   return WithVersions(WithJob(std::move(flows), job), VersionsOf(state, shards));
 }
@@ -194,6 +196,7 @@ std::vector<FlowContext> StageDataFlows(const State& state, const std::string& s
     for (FlowContext flow :
          Crossings(state, to, v1::OPERATION_STAGE_DATA, v1::ARTIFACT_KIND_RAW_DATA, true)) {
       flow.from = origin;
+      flow.from_region = from.terms.region();
       flows.push_back(std::move(flow));
     }
   }

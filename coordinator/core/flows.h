@@ -21,6 +21,7 @@ struct FlowContext {
   v1::ArtifactKind artifact = v1::ARTIFACT_KIND_UNSPECIFIED;
   std::string from;  // jurisdiction
   std::string to;
+  std::string from_region = "home";  // whose place `from` is
   std::string to_region;             // whose location evidence counts
   std::string recipient;             // supplier, or the home organisation
   std::string worker_id;             // the worker concerned; empty: none

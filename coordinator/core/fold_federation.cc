@@ -45,6 +45,9 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::SupplierRegistere
 }
 
 absl::Status Fold(State& state, std::uint64_t index, const v1::RegionRegistered& record) {
+  if (record.region() == "home") {
+    return absl::OkStatus();  // as genesis says it, which everybody pins: no record moves it
+  }
   state.registered[absl::StrCat("region/", record.region())] = index;
   state.statements[absl::StrCat("region/", record.region())] =
       TakeStatement(state, index, record, record.common(), record.stated(), RegistrarRoles());

@@ -1,5 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/core/fold.h"
+#include "coordinator/core/location.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -26,8 +28,15 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::LocationCleared& 
     return Dangling(index, "region");
   }
   for (const std::uint64_t contradiction : record.contradictions()) {
-    if (region->second.contradictions.erase(contradiction) == 0) {
+    if (region->second.contradictions.count(contradiction) == 0) {
       return Dangling(index, "contradiction");
+    }
+  }
+  // It loosens: what nobody signed who may say so clears nothing.
+  if (TakeStatement(state, index, record, record.common(), record.stated(), {kLocationClearer}) !=
+      nullptr) {
+    for (const std::uint64_t contradiction : record.contradictions()) {
+      region->second.contradictions.erase(contradiction);
     }
   }
   ++state.facts_version;

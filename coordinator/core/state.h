@@ -79,6 +79,14 @@ struct Evidence {
 struct Assessment {
   v1::ModelAssessed terms;
   std::uint64_t index = 0;
+  // Approvals of anonymity that followed one another up to `terms`, newest last; of those before,
+  // as many as core/assessments.h keeps. Empty: `terms` approves none.
+  struct Approval {
+    std::uint64_t index = 0;
+    absl::Time valid_from;
+    absl::Time valid_to;  // exclusive
+  };
+  std::vector<Approval> anonymity = {};
 };
 
 struct Invitation {
@@ -308,6 +316,8 @@ struct State {
   // nobody whose word counts.
   std::map<std::string, std::shared_ptr<const StatementOnRecord>> statements;
   std::set<std::string> statement_nonces;  // of those that counted
+  // When the newest that counted was signed, by entry; it stays where nobody stands behind it now.
+  std::map<std::string, absl::Time> stated_at;
   std::map<std::string, Job> jobs;
   std::map<std::string, Staging> stagings;
   std::map<std::string, Lineage> model_lineage;         // model digest (raw) -> labels

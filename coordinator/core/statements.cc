@@ -13,15 +13,69 @@
 namespace carnet::coordinator {
 namespace {
 
-// Nobody has asked for anything yet: what goes on record is what `carnet init` found, or what
+// Nobody asked for the record, nor for one before it: it is what `carnet init` found, or what
 // `carnet ledger succeed` brought over from the log before.
-bool IsFounding(const State& state) {
-  return state.invitations.empty() && state.requests.empty();
+bool IsFounding(const State& state, const v1::Common& common) {
+  return state.invitations.empty() && state.requests.empty() && common.request_id().empty();
 }
 
-bool InTime(const State& state, absl::Time stated, absl::Time now) {
-  return stated <= now + kStatementSkewMax &&
-         (IsFounding(state) || stated >= now - kStatementAgeMax);
+// The entry that each newer statement replaces; empty: it replaces nothing.
+std::string EntryOf(const google::protobuf::Message& record) {
+  if (const auto* supplier = dynamic_cast<const v1::SupplierRegistered*>(&record);
+      supplier != nullptr) {
+    return absl::StrCat("supplier/", supplier->supplier());
+  }
+  if (const auto* region = dynamic_cast<const v1::RegionRegistered*>(&record); region != nullptr) {
+    return absl::StrCat("region/", region->region());
+  }
+  if (const auto* counter = dynamic_cast<const v1::CounterOpened*>(&record); counter != nullptr) {
+    return absl::StrCat("counter/", counter->counter());
+  }
+  return "";
+}
+
+// Words that somebody held back do not undo those that were signed after them.
+bool IsNewest(const State& state, const std::string& entry, absl::Time stated) {
+  const auto newest = state.stated_at.find(entry);
+  return newest == state.stated_at.end() || stated > newest->second;
+}
+
+// founding: the statement may be of any age.
+absl::Status Check(const State& state, const google::protobuf::Message& record,
+                   const v1::PersonStatement& stated, const std::string& user_id,
+                   const std::set<std::string>& roles, absl::Time now, bool founding) {
+  if (stated.signature().empty()) {
+    return absl::PermissionDeniedError(
+        "statement: nobody signed it: whoever says so signs it with a key of his own");
+  }
+  if (stated.user_id() != user_id) {
+    return absl::PermissionDeniedError("statement: it is of another person than the one who asks");
+  }
+  if (roles.count(stated.role()) == 0) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("statement: this is said in one of the roles: ", absl::StrJoin(roles, ", ")));
+  }
+  if (!HoldsRole(state, user_id, stated.role())) {
+    return absl::PermissionDeniedError(
+        "statement: its signer does not hold the role that he acts in");
+  }
+  const absl::Time at = ToTime(stated.at());
+  if (at > now + kStatementSkewMax || (!founding && at < now - kStatementAgeMax)) {
+    return absl::InvalidArgumentError(
+        "statement: signed more than 24 hours ago, or later than now: sign it again, and look at "
+        "the clock of the machine that signs");
+  }
+  if (state.statement_nonces.count(stated.nonce()) != 0) {
+    return absl::AlreadyExistsError("statement: it is on record: sign it again");
+  }
+  if (!IsNewest(state, EntryOf(record), at)) {
+    return absl::AlreadyExistsError(
+        "statement: one of this entry that was signed later is on record: sign it again");
+  }
+  const absl::Status verified =
+      ledger::VerifyPersonStatement(record, state.users.at(user_id).public_key);
+  return absl::IsUnauthenticated(verified) ? absl::PermissionDeniedError(verified.message())
+                                           : verified;
 }
 
 }  // namespace
@@ -47,33 +101,7 @@ std::string AcceptingRole(const std::string& kind) {
 absl::Status CheckStatement(const State& state, const google::protobuf::Message& record,
                             const v1::PersonStatement& stated, const std::string& user_id,
                             const std::set<std::string>& roles, absl::Time now) {
-  if (stated.signature().empty()) {
-    return absl::PermissionDeniedError(
-        "statement: nobody signed it: whoever says so signs it with a key of his own");
-  }
-  if (stated.user_id() != user_id) {
-    return absl::PermissionDeniedError("statement: it is of another person than the one who asks");
-  }
-  if (roles.count(stated.role()) == 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("statement: this is said in one of the roles: ", absl::StrJoin(roles, ", ")));
-  }
-  if (!HoldsRole(state, user_id, stated.role())) {
-    return absl::PermissionDeniedError(
-        "statement: its signer does not hold the role that he acts in");
-  }
-  if (!InTime(state, ToTime(stated.at()), now)) {
-    return absl::InvalidArgumentError(
-        "statement: signed more than 24 hours ago, or later than now: sign it again, and look at "
-        "the clock of the machine that signs");
-  }
-  if (state.statement_nonces.count(stated.nonce()) != 0) {
-    return absl::AlreadyExistsError("statement: it is on record: sign it again");
-  }
-  const absl::Status verified =
-      ledger::VerifyPersonStatement(record, state.users.at(user_id).public_key);
-  return absl::IsUnauthenticated(verified) ? absl::PermissionDeniedError(verified.message())
-                                           : verified;
+  return Check(state, record, stated, user_id, roles, now, /*founding=*/false);
 }
 
 std::shared_ptr<const StatementOnRecord> TakeStatement(State& state, std::uint64_t index,
@@ -81,10 +109,15 @@ std::shared_ptr<const StatementOnRecord> TakeStatement(State& state, std::uint64
                                                        const v1::Common& common,
                                                        const v1::PersonStatement& stated,
                                                        const std::set<std::string>& roles) {
-  if (!CheckStatement(state, record, stated, stated.user_id(), roles, ToTime(common.at())).ok()) {
+  if (!Check(state, record, stated, stated.user_id(), roles, ToTime(common.at()),
+             IsFounding(state, common))
+           .ok()) {
     return nullptr;
   }
   state.statement_nonces.insert(stated.nonce());
+  if (const std::string entry = EntryOf(record); !entry.empty()) {
+    state.stated_at[entry] = ToTime(stated.at());
+  }
   return std::make_shared<const StatementOnRecord>(StatementOnRecord{stated, index});
 }
 

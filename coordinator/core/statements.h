@@ -27,8 +27,9 @@ std::string AcceptingRole(const std::string& kind);
 
 // `record` (all but common) as the person would have it on record. Errors: PERMISSION_DENIED no
 // statement, of somebody else, in a role that is not one of `roles` or that he does not hold, or
-// not signed with his key over just this; INVALID_ARGUMENT signed at another time; ALREADY_EXISTS
-// the statement is on record.
+// not signed with his key over just this; INVALID_ARGUMENT signed at another time than within the
+// day before `now`; ALREADY_EXISTS the statement is on record, or one of the same supplier, region
+// or counter that was signed later.
 absl::Status CheckStatement(const State& state, const google::protobuf::Message& record,
                             const v1::PersonStatement& stated, const std::string& user_id,
                             const std::set<std::string>& roles, absl::Time now);

@@ -38,8 +38,8 @@ std::vector<std::uint64_t> JobContext(const State& state, const Job& job,
   if (const auto user = state.users.find(job.submitted.submitter()); user != state.users.end()) {
     context.push_back(user->second.index);
   }
-  const auto anonymous = AnonymityApproval(state, model_sha256, now);
-  if (anonymous.has_value() && *anonymous < opened_index) {
+  const auto anonymous = AnonymityApproval(state, model_sha256, now, opened_index);
+  if (anonymous.has_value()) {
     context.push_back(*anonymous);
   }
   return context;

@@ -29,7 +29,7 @@ grpc::ServerUnaryReactor* AdminService::ClearLocation(grpc::CallbackServerContex
       services_, context, request->request_id(),
       [request](const std::string& user_id) -> absl::StatusOr<CommandBody> {
         return coordinator::ClearLocation{user_id, request->region(), request->reason(),
-                                          ToBytes(request->document_sha256())};
+                                          ToBytes(request->document_sha256()), request->stated()};
       },
       ReceiptInto(services_, response));
 }

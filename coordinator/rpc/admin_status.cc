@@ -5,8 +5,10 @@
 #include <set>
 #include <tuple>
 
+#include "absl/strings/str_cat.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/location.h"
+#include "coordinator/core/statements.h"
 
 namespace carnet::coordinator {
 
@@ -90,7 +92,10 @@ void FillCounters(const State& state, absl::Time now, v1::ListCountersResponse* 
     const std::optional<std::uint64_t> people = CountPeople(state, counter, {}, now);
     status->set_known(people.has_value());
     status->set_people(people.value_or(0));
-    if (const auto opening = state.openings.find(counter.Name()); opening != state.openings.end()) {
+    // A balance that nobody signed opened nothing.
+    if (const auto opening = state.openings.find(counter.Name());
+        opening != state.openings.end() &&
+        IsVouchedFor(state, absl::StrCat("counter/", counter.Name()))) {
       status->set_opened_with(opening->second.people());
       *status->mutable_as_of() = opening->second.as_of();
     }

@@ -19,7 +19,7 @@ class LineageScan {
   absl::Status Visit(std::uint64_t index, const v1::SignedRecord& signed_record) {
     CARNET_ASSIGN_OR_RETURN(const ledger::Record record, ledger::OpenVerifiedRecord(signed_record));
     // Rotations, erasures and withdrawals up to now: they say how the other records are to be read.
-    if ((IsFederations(record) && index <= facts_.aggregate_index) ||
+    if (((IsFederations(record) || IsOfModel(record)) && index <= facts_.aggregate_index) ||
         record.As<v1::KeyRotated>() != nullptr || record.As<v1::Erasure>() != nullptr ||
         record.As<v1::ErasureDone>() != nullptr || record.As<v1::ShardWithdrawn>() != nullptr) {
       indexes_.push_back(index);
@@ -67,14 +67,18 @@ class LineageScan {
            record.As<v1::EvidenceRecorded>() != nullptr ||
            record.As<v1::EvidenceAccepted>() != nullptr ||
            record.As<v1::EvidenceExpired>() != nullptr ||
-           record.As<v1::ModelAssessed>() != nullptr ||
-           record.As<v1::LocationContradicted>() != nullptr ||
-           record.As<v1::LocationCleared>() != nullptr ||
            record.As<v1::WorkerEnrolled>() != nullptr ||
            record.As<v1::WorkerRevoked>() != nullptr ||
            record.As<v1::DatasetRegistered>() != nullptr ||
            record.As<v1::PolicyActivated>() != nullptr || record.As<v1::ShardStaged>() != nullptr ||
            record.As<v1::StagingOrdered>() != nullptr;
+  }
+
+  // What was found out about other models, and who reported what about places, is not for whoever
+  // gets this one.
+  bool IsOfModel(const ledger::Record& record) const {
+    const auto* assessed = record.As<v1::ModelAssessed>();
+    return assessed != nullptr && assessed->model_sha256() == AsText(facts_.model_sha256);
   }
 
   template <typename Ids>

@@ -260,7 +260,7 @@ MaybeFinding Walk::CheckContribution(std::uint64_t index, const v1::Contribution
 std::vector<std::string> Walk::JurisdictionsOf(const std::string& region) const {
   std::vector<std::string> jurisdictions;
   if (region == "home") {
-    jurisdictions.push_back(genesis_.home_jurisdiction());
+    return {genesis_.home_jurisdiction()};  // no record moves it
   }
   for (const auto& [index, record] : records_) {
     const auto* registered = record.As<v1::RegionRegistered>();

@@ -65,6 +65,9 @@ absl::Status VerifyStated(const v1::EvidenceAccepted& record, ByteView public_ke
 absl::Status VerifyStated(const v1::CounterOpened& record, ByteView public_key) {
   return Verify("counter-opened", record, public_key);
 }
+absl::Status VerifyStated(const v1::LocationCleared& record, ByteView public_key) {
+  return Verify("location-cleared", record, public_key);
+}
 
 absl::StatusOr<Digest> DigestOfItem(v1::EvidenceRecorded item) {
   item.clear_common();

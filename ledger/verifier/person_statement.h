@@ -18,6 +18,7 @@ absl::Status VerifyStated(const v1::DatasetRegistered& record, ByteView public_k
 absl::Status VerifyStated(const v1::EvidenceRecorded& record, ByteView public_key);
 absl::Status VerifyStated(const v1::EvidenceAccepted& record, ByteView public_key);
 absl::Status VerifyStated(const v1::CounterOpened& record, ByteView public_key);
+absl::Status VerifyStated(const v1::LocationCleared& record, ByteView public_key);
 
 // What an evidence-accepted of the item names. Error UNAUTHENTICATED: it has no JSON.
 absl::StatusOr<Digest> DigestOfItem(v1::EvidenceRecorded item);

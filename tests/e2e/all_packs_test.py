@@ -91,16 +91,16 @@ class AllPacks(FederationTest):
     def test_2_organisations_are_said_by_commands(self):
         for organisation, place in (("home", "DE"), ("gaul", "FR"), ("lion", "SG")):
             deal = () if organisation == "home" else ("--deal", "compute-rental")
-            self.run_as("cleo", "supplier", "update", organisation, "--parent", place, "--listed-share", "0", *deal)
+            self.run_as("cleo", "supplier", "update", "--yes", organisation, "--parent", place, "--listed-share", "0", *deal)
         rows = {row["supplier"]: row for row in
                 map(json.loads, self.run_as("cleo", "supplier", "list", "--json").splitlines())}
         self.assertEqual((rows["acme"]["ultimate_parent"], rows["acme"]["listed_owner_pct"], rows["acme"]["deal"]),
                          ("DE", 0, ""))
         self.assertEqual((rows["lion"]["listed_owner_pct"], rows["lion"]["deal"]), (0, "compute-rental"))
-        self.assertIn("genesis", self.said(2, "cleo", "supplier", "update", "home", "--organised-in", "FR"))
-        self.assertIn("--listed-share", self.said(2, "cleo", "supplier", "update", "lion", "--listed-share", "much"))
-        self.assertIn("compute-rental", self.said(2, "cleo", "supplier", "update", "lion", "--deal", "barter"))
-        self.assertIn("a role other than member", self.said(1, "mia", "supplier", "update", "lion", "--listed-share", "1"))
+        self.assertIn("genesis", self.said(2, "cleo", "supplier", "update", "--yes", "home", "--organised-in", "FR"))
+        self.assertIn("--listed-share", self.said(2, "cleo", "supplier", "update", "--yes", "lion", "--listed-share", "much"))
+        self.assertIn("compute-rental", self.said(2, "cleo", "supplier", "update", "--yes", "lion", "--deal", "barter"))
+        self.assertIn("a role other than member", self.said(1, "mia", "supplier", "update", "--yes", "lion", "--listed-share", "1"))
         # The log may be read from here on, by whoever is at home.
         self.run_as("cleo", "policy", "refusals")
 

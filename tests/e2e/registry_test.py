@@ -91,17 +91,20 @@ class Registry(FederationTest):
         job = submitted["job_id"]
         wait_for(lambda: federation.records_of("refusal", job), "the refusal of the claimed place")
         self.assertEqual(federation.records_of("round-opened", job), [])
-        self.refused(1, "mia", "region", "update", "br", "--location", "contract")
+        self.refused(1, "mia", "region", "update", "--yes", "br", "--location", "contract")
         for person in ("sam", "aino"):
-            self.assertIn("compliance", self.refused(1, person, "region", "update", "br", "--location", "contract"))
-        printed = self.run_as("cleo", "region", "update", "br", "--location", "contract")
+            self.assertIn("compliance", self.refused(1, person, "region", "update", "--yes", "br", "--location", "contract"))
+        said = self.refused(2, "cleo", "region", "update", "br", "--location", "contract")
+        self.assertIn('"jurisdictions":["BR"]', said, "what would be signed is shown")
+        self.assertIn("nothing was signed", said)
+        printed = self.run_as("cleo", "region", "update", "--yes", "br", "--location", "contract")
         self.assertIn("registered region br (record", printed)
         self.assertEqual(federation.wait_ended(job)["state"], "completed")
         opened = federation.records_of("round-opened", job)[0]["predicate"]
         self.assertEqual(len(opened["members"]), 2)
         # As it stands: no second record.
         before = len(federation.records_of("region-registered"))
-        self.run_as("cleo", "region", "update", "br", "--location", "contract")
+        self.run_as("cleo", "region", "update", "--yes", "br", "--location", "contract")
         self.assertEqual(len(federation.records_of("region-registered")), before)
 
     def test_3_a_new_supplier_region_and_shard_train(self):
@@ -112,7 +115,7 @@ class Registry(FederationTest):
         self.run_as("sam", "data", "register", "-f", fragment)
         [nyati] = [row for row in self.lines("aino", "supplier", "list") if row["supplier"] == "nyati"]
         self.assertEqual(nyati["owners"], [{"jurisdiction": "KE", "percent": 70}])
-        self.run_as("cleo", "supplier", "update", "nyati", "--owner", "KE=60", "--owner", "unknown=40", "--gpu-hour",
+        self.run_as("cleo", "supplier", "update", "--yes", "nyati", "--owner", "KE=60", "--owner", "unknown=40", "--gpu-hour",
                     "1.10 USD")
         shown = json.loads(self.run_as("aino", "supplier", "show", "nyati", "--json"))
         self.assertEqual([row["percent"] for row in shown["owners"]], [60, 40])
@@ -125,7 +128,7 @@ class Registry(FederationTest):
             rounds=1, minimum=1, evaluate=0, data="digits/ke", name="ke.yaml"), "--json"))
         self.assertEqual(federation.wait_ended(done["job_id"])["state"], "completed")
         # Its machines are nyati's.
-        self.assertIn("carnet worker revoke", self.refused(2, "cleo", "region", "update", "ke", "--supplier", "lion"))
+        self.assertIn("carnet worker revoke", self.refused(2, "cleo", "region", "update", "--yes", "ke", "--supplier", "lion"))
 
     def test_4_a_registered_shard_never_changes(self):
         said = self.refused(2, "sam", "data", "register", "digits/fr", "--stored-in", "fr", "--rows", "360",
@@ -149,7 +152,7 @@ class Registry(FederationTest):
             for word in words:
                 self.assertIn(word, said)
         self.refused(2, "cleo", "supplier", "add", "lion", "--organised-in", "SG")
-        self.refused(3, "cleo", "supplier", "update", "yak", "--organised-in", "SG")
+        self.refused(3, "cleo", "supplier", "update", "--yes", "yak", "--organised-in", "SG")
         self.refused(3, "cleo", "region", "add", "mars", "--in", "KE", "--supplier", "yak")
         self.assertIn("--location", self.refused(2, "cleo", "region", "add", "mars", "--in", "KE", "--location", "sure"))
         self.assertIn("health", self.refused(2, "sam", "data", "register", "digits/y", "--rows", "1", "--categories", "helth"))
@@ -159,9 +162,13 @@ class Registry(FederationTest):
         item = json.loads(self.run_as("cleo", "evidence", "add", "--kind", "tia", "--recipient", "lion", "--to", "SG",
                                       "--document", document, "--from", "2026-11-01", "--until", "2027-10-31", "--json"))
         self.assertFalse(item["accepted"])
-        self.assertIn("dpo", self.refused(1, "cleo", "evidence", "accept", item["evidence_id"], "--document", document))
+        self.assertIn("dpo", self.refused(1, "cleo", "evidence", "accept", "--yes", item["evidence_id"], "--document", document))
+        accept = ("evidence", "accept", item["evidence_id"], "--document", document)
+        self.assertIn("nothing was signed", self.refused(2, "dora", *accept))
+        self.assertIn("another --to", self.refused(2, "dora", *accept, "--yes", "--to", "SG,AE"))
+        self.assertIn("another --until", self.refused(2, "dora", *accept, "--yes", "--until", "2028-10-31"))
         other = self.write("other.pdf", "another")
-        self.refused(2, "cleo", "evidence", "accept", item["evidence_id"], "--document", other)
+        self.refused(2, "cleo", "evidence", "accept", "--yes", item["evidence_id"], "--document", other)
         [row] = self.lines("aino", "evidence", "list")
         self.assertEqual((row["accepted"], row["accepted_by"], row["stated_by"]["role"]), (False, "", "compliance"))
         self.assertIn("proposed", self.run_as("aino", "evidence", "list"))
@@ -193,12 +200,12 @@ class Registry(FederationTest):
 
     def test_7_a_place_stands_on_its_evidence_and_falls_with_what_is_observed(self):
         region = lambda: json.loads(self.run_as("aino", "region", "show", "sg", "--json"))
-        said = self.refused(2, "cleo", "region", "update", "sg", "--location", "provider")
+        said = self.refused(2, "cleo", "region", "update", "--yes", "sg", "--location", "provider")
         self.assertIn("--kind instance-identity --recipient lion --to SG", said)
         identity = self.write("identity.json", "{}")
         self.run_as("cleo", "evidence", "add", "--kind", "instance-identity", "--recipient", "lion", "--to", "SG", "--document",
                     identity, "--from", "2020-01-01", "--until", "2090-01-01")
-        self.run_as("cleo", "region", "update", "sg", "--location", "provider")
+        self.run_as("cleo", "region", "update", "--yes", "sg", "--location", "provider")
         self.assertEqual((region()["location"], region()["contradictions"]), ("provider", []))
         observed = ("region", "contradict", "sg", "--observed", "address", "--seen-in", "MY", "--document", identity)
         self.assertIn("compliance", self.refused(1, "sam", *observed))
@@ -210,7 +217,7 @@ class Registry(FederationTest):
         text = self.run_as("aino", "region", "list")
         self.assertIn("unknown (contradicted)", text)
         self.assertIn("seen in MY", text)
-        self.run_as("cleo", "region", "update", "sg", "--location", "contract")
+        self.run_as("cleo", "region", "update", "--yes", "sg", "--location", "contract")
         self.assertEqual(region()["location"], "unknown", "another entry clears nothing")
         self.assertIn("cleared sg (record", self.run_as("cleo", "region", "clear", "sg", "--reason", "explained"))
         self.assertEqual(region()["location"], "contract")

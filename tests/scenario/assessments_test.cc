@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "coordinator/core/apply.h"
 #include "coordinator/core/expiry.h"
 #include "coordinator/core/release.h"
 #include "coordinator/core/tasks.h"
@@ -208,6 +209,52 @@ TEST_CASE("Assessments: an old signature does not undo a newer one") {
   CHECK(world.Refold().assessments.size() == 1);
 }
 
+TEST_CASE("Assessments: what a log holds and nobody could say states nothing") {
+  World world = WorldWithEvidence(710);
+  const std::string model(32, 'm');
+  const v1::ModelAssessed good = Assessed(world, model).assessment;
+  const auto folded = [&](State state, const ChangeAssessment& change) {
+    v1::ModelAssessed record = good;
+    change(record);
+    REQUIRE(Apply(state, state.size, ledger::Predicate(record)).ok());
+    return state.assessments;
+  };
+  const State& state = world.state();
+  CHECK(folded(state, [](v1::ModelAssessed&) {}).size() == 1);
+  CHECK(folded(state, [](v1::ModelAssessed& r) { r.set_assessor("u-somebody"); }).empty());
+  CHECK(folded(state, [](v1::ModelAssessed& r) { r.set_export_class("4E092"); }).empty());
+  CHECK(folded(state, [](v1::ModelAssessed& r) { Withdraw(r); }).empty());
+  State changed = state;
+  changed.users.at(kOperator).roles = {"export-control"};
+  CHECK(folded(changed, [](v1::ModelAssessed& r) { ApproveAnonymity(r); }).empty());
+  changed = state;
+  changed.users.at(kOperator).revoked = true;
+  CHECK(folded(changed, [](v1::ModelAssessed&) {}).empty());
+  // One that was signed before the one on record.
+  REQUIRE(world
+              .Do(Assessed(world, model,
+                           [](v1::ModelAssessed& record) { record.set_controlled("yes"); }))
+              .ok());
+  CHECK(folded(world.state(), [](v1::ModelAssessed&) {}).at(model).terms.controlled() == "yes");
+}
+
+TEST_CASE("Assessments: what was signed before the log began counts for nothing in it") {
+  World world = WorldWithEvidence(711);
+  const std::string model(32, 'm');
+  const AssessModel old = Assessed(world, model, [&](v1::ModelAssessed& record) {
+    ApproveAnonymity(record);
+    *record.mutable_common()->mutable_at() =
+        ToTimestamp(ToTime(world.state().genesis.common().at()) - absl::Hours(1));
+    *record.mutable_valid_from() = record.common().at();
+  });
+  CHECK(CodeOf(world, old) == absl::StatusCode::kInvalidArgument);
+  State state = world.state();
+  REQUIRE(Apply(state, state.size, ledger::Predicate(old.assessment)).ok());
+  CHECK(state.assessments.empty());
+  world.Forge(old.assessment, world.user_key());
+  CHECK(FindingOf(AuditWorld(world), "assessment") != nullptr);
+}
+
 TEST_CASE("Assessments: a worker gets the approval that its round was opened after") {
   World world = WorldWithEvidence(709);
   const std::string job = world.Submit(1, 1);
@@ -222,9 +269,21 @@ TEST_CASE("Assessments: a worker gets the approval that its round was opened aft
   REQUIRE(world.Do(Assessed(world, model, ApproveAnonymity)).ok());
   world.Settle();
   CHECK(comes_along());
-  // The round was not decided on a later one.
+  const std::uint64_t first = world.Find("model-assessed").back();
+  // The round was not decided on a later one: the first goes on to come along.
   REQUIRE(world.Do(Assessed(world, model, ApproveAnonymity)).ok());
   CHECK_FALSE(comes_along());
+  const std::uint64_t opened = world.Find("round-opened").back();
+  CHECK(AnonymityApproval(world.state(), model, world.now(), opened) == first);
+  CHECK(AnonymityApproval(world.state(), model, world.now()) ==
+        world.Find("model-assessed").back());
+  const auto tasks = TasksFor(world.state(), world.worker("fr-1").id, world.now());
+  REQUIRE(tasks.size() == 1);
+  CHECK(std::count(tasks.front().context.begin(), tasks.front().context.end(), first) == 1);
+  // What ends it ends those before it.
+  REQUIRE(
+      world.Do(Assessed(world, model, [](v1::ModelAssessed& record) { Withdraw(record); })).ok());
+  CHECK_FALSE(AnonymityApproval(world.state(), model, world.now(), opened).has_value());
 }
 
 TEST_CASE("Assessments: one that ends soon is warned of, as evidence is") {
@@ -267,6 +326,21 @@ TEST_CASE("Assessments: an audit replays them, and finds those that nobody could
       *record.mutable_common()->mutable_at() = ToTimestamp(world.now() - absl::Hours(1));
     });
     world.Forge(forged.assessment, world.user_key());
+    CHECK(FindingOf(AuditWorld(world), "assessment") != nullptr);
+  }
+  SECTION("signed later than the record behind it") {
+    AssessModel forged = Assessed(world, model, [&](v1::ModelAssessed& record) {
+      *record.mutable_common()->mutable_at() = ToTimestamp(world.now() + absl::Hours(1));
+    });
+    world.Forge(forged.assessment, world.user_key());
+    CHECK(FindingOf(AuditWorld(world), "assessment") == nullptr);
+    v1::CounterOpened next;
+    world.FillCommon(next.mutable_common());
+    next.set_counter("people.KE.personal");
+    *next.mutable_as_of() = next.common().at();
+    next.set_recorded_by(kOperator);
+    world.SignRecord(&next, "data-steward");
+    world.Forge(next, world.statement_key());
     CHECK(FindingOf(AuditWorld(world), "assessment") != nullptr);
   }
   SECTION("a word of no table") {

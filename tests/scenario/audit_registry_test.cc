@@ -89,6 +89,39 @@ TEST_CASE("Audit: a shard that gets other labels, by its name or by another, is 
   ExpectForged(world, record, "shard");
 }
 
+TEST_CASE("Audit: shards on record that turned out to be the same bytes may be stated again") {
+  World world = WorldWithEvidence(605);
+  v1::ShardRegistration one = world.state().shards.at("digits/sg").terms;
+  one.set_shard("one");
+  v1::ShardRegistration two = one;
+  two.set_shard("two");
+  two.mutable_labels()->set_subjects_in(0, "FR");
+  world.SetDoctor([](ledger::Predicate& predicate) {
+    if (auto* record = predicate.As<v1::DatasetRegistered>(); record != nullptr) {
+      record->clear_stated();
+    }
+  });
+  REQUIRE(world.Do(RegisterDataset{kOperator, "digits", {one, two}}).ok());
+  world.SetDoctor(nullptr);
+  const std::string bytes(32, 'b');
+  std::vector<v1::ShardClaim> claims(2);
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    claims[i].set_dataset("digits");
+    claims[i].set_shard(i == 0 ? "one" : "two");
+    claims[i].set_sha256(bytes);
+  }
+  REQUIRE(world.Do(ClaimShards{world.worker("sg-1").id, claims}).ok());
+  one.set_sha256(bytes);
+  two.set_sha256(bytes);
+  const auto stated = world.Do(RegisterDataset{kOperator, "digits", {one, two}});
+  INFO(stated.status().ToString());
+  REQUIRE(stated.ok());
+  const Report report = AuditWorld(world);
+  INFO(TextOf(report));
+  CHECK(FindingOf(report, "shard") == nullptr);
+  CHECK(FindingOf(report, "statement-unsigned") != nullptr);
+}
+
 TEST_CASE("Audit: a region whose machines change hands, and owners of more than all, are found") {
   World world = WorldWithEvidence(603);
   SECTION("another supplier under live workers") {

@@ -141,6 +141,16 @@ TEST_CASE("Audit: a supplier's words of last month are not his words of today") 
   ExpectForged(world, first, "statement-once");
 }
 
+TEST_CASE("Audit: words that a coordinator held back until others were on record are found") {
+  World world = WorldWithEvidence(726);
+  v1::CounterOpened held = Balance(world);
+  world.SignRecord(&held, "data-steward");
+  world.Advance(absl::Hours(1));
+  REQUIRE(world.Do(OpenCounter{kOperator, held.counter(), 9, world.now()}).ok());
+  world.FillCommon(held.mutable_common());
+  ExpectForged(world, held, "statement-order");
+}
+
 TEST_CASE("Audit: what people signed themselves is good") {
   World world = WorldWithEvidence(725);
   REQUIRE(world.Do(OpenCounter{kOperator, "people.KE.personal", 3, world.now()}).ok());

@@ -44,6 +44,8 @@ absl::StatusCode CodeFor(World& world, const std::string& role, CommandBody body
   User& user = state.users["u-one"];
   user.id = "u-one";
   user.roles = {role};
+  user.public_key = ToBytes(AsText(world.user_key().public_key()));
+  world.SignCommand(&body, {user.id, ""}, world.user_key());
   return Decide(state, Command{std::move(body), world.now(), "", world.Random(32)}).status().code();
 }
 
@@ -174,6 +176,29 @@ TEST_CASE("Location: compliance roles report, and only compliance clears") {
   }
 }
 
+TEST_CASE("Location: a clearance that nobody signed clears nothing") {
+  World world(909);
+  REQUIRE(world.Do(Seen("sg", "MY")).ok());
+  CommandBody early = ClearLocation{kOperator, "sg", "explained", {}};
+  world.SignCommand(&early, {kOperator, "compliance"}, world.user_key());
+  // Something else came after the person looked.
+  REQUIRE(world.Do(Seen("sg", "ID")).ok());
+  CHECK(CodeOf(world.Do(early)) == absl::StatusCode::kPermissionDenied);
+  CommandBody other = ClearLocation{kOperator, "sg", "explained", {}};
+  world.SignCommand(&other, {kOperator, "legal"}, world.user_key());
+  CHECK(CodeOf(world.Do(other)) == absl::StatusCode::kPermissionDenied);
+  world.SetDoctor([](ledger::Predicate& predicate) {
+    if (auto* record = predicate.As<v1::LocationCleared>(); record != nullptr) {
+      record->clear_stated();
+    }
+  });
+  REQUIRE(world.Do(ClearLocation{kOperator, "sg", "explained", {}}).ok());
+  world.SetDoctor(nullptr);
+  CHECK(GradeOf(world, "sg") == v1::LOCATION_GRADE_UNKNOWN);
+  REQUIRE(world.Do(ClearLocation{kOperator, "sg", "explained", {}}).ok());
+  CHECK(GradeOf(world, "sg") == v1::LOCATION_GRADE_CONTRACT);
+}
+
 TEST_CASE("Location: an observation that contradicts nothing is refused") {
   World world(906);
   const auto code = [&](auto change) {
@@ -248,6 +273,19 @@ TEST_CASE("Location: an audit finds a grade without its evidence, and a clearanc
     record.set_reason("mistaken");
     record.set_cleared_by(kOperator);
     ExpectForged(world, record);
+  }
+  SECTION("a clearance that nobody signed") {
+    REQUIRE(world.Do(Seen("sg", "MY")).ok());
+    v1::LocationCleared record;
+    world.FillCommon(record.mutable_common());
+    record.set_region("sg");
+    record.add_contradictions(world.Find("location-contradicted").front());
+    record.set_reason("mistaken");
+    record.set_cleared_by(kOperator);
+    world.Forge(record, world.statement_key());
+    const audit::Report report = AuditWorld(world);
+    INFO(TextOf(report));
+    CHECK(FindingOf(report, "statement-unsigned") != nullptr);
   }
   SECTION("an observation that contradicts nothing") {
     v1::LocationContradicted record;

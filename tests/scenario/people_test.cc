@@ -185,6 +185,20 @@ TEST_CASE("People: who founded alone is bootstrap until others hold the roles of
   CHECK_FALSE(HoldsRole(world.state(), kOperator, "dpo"));
 }
 
+TEST_CASE("People: the last data steward does not just leave") {
+  World world(46);
+  const std::string user = Enrol(world, 3, {"data-steward"});
+  REQUIRE(world
+              .Do(Grant(Draft(world, kOperator, kApprovalOfRole, "data-steward", KeyDigest(3)),
+                        user, world.user_key()))
+              .ok());
+  REQUIRE(world.Do(RevokeRole{kOperator, kOperator, "data-steward"}).ok());
+  CHECK(world.Do(RevokeUser{kOperator, user, "left"}).status().code() ==
+        absl::StatusCode::kFailedPrecondition);
+  // A key that somebody else may have is worse.
+  CHECK(world.Do(RevokeUser{kOperator, user, "key-lost"}).ok());
+}
+
 TEST_CASE("People: the last holder of a role keeps it, and the last admin stays") {
   World world(45);
   CHECK(world.Do(RevokeRole{kOperator, kOperator, "legal"}).status().code() ==

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "scenario/assessor.h"
+#include "scenario/policy_office.h"
 #include "scenario/site_world.h"
 #include "worker/core/site_facts.h"
 
@@ -66,6 +67,56 @@ TEST_CASE("Site: an approval that came with the task counts for its model and it
     task.mutable_context(0)->mutable_proof()->set_tree_size(log.head().size - 1);
     CHECK_FALSE(worker::ShowsAnonymity(task, log.head(), chain, asked));
   }
+}
+
+TEST_CASE("Site: an approval from before the log began counts for nothing") {
+  World world(724);
+  const std::string model(32, 'm');
+  const AssessModel old = Assessed(world, model, [&](v1::ModelAssessed& record) {
+    ApproveAnonymity(record);
+    *record.mutable_common()->mutable_at() =
+        ToTimestamp(ToTime(world.state().genesis.common().at()) - absl::Hours(1));
+  });
+  world.Forge(old.assessment, world.user_key());
+  const SiteLog log(world);
+  worker::PolicyChain chain = log.Begin();
+  REQUIRE(log.Follow(&chain, log.Trail()).ok());
+  v1::Task task;
+  *task.add_context() = log.Prove(log.last());
+  CHECK_FALSE(worker::ShowsAnonymity(task, log.head(), chain,
+                                     {AsBytes(model), world.now(), log.last() + 1}));
+}
+
+TEST_CASE("Site: an approval outlives its person, and none comes after him") {
+  World world(723);
+  PolicyOffice office(world);
+  const Person ann = office.Hire(3, {"dpo"});
+  const auto approve = [&](const std::string& model) {
+    AssessModel command = Assessed(world, model, [&](v1::ModelAssessed& record) {
+      ApproveAnonymity(record);
+      record.set_assessor(ann.id);
+    });
+    command.user_id = ann.id;
+    command.record = ledger::SignRecord(*ledger::MakeStatement(command.assessment), ann.Key());
+    return command;
+  };
+  const std::string model(32, 'm');
+  REQUIRE(world.Do(approve(model)).ok());
+  const std::uint64_t index = world.Find("model-assessed").back();
+  REQUIRE(world.Do(RevokeUser{kOperator, ann.id, "left"}).ok());
+  const std::string late(32, 'n');
+  const AssessModel forged = approve(late);
+  world.Forge(forged.assessment, ann.Key());
+  const SiteLog log(world);
+  worker::PolicyChain chain = log.Begin();
+  REQUIRE(log.Follow(&chain, log.Trail()).ok());
+  v1::Task task;
+  *task.add_context() = log.Prove(index);
+  *task.add_context() = log.Prove(log.last());
+  CHECK(worker::ShowsAnonymity(task, log.head(), chain,
+                               {AsBytes(model), world.now(), log.last() + 1}));
+  CHECK_FALSE(worker::ShowsAnonymity(task, log.head(), chain,
+                                     {AsBytes(late), world.now(), log.last() + 1}));
 }
 
 TEST_CASE("Site: an assessment that approves nothing counts for nothing") {

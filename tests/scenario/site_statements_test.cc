@@ -82,6 +82,28 @@ TEST_CASE("Site statements: labels that the coordinator made up are nobody's") {
   site.Refused("no data steward signed");
 }
 
+TEST_CASE("Site statements: labels are of the bytes that the steward signed") {
+  World world(735);
+  StartRound(world);
+  v1::DatasetRegistered record = Relabelled(world, "FR");
+  v1::ShardRegistration& shard = *record.mutable_shards(0);
+  const std::string bytes = ToString(world.state().shards.at("digits/fr").sha256);
+  const bool same = GENERATE(true, false);
+  shard.set_sha256(same ? bytes : std::string(32, 'x'));
+  world.SignRecord(&record, "data-steward");
+  world.Forge(record, world.statement_key());
+  FrenchSite site(world);
+  Hide<v1::DatasetRegistered>(site);
+  *site.task.add_context() = site.log.Prove(site.log.last());
+  if (same) {
+    const absl::Status honest = site.Check();
+    INFO(honest.ToString());
+    CHECK(honest.ok());
+  } else {
+    site.Refused("no data steward signed");
+  }
+}
+
 TEST_CASE("Site statements: a place that the coordinator made up is none") {
   World world(733);
   StartRound(world);

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/core/apply.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "scenario/policy_office.h"
@@ -117,6 +118,90 @@ TEST_CASE("Statements: a signature is of the person who asks, in his role, over 
   }
 }
 
+TEST_CASE("Statements: words that were held back do not undo those signed after them") {
+  World world(707);
+  CommandBody held = RegisterSupplier{kOperator, "nyati", Company("KE")};
+  CommandBody later = RegisterSupplier{kOperator, "nyati", Company("TZ")};
+  world.SignCommand(&held, {kOperator, "compliance"}, world.user_key());
+  world.Advance(absl::Hours(1));
+  world.SignCommand(&later, {kOperator, "legal"}, world.user_key());
+  REQUIRE(world.Do(later).ok());
+  const auto decided = world.Do(held);
+  CHECK(CodeOf(decided) == absl::StatusCode::kAlreadyExists);
+  CHECK_THAT(WordsOf(decided), Catch::Contains("signed later"));
+  // Nor where nobody stands behind the entry any more.
+  StripStatements<v1::SupplierRegistered>(world);
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "nyati", Company("UG")}).ok());
+  world.SetDoctor(nullptr);
+  REQUIRE_FALSE(IsVouchedFor(world.state(), "supplier/nyati"));
+  CHECK(CodeOf(world.Do(held)) == absl::StatusCode::kAlreadyExists);
+}
+
+TEST_CASE("Statements: a log that holds an older one after a newer one states nothing") {
+  World world(708);
+  REQUIRE(world.Do(OpenCounter{kOperator, "people.KE.personal", 5, world.now()}).ok());
+  v1::CounterOpened old = world.At<v1::CounterOpened>(world.Find("counter-opened").back());
+  world.SignRecord(&old, "data-steward");
+  world.Advance(absl::Hours(1));
+  REQUIRE(world.Do(OpenCounter{kOperator, "people.KE.personal", 6, world.now()}).ok());
+  world.FillCommon(old.mutable_common());
+  State state = world.state();
+  REQUIRE(Apply(state, state.size, ledger::Predicate(old)).ok());
+  CHECK_FALSE(IsVouchedFor(state, "counter/people.KE.personal"));
+}
+
+TEST_CASE("Statements: no record moves home, whoever signed it") {
+  World world(709);
+  v1::RegionRegistered record;
+  world.FillCommon(record.mutable_common());
+  record.set_region("home");
+  *record.mutable_terms() = Place("AE", "lion");
+  SECTION("signed by nobody") {
+    CHECK(record.stated().signature().empty());
+  }
+  SECTION("signed in a role that speaks of places") {
+    world.SignRecord(&record, "compliance");
+    CHECK_FALSE(record.stated().signature().empty());
+  }
+  State state = world.state();
+  const Region before = state.regions.at("home");
+  REQUIRE(Apply(state, state.size, ledger::Predicate(record)).ok());
+  const Region& after = state.regions.at("home");
+  CHECK(after.terms.SerializeAsString() == before.terms.SerializeAsString());
+  CHECK(after.supplier == before.supplier);
+  CHECK(state.registered.count("region/home") == 0);
+}
+
+TEST_CASE("Statements: only what founds a federation may be stated long before") {
+  World world(711);
+  State founding;
+  for (const ledger::Record& record : world.log()) {
+    if (record.As<v1::WorkerInvited>() != nullptr) {
+      break;
+    }
+    REQUIRE(Apply(founding, founding.size, record.predicate).ok());
+  }
+  v1::SupplierRegistered old;
+  old.set_supplier("nyati");
+  *old.mutable_terms() = Company("KE");
+  world.SignRecord(&old, "compliance");
+  world.Advance(absl::Hours(48));
+  world.FillCommon(old.mutable_common());
+  const auto counts = [&](State state) {
+    REQUIRE(Apply(state, state.size, ledger::Predicate(old)).ok());
+    return IsVouchedFor(state, "supplier/nyati");
+  };
+  CHECK(counts(founding));
+  CHECK_FALSE(counts(world.state()));
+  // The first thing that somebody asked for founds nothing, where it is decided as where it is
+  // folded.
+  old.mutable_common()->set_request_id("r-1");
+  CHECK_FALSE(counts(founding));
+  const RegisterSupplier command{kOperator, "nyati", old.terms(), old.stated()};
+  CHECK(Decide(founding, Command{command, world.now(), "r-1", world.Random(32)}).status().code() ==
+        absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("Statements: who was revoked states nothing more, and what was stated stays") {
   World world(703);
   PolicyOffice office(world);
@@ -152,6 +237,41 @@ TEST_CASE("Statements: facts of a supplier or a place that nobody signed are unk
     CHECK(FactsToSingapore(world).Get("to.location_grade").is_unknown());
     CHECK(FactsToSingapore(world).Get("to.jurisdiction").is_unknown());
   }
+}
+
+TEST_CASE("Statements: a place that nobody signed is none, whichever way something moves") {
+  World world(710);
+  world.AddEvidence("scc-2021-914", "lion", "SG");
+  const Worker& singapore = world.state().workers.at(world.worker("sg-1").id);
+  const Job& job = world.state().jobs.at(world.Submit(1, 1));
+  const auto model = [&] {
+    return Facts(world.state(), SendModelFlows(world.state(), job, singapore).front(), world.now());
+  };
+  const auto delta = [&] {
+    return Facts(world.state(),
+                 SendDeltaFlows(world.state(), job, singapore, {"digits/sg"}).front(), world.now());
+  };
+  const auto staged = [&] {
+    return Facts(world.state(),
+                 StageDataFlows(world.state(), "digits/sg", singapore, singapore).back(),
+                 world.now());
+  };
+  CHECK(delta().Get("from.jurisdiction") == policies::Value::Text("SG"));
+  CHECK(staged().Get("from.jurisdiction") == policies::Value::Text("SG"));
+  CHECK(model().Get("recipient.organised_in") == policies::Value::Text("SG"));
+  CHECK(model().Get("evidence") == policies::Value::List({"scc-2021-914"}));
+  v1::RegionConfig terms = Place("SG", "lion");
+  terms.add_jurisdictions("DE");
+  StripStatements<v1::RegionRegistered>(world);
+  REQUIRE(world.Do(RegisterRegion{kOperator, "sg", terms}).ok());
+  CHECK(delta().Get("from.jurisdiction").is_unknown());
+  CHECK(delta().Get("to.jurisdiction") == policies::Value::Text("DE"));
+  CHECK(staged().Get("from.jurisdiction").is_unknown());
+  CHECK(model().Get("from.jurisdiction") == policies::Value::Text("DE"));
+  CHECK(model().Get("recipient.org") == policies::Value::Text("lion"));
+  CHECK(model().Get("recipient.organised_in").is_unknown());
+  CHECK(model().Get("deal.kind").is_unknown());
+  CHECK(model().Get("evidence") == policies::Value::List({}));
 }
 
 TEST_CASE("Statements: labels and counts that nobody signed are unknown until a steward does") {

@@ -19,7 +19,8 @@ bool IsUnsigned(const CommandBody& body) {
       [](const auto& command) {
         using T = std::decay_t<decltype(command)>;
         if constexpr (std::is_same_v<T, RegisterSupplier> || std::is_same_v<T, RegisterRegion> ||
-                      std::is_same_v<T, RegisterDataset> || std::is_same_v<T, OpenCounter>) {
+                      std::is_same_v<T, RegisterDataset> || std::is_same_v<T, OpenCounter> ||
+                      std::is_same_v<T, ClearLocation>) {
           return command.user_id == kOperator && command.stated.signature().empty();
         } else if constexpr (std::is_same_v<T, AddEvidence>) {
           return command.user_id == kOperator && command.evidence.stated().signature().empty();
@@ -38,7 +39,8 @@ void World::SignAs(google::protobuf::Message* record, v1::PersonStatement* state
                    const crypto::Ed25519KeyPair& key) {
   stated->set_user_id(as.user_id);
   stated->set_role(as.role);
-  *stated->mutable_at() = ToTimestamp(now_);
+  // Each a moment after the one before, as people sign.
+  *stated->mutable_at() = ToTimestamp(now_ + absl::Nanoseconds(statements_));
   // Apart from every other number, so that the rest of a seed's world stays as it is.
   stated->set_nonce(
       ToString(crypto::Sha256(AsBytes(absl::StrCat("statement ", seed_, " ", statements_++)))));
@@ -83,6 +85,18 @@ void World::SignCommand(CommandBody* body, const As& as, const crypto::Ed25519Ke
     *record.mutable_valid_to() = add->evidence.valid_to();
     record.set_document_sha256(add->evidence.document_sha256());
     *add->evidence.mutable_stated() = sign(record, AcceptingRole(add->evidence.kind()));
+  } else if (auto* clear = std::get_if<ClearLocation>(body); clear != nullptr) {
+    v1::LocationCleared record;
+    record.set_region(clear->region);
+    if (const auto region = state_.regions.find(clear->region); region != state_.regions.end()) {
+      for (const auto& [index, contradiction] : region->second.contradictions) {
+        record.add_contradictions(index);
+      }
+    }
+    record.set_reason(clear->reason);
+    record.set_document_sha256(ToString(clear->document_sha256));
+    record.set_cleared_by(as.user_id);
+    clear->stated = sign(record, "compliance");
   } else if (auto* accept = std::get_if<AcceptEvidence>(body); accept != nullptr) {
     v1::EvidenceAccepted record;
     record.set_evidence_id(accept->acceptance.evidence_id());

@@ -18,8 +18,8 @@ struct AskedModel {
 };
 
 // A model-assessed of exactly this model came with the task, proven under `head`, approves its
-// anonymity, and is signed by a person of `chain` who may say so: compliance, dpo or legal. Whether
-// it was withdrawn since, only the coordinator knows.
+// anonymity, and is signed by a person of `chain` who could say so there: compliance, dpo or legal.
+// Whether it was withdrawn since, only the coordinator knows.
 bool ShowsAnonymity(const v1::Task& task, const ledger::verifier::TreeHead& head,
                     const PolicyChain& chain, const AskedModel& asked);
 

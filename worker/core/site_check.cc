@@ -470,7 +470,7 @@ absl::Status SiteChecker::CheckReceive(const v1::StagingOrdered& ordered) const 
 
 absl::Status SiteChecker::Check(const CheckedTask& checked) {
   CARNET_RETURN_IF_ERROR(FindPlaces());
-  stated_ = StatedLabels(Statements());
+  stated_ = StatedLabels(Statements(), ShardDigests(checked));
   if (const auto* train = std::get_if<TrainTask>(&checked.work); train != nullptr) {
     const v1::RoundOpened& opened = train->opened;
     CARNET_RETURN_IF_ERROR(FindJob(opened.job_id()));

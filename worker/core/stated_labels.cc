@@ -42,16 +42,23 @@ void ForEachStated(const StatementView& view, const Roles& roles, const Take& ta
 
 }  // namespace
 
-std::map<std::string, SiteLabels> StatedLabels(const StatementView& view) {
+std::map<std::string, SiteLabels> StatedLabels(const StatementView& view,
+                                               const std::map<std::string, std::string>& digests) {
   std::map<std::string, SiteLabels> labels;
   ForEachStated<v1::DatasetRegistered>(
-      view, kStewards, [&labels](const v1::DatasetRegistered& record, std::uint64_t) {
+      view, kStewards, [&](const v1::DatasetRegistered& record, std::uint64_t) {
         for (const v1::ShardRegistration& shard : record.shards()) {
           const v1::ShardLabels& said = shard.labels();
           if (said.categories().empty()) {
             continue;  // the steward does not know either
           }
-          SiteLabels& known = labels[absl::StrCat(record.dataset(), "/", shard.shard())];
+          const std::string name = absl::StrCat(record.dataset(), "/", shard.shard());
+          const auto bytes = digests.find(name);
+          if (bytes == digests.end() ||
+              (!shard.sha256().empty() && shard.sha256() != bytes->second)) {
+            continue;  // of no shard of this task, or of other bytes
+          }
+          SiteLabels& known = labels[name];
           known.subjects_in.insert(said.subjects_in().begin(), said.subjects_in().end());
           known.categories.insert(said.categories().begin(), said.categories().end());
         }

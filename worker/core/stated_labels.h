@@ -24,8 +24,11 @@ struct StatementView {
 };
 
 // Labels of shards ("dataset/shard") as data stewards signed them, in records under the head that
-// the coordinator signed. Signed twice: all of both.
-std::map<std::string, SiteLabels> StatedLabels(const StatementView& view);
+// the coordinator signed. Signed twice: all of both. digests: of the shards that the task is about
+// (raw); what was signed about other bytes of the same name says nothing of these. A steward may
+// sign a name without bytes.
+std::map<std::string, SiteLabels> StatedLabels(const StatementView& view,
+                                               const std::map<std::string, std::string>& digests);
 
 // The jurisdictions of a region, as somebody of compliance, dpo or legal signed them, in the newest
 // such record that came. Empty: nobody did.

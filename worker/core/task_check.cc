@@ -403,6 +403,29 @@ absl::StatusOr<Digest> SpecDigest(const v1::JobSpec& spec) {
   return crypto::Sha256(AsBytes(canonical));
 }
 
+std::map<std::string, std::string> ShardDigests(const CheckedTask& task) {
+  std::map<std::string, std::string> digests;
+  const auto add_member = [&](const v1::RoundMember& member) {
+    for (int i = 0; i < std::min(member.shards_size(), member.shard_sha256_size()); ++i) {
+      digests[member.shards(i)] = member.shard_sha256(i);
+    }
+  };
+  const auto add_staging = [&](const v1::StagingOrdered& ordered, const Digest& sha256) {
+    digests[absl::StrCat(ordered.dataset(), "/", ordered.shard())] = ToString(sha256);
+  };
+  if (const auto* train = std::get_if<TrainTask>(&task.work); train != nullptr) {
+    add_member(train->member);
+  } else if (const auto* evaluate = std::get_if<EvaluateTask>(&task.work); evaluate != nullptr) {
+    add_member(evaluate->opened.member());
+  } else if (const auto* send = std::get_if<SendShardTask>(&task.work); send != nullptr) {
+    add_staging(send->ordered, send->shard_sha256);
+  } else {
+    const auto& receive = std::get<ReceiveShardTask>(task.work);
+    add_staging(receive.ordered, receive.shard_sha256);
+  }
+  return digests;
+}
+
 std::variant<CheckedTask, TaskRefusal> CheckTask(const v1::Task& task, const Identity& identity,
                                                  const TreeHead& head, const Site& site,
                                                  absl::Time now) {

@@ -90,6 +90,9 @@ std::variant<CheckedTask, TaskRefusal> CheckTask(const v1::Task& task, const Ide
                                                  const ledger::verifier::TreeHead& head,
                                                  const Site& site, absl::Time now);
 
+// The shards ("dataset/shard") that the task reads or moves, and their digests (raw) on record.
+std::map<std::string, std::string> ShardDigests(const CheckedTask& task);
+
 // SHA-256 of the canonical JSON of a job spec.
 absl::StatusOr<Digest> SpecDigest(const v1::JobSpec& spec);
 

@@ -3,7 +3,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/rng.h"
 #include "base/status.h"
+#include "coordinator/init_records.h"
 #include "policies/packs.h"
 
 namespace carnet::coordinator {
@@ -70,6 +72,60 @@ TEST_CASE("First people: those who can never renew the policies are refused, wit
   INFO(mended.ToString());
   CHECK(mended.ok());
   CHECK(ValidatePeople(federation).ok());
+}
+
+TEST_CASE("First people: without a steward, a registrar or an admin nothing could be trained") {
+  const std::shared_ptr<const policies::Bundle> starter = Starter();
+  const policies::Bundle& bundle = *starter;
+  const std::vector<std::string> officer = {"compliance", "dpo", "legal", "export-control",
+                                            "us-counsel"};
+  const auto refusal = [&](std::vector<std::string> operator_roles,
+                           std::vector<std::string> sams_roles) {
+    return CheckApprovers(Federation({{"operator", std::move(operator_roles)},
+                                      {"sam", std::move(sams_roles)},
+                                      {"ann", officer},
+                                      {"bea", officer},
+                                      {"cleo", officer}}),
+                          bundle);
+  };
+  const absl::Status good = refusal({"admin"}, {"data-steward"});
+  INFO(good.ToString());
+  CHECK(good.ok());
+  const absl::Status unlabelled = refusal({"admin"}, {"member"});
+  CHECK(unlabelled.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(std::string(unlabelled.message()).find("nobody is data-steward") != std::string::npos);
+  CHECK(Remedy(unlabelled) ==
+        "add to `people` of federation.yaml:\n  officer-1: {roles: [data-steward]}");
+  const absl::Status unmanaged = refusal({"operator"}, {"data-steward"});
+  CHECK(std::string(unmanaged.message()).find("nobody is admin") != std::string::npos);
+  CHECK(Remedy(unmanaged).find("{roles: [admin]}") != std::string::npos);
+  const absl::Status nowhere =
+      CheckApprovers(Federation({{"operator", {"admin"}}, {"sam", {"data-steward"}}}), bundle);
+  CHECK(std::string(nowhere.message()).find("nobody is compliance or dpo or legal") !=
+        std::string::npos);
+}
+
+TEST_CASE("First people: what nobody can sign whose key is at hand is named") {
+  v1::FederationConfig federation;
+  federation.mutable_home()->set_organisation("acme");
+  (*federation.mutable_suppliers())["lion"].set_organised_in("SG");
+  (*federation.mutable_regions())["sg"].add_jurisdictions("SG");
+  SystemRng rng;
+  const crypto::Ed25519KeyPair key = crypto::Ed25519KeyPair::Generate(rng);
+  const auto unstated = [&](const Speakers& speakers) {
+    RecordSigner signer(key, absl::FromUnixSeconds(1800000000), rng);
+    std::vector<std::string> entries;
+    const absl::Status added = AddRegistrations(federation, {}, speakers, &signer, &entries);
+    INFO(added.ToString());
+    REQUIRE(added.ok());
+    CHECK(signer.count() == 2);
+    return entries;
+  };
+  Speakers speakers(rng);
+  speakers.Add("u-sam", {"data-steward"}, crypto::Ed25519KeyPair::Generate(rng));
+  CHECK(unstated(speakers) == std::vector<std::string>{"supplier lion", "region sg"});
+  speakers.Add("u-ann", {"legal"}, crypto::Ed25519KeyPair::Generate(rng));
+  CHECK(unstated(speakers).empty());
 }
 
 TEST_CASE("First people: a federation of one person is asked for nobody yet") {

@@ -111,6 +111,33 @@ TEST_CASE("Manifest: who, what, where, under which policy, index and head of a t
   CHECK(report.caveats.front().find("operator only") == 0);
 }
 
+TEST_CASE("Manifest: no record moves home") {
+  const TempDir dir;
+  SmallFederation federation(dir.path());
+  federation.SetTamper([](Message& predicate, Signer&) {
+    if (auto* worker = dynamic_cast<v1::WorkerEnrolled*>(&predicate);
+        worker != nullptr && worker->region() == "sg") {
+      worker->set_region("home");
+    }
+    if (auto* given = dynamic_cast<v1::Contribution*>(&predicate);
+        given != nullptr && given->region() == "sg") {
+      given->set_region("home");
+    }
+  });
+  federation.Found();
+  v1::RegionRegistered moved;
+  moved.set_region("home");
+  moved.mutable_terms()->add_jurisdictions("AE");
+  federation.Append(moved, Signer::kCoordinator);
+  federation.Round();
+  const ManifestReport report = verifier::VerifyManifest(
+      federation.model(), CarelessManifest(federation, federation.log()), federation.Policy());
+  INFO(Describe(report));
+  REQUIRE(report.participants.size() == 2);
+  CHECK(report.participants[0].region == "home");
+  CHECK(report.participants[0].jurisdictions == std::vector<std::string>{"DE"});
+}
+
 TEST_CASE("Manifest: a withdrawn shard that the model contains is named, and no other") {
   const TempDir dir;
   SmallFederation federation(dir.path());
