@@ -63,8 +63,8 @@ std::optional<ApprovedException> ExceptionOf(const Bundle& bundle, const std::st
 
 }  // namespace
 
-std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Job* job,
-                                                   absl::Time at) {
+std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Bundle& bundle,
+                                                   const Job* job, absl::Time at) {
   std::vector<policies::Approval> approvals;
   if (job != nullptr) {
     for (const ApprovalOnRecord* approval : Counting(
@@ -76,8 +76,8 @@ std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Job
       }
     }
   }
-  for (const std::string& name : state.bundle->ExceptionsWithApprovals()) {
-    const std::optional<ApprovedException> exception = policies::FindException(*state.bundle, name);
+  for (const std::string& name : bundle.ExceptionsWithApprovals()) {
+    const std::optional<ApprovedException> exception = policies::FindException(bundle, name);
     if (exception.has_value()) {
       const std::vector<policies::Approval> counting = Counting(state, *exception, at);
       approvals.insert(approvals.end(), counting.begin(), counting.end());

@@ -19,8 +19,10 @@
 
 namespace carnet::coordinator {
 
-// Everybody who approved `job` (null: none) or an exception of the bundle in force, as of `at`.
-std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Job* job,
+// Everybody who approved `job` (null: none) or an exception of `bundle`, as of `at`. Who wrote an
+// exception is asked of the bundle in force: one that only `bundle` has was written by nobody yet.
+std::vector<policies::Approval> ApprovalsThatCount(const State& state,
+                                                   const policies::Bundle& bundle, const Job* job,
                                                    absl::Time at);
 
 // Who wrote the exception into `bundle`: the author of the first of the bundles, up to this one,

@@ -259,10 +259,11 @@ class FlowScale {
   }
 
   Verdict Decide(const FlowContext& flow, std::uint64_t recorded) {
-    const policies::FactSet facts = Facts(state_, flow, at_);
-    const v1::Decision was =
-        policies::Evaluate(*state_.bundle, facts, at_, policies::Words::kLeftOut);
-    const v1::Decision is = policies::Evaluate(after_, facts, at_, policies::Words::kLeftOut);
+    const v1::Decision was = policies::Evaluate(*state_.bundle, Facts(state_, flow, at_), at_,
+                                                policies::Words::kLeftOut);
+    // Its own facts: it reads counters of other windows, and has exceptions of its own.
+    const v1::Decision is = policies::Evaluate(after_, Facts(state_, after_, flow, at_), at_,
+                                               policies::Words::kLeftOut);
     ++impact_.flows;
     const Verdict verdict{was.verdict() == v1::VERDICT_ALLOW, is.verdict() == v1::VERDICT_ALLOW};
     if (verdict.before != verdict.after) {

@@ -45,7 +45,8 @@ struct FlowImpact {
   std::vector<std::string> stopping;  // ids of running jobs that could go on no more
 };
 
-// With today's facts, under the bundle in force and under `after`, at `at`: what each job that
+// With today's facts, each bundle's own (its counters, the approvals of its exceptions, what the
+// policy engine said), under the bundle in force and under `after`, at `at`: what each job that
 // runs, or is on record in the kRecordedDays up to `now`, needs with today's workers (place,
 // send_model, use_key, train, send_delta, send_metrics, aggregate); and each release of a model,
 // reading of the log and staging that was recorded, allowed or refused, in those days. A staging

@@ -189,15 +189,21 @@ TEST_CASE("Approvals: one of a job that has ended, or whose person no longer may
   }
   SECTION("it expired") {
     world.Advance(absl::Hours(24));
-    CHECK(ApprovalsThatCount(world.state(), world.state().FindJob(job), world.now()).empty());
+    CHECK(ApprovalsThatCount(world.state(), *world.state().bundle, world.state().FindJob(job),
+                             world.now())
+              .empty());
   }
   SECTION("she lost the role") {
     REQUIRE(world.Do(RevokeRole{kOperator, ann.id, "dpo"}).ok());
-    CHECK(ApprovalsThatCount(world.state(), world.state().FindJob(job), world.now()).empty());
+    CHECK(ApprovalsThatCount(world.state(), *world.state().bundle, world.state().FindJob(job),
+                             world.now())
+              .empty());
   }
   SECTION("she left") {
     REQUIRE(world.Do(RevokeUser{kOperator, ann.id, "left"}).ok());
-    CHECK(ApprovalsThatCount(world.state(), world.state().FindJob(job), world.now()).empty());
+    CHECK(ApprovalsThatCount(world.state(), *world.state().bundle, world.state().FindJob(job),
+                             world.now())
+              .empty());
   }
   world.live = live;
   CHECK(world.Settle().waiting.count(job) == 1);

@@ -52,6 +52,18 @@ json Turned(const PolicyOffice& office) {
   return bundle;
 }
 
+// People in Kenya, whom no policy of the demo covers, and how many of them may be concerned.
+constexpr char kKenya[] =
+    "policy: kenya\nkind: regime\ntitle: T\ncovers: {subjects_in: [KE]}\n"
+    "approvals: {propose: [dpo], need: 1, from: [dpo]}\neffective: {from: 2026-01-01}\nrules:\n"
+    "  - {id: ok, effect: allow}\n";
+constexpr char kFewKenyans[] =
+    "policy: few\nkind: guardrail\ntitle: T\n"
+    "approvals: {propose: [dpo], need: 1, from: [dpo]}\neffective: {from: 2026-01-01}\nrules:\n"
+    "  - id: kenyans\n    effect: limit\n    count: people.KE.personal\n"
+    "    window: {last: 365d}\n    ceiling: 100\n"
+    "    when: {op: {in: [send_delta, send_model]}, data.subjects_in: {has: KE}}\n";
+
 json DenyOf(const std::string& operation) {
   return {{"id", "no-" + operation}, {"effect", "deny"}, {"when", {{"op", {{"is", operation}}}}}};
 }
@@ -81,6 +93,33 @@ TEST_CASE("Impact: a refused release that a change lets out is DENY to ALLOW, co
   CHECK(closed.value("flows", 0) == 1);
   CHECK(closed.value("recorded", 0) == 2);
   CHECK(impact["allow_to_deny"]["recorded"] == 2);
+}
+
+TEST_CASE("Impact: a limit of another window is decided on what its own counter stands at") {
+  World world(608, {kKenya, kFewKenyans});
+  PolicyOffice office(world);
+  world.AddShard("ke", "KE", 60, "sg-1");
+  REQUIRE(world.Do(OpenCounter{kOperator, "people.KE.personal", 0, world.now()}).ok());
+  const std::string job = world.Submit(2, 1);
+  world.Settle();
+  json bundle = office.Json();
+  json& limit = PolicyOffice::Policy(bundle, "few")["rules"][0];
+  limit["window"]["last"] = "30d";
+  std::string closed;
+  SECTION("wide enough for the people") {
+    REQUIRE(world.state().jobs.at(job).round.has_value());
+  }
+  SECTION("too narrow for them") {
+    limit["ceiling"] = "50";
+    closed = "few/kenyans";
+    REQUIRE(world.state().jobs.at(job).round.has_value());
+  }
+  const json impact = Impact(office, office.Next(bundle));
+  INFO(impact.dump(1));
+  CHECK(impact["flows"] > 0);
+  CHECK(impact["deny_to_allow"]["flows"] == 0);
+  CHECK(ExampleOf(impact["allow_to_deny"], "send_delta").value("reason", "") == closed);
+  CHECK((impact["allow_to_deny"]["flows"] == 0) == closed.empty());
 }
 
 TEST_CASE("Impact: what was recorded before its days is not weighed, nor kept") {
