@@ -91,6 +91,13 @@ Bundle::Bundle(BundleHead head, std::shared_ptr<const BundleSource> source,
   reads_bridge_ = read.facts.count(kBridgeOpa) != 0;
 }
 
+std::shared_ptr<const Bundle> Bundle::ValidForEver() const {
+  BundleHead head = head_;
+  head.valid_from = absl::InfinitePast();
+  head.valid_to = absl::InfiniteFuture();
+  return std::make_shared<const Bundle>(head, source_, compiled_, canonical_json_);
+}
+
 const std::string& Bundle::home() const {
   return compiled_->home;
 }

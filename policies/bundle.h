@@ -59,6 +59,10 @@ class Bundle {
   // SHA-256 of CanonicalJson().
   const Digest& sha256() const { return sha256_; }
 
+  // The same policies under the same digest, valid at any time: to ask what the policies say on a
+  // day for which the bundle was not issued. Never one that lets anything cross.
+  std::shared_ptr<const Bundle> ValidForEver() const;
+
   const CompiledBundle& compiled() const { return *compiled_; }
   const BundleSource& source() const { return *source_; }
 

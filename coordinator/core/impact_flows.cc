@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <memory>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -91,7 +92,11 @@ const Worker* SourceOf(const State& state, const RecordedUse& use, const Shard& 
 class FlowScale {
  public:
   FlowScale(const State& state, const policies::Bundle& after, absl::Time now, absl::Time at)
-      : state_(state), after_(after), at_(at), uses_(RecordedUses(state, now)) {}
+      : state_(state),
+        before_(state.bundle->ValidForEver()),
+        after_(after),
+        at_(at),
+        uses_(RecordedUses(state, now)) {}
 
   FlowImpact Run() && {
     for (const auto& [use, count] : uses_) {
@@ -259,8 +264,8 @@ class FlowScale {
   }
 
   Verdict Decide(const FlowContext& flow, std::uint64_t recorded) {
-    const v1::Decision was = policies::Evaluate(*state_.bundle, Facts(state_, flow, at_), at_,
-                                                policies::Words::kLeftOut);
+    const v1::Decision was =
+        policies::Evaluate(*before_, Facts(state_, flow, at_), at_, policies::Words::kLeftOut);
     // Its own facts: it reads counters of other windows, and has exceptions of its own.
     const v1::Decision is = policies::Evaluate(after_, Facts(state_, after_, flow, at_), at_,
                                                policies::Words::kLeftOut);
@@ -277,6 +282,8 @@ class FlowScale {
   }
 
   const State& state_;
+  // It may have ended when `after` begins; that is not what the change of rules does.
+  const std::shared_ptr<const policies::Bundle> before_;
   const policies::Bundle& after_;
   const absl::Time at_;
   const Uses uses_;

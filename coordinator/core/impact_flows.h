@@ -46,11 +46,11 @@ struct FlowImpact {
 };
 
 // With today's facts, each bundle's own (its counters, the approvals of its exceptions, what the
-// policy engine said), under the bundle in force and under `after`, at `at`: what each job that
-// runs, or is on record in the kRecordedDays up to `now`, needs with today's workers (place,
-// send_model, use_key, train, send_delta, send_metrics, aggregate); and each release of a model,
-// reading of the log and staging that was recorded, allowed or refused, in those days. A staging
-// whose shard or worker is gone is none. Two Evaluate a flow.
+// policy engine said), under the bundle in force, as if it had no end, and under `after`, at `at`:
+// what each job that runs, or is on record in the kRecordedDays up to `now`, needs with today's
+// workers (place, send_model, use_key, train, send_delta, send_metrics, aggregate); and each
+// release of a model, reading of the log and staging that was recorded, allowed or refused, in
+// those days. A staging whose shard or worker is gone is none. Two Evaluate a flow.
 FlowImpact WeighFlows(const State& state, const policies::Bundle& after, absl::Time now,
                       absl::Time at);
 

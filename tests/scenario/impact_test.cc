@@ -122,6 +122,29 @@ TEST_CASE("Impact: a limit of another window is decided on what its own counter 
   CHECK((impact["allow_to_deny"]["flows"] == 0) == closed.empty());
 }
 
+TEST_CASE("Impact: a bundle that begins when the old one ends opens nothing by that") {
+  World world = WorldWithEvidence(609);
+  PolicyOffice office(world);
+  TrainWhole(world, 1);
+  json bundle = office.Json();
+  PolicyOffice::Policy(bundle, "house")["rules"].push_back(DenyOf("send_metrics"));
+  absl::Duration starts = world.state().bundle->head().valid_to - world.now();
+  SECTION("at once") {
+    REQUIRE(starts > absl::ZeroDuration());
+  }
+  SECTION("a day after it") {
+    starts += absl::Hours(24);
+    REQUIRE(starts > absl::Hours(24));
+  }
+  const json impact = Impact(office, office.Next(bundle, starts));
+  INFO(impact.dump(1));
+  CHECK(impact["deny_to_allow"]["flows"] == 0);
+  CHECK(impact["allow_to_deny"]["flows"] >= 3);
+  CHECK(impact["allow_to_deny"]["classes"] == impact["allow_to_deny"]["examples"].size());
+  CHECK(ExampleOf(impact["allow_to_deny"], "send_metrics").value("reason", "") ==
+        "house/no-send_metrics");
+}
+
 TEST_CASE("Impact: what was recorded before its days is not weighed, nor kept") {
   World world(602, {kModelsStay});
   PolicyOffice office(world);
