@@ -50,7 +50,8 @@ struct FlowImpact {
 // what each job that runs, or is on record in the kRecordedDays up to `now`, needs with today's
 // workers (place, send_model, use_key, train, send_delta, send_metrics, aggregate); and each
 // release of a model, reading of the log and staging that was recorded, allowed or refused, in
-// those days. A staging whose shard or worker is gone is none. Two Evaluate a flow.
+// those days. A staging whose shard or worker is gone is none; a shard that was withdrawn is in no
+// round, and one that several workers hold is brought by the first. Two Evaluate a flow.
 FlowImpact WeighFlows(const State& state, const policies::Bundle& after, absl::Time now,
                       absl::Time at);
 

@@ -145,6 +145,32 @@ TEST_CASE("Impact: a bundle that begins when the old one ends opens nothing by t
         "house/no-send_metrics");
 }
 
+TEST_CASE("Impact: a job stops where a plan would find too few workers, and only there") {
+  World world = WorldWithEvidence(610);
+  PolicyOffice office(world);
+  const std::string job = world.Submit(1, 3);
+  world.Settle();
+  json stopping = json::array();
+  SECTION("a withdrawn shard brings nobody, so it could not go on before either") {
+    REQUIRE(world.Do(WithdrawShard{kOperator, "digits", "fr", "mislabelled"}).ok());
+  }
+  SECTION("a second holder of a shard is no further worker") {
+    v1::ShardClaim claim;
+    claim.set_dataset("digits");
+    claim.set_shard("fr");
+    claim.set_sha256(ToString(world.state().shards.at("digits/fr").sha256));
+    REQUIRE(world.Do(ClaimShards{world.worker("home-1").id, {claim}}).ok());
+    stopping.push_back(job);
+  }
+  REQUIRE(world.state().jobs.at(job).phase == JobPhase::kRunning);
+  json bundle = office.Json();
+  PolicyOffice::Policy(bundle, "house")["rules"].push_back(
+      {{"id", "no-sg"}, {"effect", "deny"}, {"when", {{"to.jurisdiction", {{"is", "SG"}}}}}});
+  const json impact = Impact(office, office.Next(bundle));
+  INFO(impact.dump(1));
+  CHECK(impact["jobs_that_would_stop"] == stopping);
+}
+
 TEST_CASE("Impact: what was recorded before its days is not weighed, nor kept") {
   World world(602, {kModelsStay});
   PolicyOffice office(world);
