@@ -42,6 +42,27 @@ Judged InError(const State& state, const FlowContext& flow, absl::Time at, polic
   return judged;
 }
 
+// Makes the decision in a form that a record can hold; false: there is none. Which it is does not
+// depend on `words`: who only looks ahead must come to the same verdict.
+bool EvaluateBounded(const policies::Bundle& bundle, const policies::FactSet& facts, absl::Time at,
+                     policies::Words words, v1::Decision* decision) {
+  *decision = policies::Evaluate(bundle, facts, at, words);
+  if (decision->ByteSizeLong() <= kDecisionBytesMax) {
+    return true;
+  }
+  if (words == policies::Words::kLeftOut) {
+    return false;
+  }
+  *decision = policies::Evaluate(bundle, facts, at, policies::Words::kLeftOut);
+  const bool fits = decision->ByteSizeLong() <= kDecisionBytesMax;
+  if (!decision->failures().empty()) {
+    decision->mutable_failures(0)->set_because(kWordsLeftOut);
+  } else if (!decision->warnings().empty()) {
+    decision->mutable_warnings(0)->set_because(kWordsLeftOut);
+  }
+  return fits;
+}
+
 }  // namespace
 
 Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policies::Words words) {
@@ -56,11 +77,12 @@ Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policie
   }
   Judged judged;
   bool gathered = false;
+  bool fits = false;
   // Nothing of ours throws; what a library throws ends here, and as a no.
   try {
     judged.facts = Facts(state, flow, at);
     gathered = true;
-    judged.decision = policies::Evaluate(*state.bundle, judged.facts, at, words);
+    fits = EvaluateBounded(*state.bundle, judged.facts, at, words, &judged.decision);
   } catch (const std::exception&) {
     if (!gathered) {
       return InError(state, flow, at, std::move(facts), kFactsError,
@@ -69,7 +91,7 @@ Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policie
     return InError(state, flow, at, std::move(judged.facts), kBundleError,
                    "The policies could not be evaluated on the facts of this flow.");
   }
-  if (judged.decision.ByteSizeLong() > kDecisionBytesMax) {
+  if (!fits) {
     return InError(state, flow, at, std::move(judged.facts), kBundleError,
                    "The decision is larger than a record can hold.");
   }

@@ -17,8 +17,12 @@ inline constexpr char kFactsError[] = "facts/error";  // the facts could not be 
 inline constexpr char kBundleError[] =
     "bundle/error";  // the policies could not be evaluated on them
 
-// A larger decision could make a statement that no ledger takes (1 MiB); it is a bundle/error.
+// A larger decision could make a statement that no ledger takes (1 MiB): its words are left out,
+// and if it is still larger it is a bundle/error, with and without words alike.
 inline constexpr std::size_t kDecisionBytesMax = std::size_t{512} * 1024;
+// What the first failure of such a decision says (without one, the first warning), as `because`.
+inline constexpr char kWordsLeftOut[] =
+    "The words of this decision are left out: with them it is larger than a record can hold.";
 
 struct Judged {
   policies::FactSet facts;  // those that the decision was taken on; of a facts/error: none but the
@@ -29,6 +33,7 @@ struct Judged {
 
 // Facts (flows.h) and policies::Evaluate. In error: the state lacks what the flow names (facts),
 // there is no bundle, a library threw, or the decision is larger than kDecisionBytesMax (bundle).
+// `words` never changes the verdict or a reason.
 Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policies::Words words);
 
 // Whether the decision was denied in error.

@@ -222,23 +222,70 @@ TEST_CASE("Default deny: what the state lacks is a denial in error, and no abort
   }
 }
 
-TEST_CASE("Default deny: a decision too large for a record is a denial in error, also on replay") {
-  std::string policy = absl::StrCat("policy: long\n", kGuardHead);
-  for (int i = 0; i < 300; ++i) {
-    absl::StrAppend(&policy, "  - {id: r", i, ", effect: deny, because: ", std::string(2000, 'x'),
-                    ", when: {to.jurisdiction: {is: FR}, op: {is: send_model}}}\n");
+// A guardrail of that name against models for France: each of its rules asks for what nobody has.
+std::string Long(const std::string& name, const std::string& rule, int rules, int items,
+                 const std::string& because) {
+  std::string policy = absl::StrCat("policy: ", name, "\n", kGuardHead);
+  for (int i = 0; i < rules; ++i) {
+    absl::StrAppend(
+        &policy, "  - id: ", rule, i, "\n    effect: require\n    because: ", because,
+        "\n    when: {to.jurisdiction: {is: FR}, op: {is: send_model}}\n    require:\n");
+    for (int item = 0; item < items; ++item) {
+      absl::StrAppend(&policy, "      - {id: i", item, ", check: {secagg.k: {at_least: 99}}}\n");
+    }
   }
-  World world(973, {policy});
-  const std::string job = world.Submit(1, 1);
-  ExpectInError(InState(world, world.state(), job), kBundleError);
-  world.Settle();
-  CHECK(TasksFor(world.state(), world.worker("fr-1").id, world.now()).empty());
-  CHECK_THAT(ReasonsFor(world, "fr-1"), Catch::VectorContains(std::string(kBundleError)));
+  return policy;
+}
+
+void StopAndAudit(World& world, const std::string& job) {
   REQUIRE(world.Do(StopJob{kOperator, job}).ok());
   world.Settle();
   const audit::Report report = AuditWorld(world);
   INFO(TextOf(report));
   CHECK(report.verdict == ledger::verifier::Verdict::kGood);
+}
+
+TEST_CASE("Default deny: a decision too large for its words goes on record without them") {
+  World world(974, {Long("long", "r", 1, 300, std::string(2000, 'x'))});
+  const std::string job = world.Submit(1, 1);
+  const Verdicts ahead = InState(world, world.state(), job);
+  CHECK_FALSE(ahead.allowed);
+  REQUIRE_FALSE(ahead.decisions.empty());
+  for (const v1::Decision& decision : ahead.decisions) {
+    CHECK_FALSE(IsInError(decision));
+    CHECK(decision.failures_size() == 300);
+  }
+  const FlowContext flow = SendModelFlows(world.state(), world.state().jobs.at(job),
+                                          world.state().workers.at(world.worker("fr-1").id))
+                               .front();
+  const Judged judged = Judge(world.state(), flow, world.now(), policies::Words::kWritten);
+  CHECK_FALSE(judged.in_error);
+  CHECK(judged.decision.ByteSizeLong() <= kDecisionBytesMax);
+  REQUIRE(judged.decision.failures_size() == 300);
+  CHECK(judged.decision.failures(0).reason() == "long/r0.i0");
+  CHECK(judged.decision.failures(0).because() == kWordsLeftOut);
+  CHECK(judged.decision.failures(1).because().empty());
+  world.Settle();
+  CHECK(TasksFor(world.state(), world.worker("fr-1").id, world.now()).empty());
+  CHECK_THAT(ReasonsFor(world, "fr-1"), Catch::VectorContains(std::string("long/r0.i299")));
+  StopAndAudit(world, job);
+}
+
+TEST_CASE("Default deny: a decision too large without its words is a denial in error, also later") {
+  World world(973, {Long(std::string(64, 'p'), std::string(63, 'r'), 4, 1000, "No.")});
+  const std::string job = world.Submit(1, 1);
+  const FlowContext flow = SendModelFlows(world.state(), world.state().jobs.at(job),
+                                          world.state().workers.at(world.worker("fr-1").id))
+                               .front();
+  for (const policies::Words words : {policies::Words::kLeftOut, policies::Words::kWritten}) {
+    const Judged judged = Judge(world.state(), flow, world.now(), words);
+    CHECK(judged.in_error);
+  }
+  ExpectInError(InState(world, world.state(), job), kBundleError);
+  world.Settle();
+  CHECK(TasksFor(world.state(), world.worker("fr-1").id, world.now()).empty());
+  CHECK_THAT(ReasonsFor(world, "fr-1"), Catch::VectorContains(std::string(kBundleError)));
+  StopAndAudit(world, job);
 }
 
 }  // namespace
