@@ -52,9 +52,8 @@ std::vector<policies::Approval> Counting(const State& state, const ApprovedExcep
 
 // The exception of that text in `bundle`; null: none.
 std::optional<ApprovedException> ExceptionOf(const Bundle& bundle, const std::string& subject) {
-  for (const std::string& name : bundle.ExceptionsWithApprovals()) {
-    std::optional<ApprovedException> exception = policies::FindException(bundle, name);
-    if (exception.has_value() && AsText(exception->subject) == subject) {
+  for (const ApprovedException& exception : policies::ExceptionsOf(bundle)) {
+    if (AsText(exception.subject) == subject) {
       return exception;
     }
   }
@@ -76,12 +75,9 @@ std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Bun
       }
     }
   }
-  for (const std::string& name : bundle.ExceptionsWithApprovals()) {
-    const std::optional<ApprovedException> exception = policies::FindException(bundle, name);
-    if (exception.has_value()) {
-      const std::vector<policies::Approval> counting = Counting(state, *exception, at);
-      approvals.insert(approvals.end(), counting.begin(), counting.end());
-    }
+  for (const ApprovedException& exception : policies::ExceptionsOf(bundle)) {
+    const std::vector<policies::Approval> counting = Counting(state, exception, at);
+    approvals.insert(approvals.end(), counting.begin(), counting.end());
   }
   return approvals;
 }
@@ -106,13 +102,9 @@ std::string AuthorOf(const State& state, const Bundle& bundle, const ApprovedExc
 
 std::vector<ExceptionCount> CountExceptionApprovals(const State& state, absl::Time at) {
   std::vector<ExceptionCount> counts;
-  for (const std::string& name : state.bundle->ExceptionsWithApprovals()) {
-    const std::optional<ApprovedException> exception = policies::FindException(*state.bundle, name);
-    if (!exception.has_value()) {
-      continue;
-    }
-    counts.push_back({*exception, {}});
-    for (const policies::Approval& approval : Counting(state, *exception, at)) {
+  for (const ApprovedException& exception : policies::ExceptionsOf(*state.bundle)) {
+    counts.push_back({exception, {}});
+    for (const policies::Approval& approval : Counting(state, exception, at)) {
       counts.back().approvers.insert(approval.person);
     }
   }
