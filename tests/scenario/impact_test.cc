@@ -17,16 +17,19 @@ constexpr char kModelsStay[] =
     "  - id: home\n    effect: deny\n"
     "    when: {op: {is: release_model}, to.jurisdiction: {not_in: [DE]}}\n";
 
-// A job of one round that the worker in the Emirates trained alone.
-std::string TrainInEmirates(World& world) {
+// A job that the worker in the Emirates trained alone.
+std::string TrainInEmirates(World& world, std::uint32_t rounds = 1) {
   LiveWorkers live = {world.worker("ae-1").id};
   std::swap(world.live, live);
-  const std::string job = world.Submit(1, 1);
-  world.Settle();
-  REQUIRE(world.Do(world.Contribute(job, "ae-1")).ok());
-  world.Settle();
+  const std::string job = world.Submit(rounds, 1);
+  for (std::uint32_t round = 0; round < rounds; ++round) {
+    world.Settle();
+    REQUIRE(world.Do(world.Contribute(job, "ae-1")).ok());
+    world.Settle();
+    world.Advance(absl::Seconds(round + 1 < rounds ? 5 : 0));
+  }
   std::swap(world.live, live);
-  REQUIRE(world.state().jobs.at(job).rounds_done == 1);
+  REQUIRE(world.state().jobs.at(job).rounds_done == rounds);
   return job;
 }
 
@@ -169,6 +172,48 @@ TEST_CASE("Impact: a job stops where a plan would find too few workers, and only
   const json impact = Impact(office, office.Next(bundle));
   INFO(impact.dump(1));
   CHECK(impact["jobs_that_would_stop"] == stopping);
+}
+
+TEST_CASE("Impact: each model that is refused to a place counts, and each shard to a worker") {
+  World world(611, {kModelsStay});
+  PolicyOffice office(world);
+  const std::size_t before = world.Find("refusal").size();
+  SECTION("models") {
+    // Nobody lets the model of a second round out of home without these.
+    world.AddEvidence("scc-2021-914", "falcon", "AE");
+    world.AddEvidence("tia", "falcon", "AE");
+    const std::string person = EnrolAt(world, 3, "AE", "dune");
+    const std::string job = TrainInEmirates(world, 2);
+    const std::size_t trained = world.Find("refusal").size();
+    for (const std::uint32_t round : {1U, 2U, 1U}) {
+      CHECK(RefusedFor(world, ReleaseModel{person, job, round}).count("models-stay/home") == 1);
+    }
+    CHECK(world.Find("refusal").size() == trained + 2);
+  }
+  SECTION("shards") {
+    world.AddShard("fr-2", "FR", 10, "fr-1");
+    for (const char* shard : {"fr", "fr-2", "fr"}) {
+      REQUIRE(world.Do(StageData{kOperator, "digits", shard, "sg-1", world.live}).ok());
+    }
+    REQUIRE(world.Find("staging-ordered").empty());
+    CHECK(world.Find("refusal").size() == before + 2);
+  }
+  CHECK(Impact(office, office.Next(Turned(office)))["operations"] == 2);
+}
+
+TEST_CASE("Impact: a refusal that only repeats counts while its revision is in force") {
+  World world(612, {kModelsStay});
+  PolicyOffice office(world);
+  const std::string person = EnrolAt(world, 3, "AE", "dune");
+  const std::string job = TrainInEmirates(world);
+  REQUIRE(RefusedFor(world, ReleaseModel{person, job, 0}).count("models-stay/home") == 1);
+  world.Advance(absl::Hours(24 * (kRecordedDays + 1)));
+  REQUIRE(RefusedFor(world, ReleaseModel{person, job, 0}).count("models-stay/home") == 1);
+  const json impact = Impact(office, office.Next(Turned(office)));
+  INFO(impact.dump(1));
+  CHECK(impact["operations"] == 1);
+  CHECK(ExampleOf(impact["deny_to_allow"], "release_model").value("recorded", 0) == 1);
+  CHECK(world.Refold().refused_uses.size() == world.state().refused_uses.size());
 }
 
 TEST_CASE("Impact: what was recorded before its days is not weighed, nor kept") {
