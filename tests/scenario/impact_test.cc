@@ -320,10 +320,15 @@ TEST_CASE("Impact: without a state it says nothing of flows, and is no basis of 
   CHECK_FALSE(json::parse(*report).contains("impact"));
   CHECK(json::parse(*report)["situations"].size() == 1);
   CHECK_FALSE(BasisOfReport(*report).has_value());
-  const auto basis = BasisOfReport(office.MakeReport(bundle));
+  const std::string made = office.MakeReport(bundle);
+  const auto basis = BasisOfReport(made);
   REQUIRE(basis.has_value());
   CHECK(basis->records == world.state().size);
   CHECK(basis->at == absl::FromUnixMicros(absl::ToUnixMicros(world.now())));
+  json earlier = json::parse(made);
+  REQUIRE(earlier["v"] == 2);
+  earlier["v"] = 1;  // of a form that weighed jobs alone
+  CHECK_FALSE(BasisOfReport(earlier.dump()).has_value());
 }
 
 }  // namespace
