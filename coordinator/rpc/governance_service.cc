@@ -11,6 +11,7 @@
 #include "crypto/secret_bytes.h"
 #include "exchange/join_token.h"
 #include "ledger/record.h"
+#include "policies/group_findings.h"
 #include "policies/loader.h"
 #include "policies/test_runner.h"
 
@@ -204,6 +205,10 @@ absl::Status GovernanceService::Examine(coordinator::ProposePolicy* command) {
     return absl::FailedPreconditionError(tests.outcomes.empty()
                                              ? "policy: a bundle without tests cannot be proposed"
                                              : "policy: its tests fail: carnet policy test");
+  }
+  // What is in force already goes on to count.
+  if (command->proposed.intent() != kIntentRenew) {
+    CARNET_RETURN_IF_ERROR(policies::CheckSourced(*command->bundle));
   }
   CARNET_ASSIGN_OR_RETURN(std::string report,
                           Report(command->bundle, tests, ReportKind::kProposal));
