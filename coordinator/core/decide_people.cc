@@ -1,4 +1,6 @@
 // People: invitations, enrolment, roles and approvals.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status.h"
@@ -268,6 +270,17 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeUser& command) {
   }
   if (HoldersOf(state, "admin") == std::set<std::string>{user->id}) {
     return absl::FailedPreconditionError("the last admin cannot be revoked");
+  }
+  // Who did wrong, or may be somebody else by now, goes whatever it costs.
+  const bool at_once = command.reason == "key-lost" || command.reason == "misbehaviour";
+  const auto last =
+      std::find_if(user->roles.begin(), user->roles.end(),
+                   [&](const std::string& role) { return IsLastHolder(state, user->id, role); });
+  if (!at_once && last != user->roles.end()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("nobody else holds the role ", *last,
+                     ": nobody could pass it on any more. Have it granted to another first; "
+                     "with reason key-lost or misbehaviour the person is revoked all the same"));
   }
   v1::UserRevoked record;
   record.set_user_id(user->id);
