@@ -122,9 +122,12 @@ class FlowScale {
               [](const Job* a, const Job* b) { return a->submitted_index > b->submitted_index; });
     impact_.jobs = jobs.size();
     jobs.resize(std::min(jobs.size(), kImpactJobsMax));
-    impact_.jobs_decided = jobs.size();
     for (const Job* job : jobs) {
+      if (impact_.flows >= kImpactFlowsMax) {
+        return;
+      }
       RunJob(*job);
+      ++impact_.jobs_decided;
     }
   }
 

@@ -16,6 +16,8 @@ namespace carnet::coordinator {
 
 // Jobs whose flows are decided again: the newest.
 inline constexpr std::size_t kImpactJobsMax = 64;
+// No further job is begun behind so many flows: with two decisions each, seconds.
+inline constexpr std::uint64_t kImpactFlowsMax = 100'000;
 // Releases, readings of the log and stagings that are: those recorded last.
 inline constexpr std::size_t kImpactOperationsMax = 1024;
 

@@ -47,6 +47,13 @@ json ExampleOf(const json& side, const std::string& operation) {
   return json::object();
 }
 
+// As a coordinator asks before it makes a draft's report.
+absl::StatusCode CodeOfDraft(const World& world, const std::string& user,
+                             const policies::Bundle& bundle) {
+  const absl::StatusOr<DraftBasis> basis = BasisOfDraft(world.state(), user, bundle);
+  return basis.ok() ? CheckDraft(*basis, bundle).code() : basis.status().code();
+}
+
 // Models go to the Emirates, and no more to people at home.
 json Turned(const PolicyOffice& office) {
   json bundle = office.Json();
@@ -298,13 +305,17 @@ TEST_CASE("Impact: a draft is shown to whoever may propose it, and to nobody els
   PolicyOffice office(world);
   const std::string member = EnrolAt(world, 3, "DE", "acme", {"member"});
   const auto bundle = office.Next(Turned(office));
-  CHECK(CheckDraft(world.state(), kOperator, *bundle).ok());
-  CHECK(CheckDraft(world.state(), member, *bundle).code() == absl::StatusCode::kPermissionDenied);
-  CHECK(CheckDraft(world.state(), "u-nobody", *bundle).code() ==
+  CHECK(CodeOfDraft(world, kOperator, *bundle) == absl::StatusCode::kOk);
+  CHECK(BasisOfDraft(world.state(), member, *bundle).status().code() ==
         absl::StatusCode::kPermissionDenied);
-  CHECK(CheckDraft(world.state(), kOperator, *office.Next(office.Json())).code() ==
+  CHECK(CodeOfDraft(world, "u-nobody", *bundle) == absl::StatusCode::kPermissionDenied);
+  // Somebody who decides about policies, but not about this one.
+  const Person lee = office.Hire(7, {"legal"});
+  CHECK(BasisOfDraft(world.state(), lee.id, *bundle).ok());
+  CHECK(CodeOfDraft(world, lee.id, *bundle) == absl::StatusCode::kPermissionDenied);
+  CHECK(CodeOfDraft(world, kOperator, *office.Next(office.Json())) ==
         absl::StatusCode::kInvalidArgument);
-  CHECK(CheckDraft(world.state(), kOperator, *world.state().bundle).code() ==
+  CHECK(CodeOfDraft(world, kOperator, *world.state().bundle) ==
         absl::StatusCode::kFailedPrecondition);
 }
 
