@@ -1,7 +1,9 @@
 #include "coordinator/core/approvals.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "base/timestamp.h"
 #include "coordinator/core/people.h"
@@ -60,6 +62,15 @@ std::optional<ApprovedException> ExceptionOf(const Bundle& bundle, const std::st
   return std::nullopt;
 }
 
+std::string GenesisAuthor(const State& state, const ApprovedException& exception) {
+  for (const v1::ExceptionAuthor& carried : state.genesis.exception_authors()) {
+    if (carried.subject_sha256() == AsText(exception.subject)) {
+      return carried.author();
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Bundle& bundle,
@@ -91,13 +102,29 @@ std::string AuthorOf(const State& state, const Bundle& bundle, const ApprovedExc
     }
     const auto proposal = state.proposals.find(ToString(at->sha256()));
     if (proposal == state.proposals.end()) {
-      return "";
+      return GenesisAuthor(state, exception);
     }
     author = proposal->second.terms.author();
     const auto parent = state.bundles.find(proposal->second.terms.parent_sha256());
     at = parent == state.bundles.end() ? nullptr : parent->second.get();
   }
   return author;
+}
+
+std::vector<v1::ExceptionAuthor> ExceptionAuthors(const State& state) {
+  std::map<std::string, std::string> by_subject;
+  for (const ApprovedException& exception : policies::ExceptionsOf(*state.bundle)) {
+    if (std::string author = AuthorOf(state, *state.bundle, exception); !author.empty()) {
+      by_subject[ToString(exception.subject)] = std::move(author);
+    }
+  }
+  std::vector<v1::ExceptionAuthor> authors;
+  for (const auto& [subject, author] : by_subject) {
+    authors.emplace_back();
+    authors.back().set_subject_sha256(subject);
+    authors.back().set_author(author);
+  }
+  return authors;
 }
 
 std::vector<ExceptionCount> CountExceptionApprovals(const State& state, absl::Time at) {
