@@ -25,6 +25,7 @@
 #include "ledger/log.h"
 #include "ledger/record.h"
 #include "policies/change.h"
+#include "policies/group_findings.h"
 #include "policies/holders.h"
 #include "policies/jurisdictions.h"
 #include "policies/loader.h"
@@ -162,6 +163,7 @@ absl::StatusOr<std::shared_ptr<const policies::Bundle>> Founder::LoadPolicies() 
         bundle, policies::LoadBundle(
                     options_.federation_file.parent_path() / federation_.policies(), load_options));
   }
+  CARNET_RETURN_IF_ERROR(policies::CheckSourced(*bundle));
   policies::BundleHead head;
   head.revision = 1;
   head.valid_from = absl::FromUnixSeconds(absl::ToUnixSeconds(clock_.Now()));

@@ -143,7 +143,8 @@ class Coordinator {
   // Destroyed in reverse: services, engine, then what they use.
   PeerDirectory peers_;
   std::unique_ptr<OpaClient> opa_;  // null: the organisation's own is not configured
-  std::unique_ptr<BoundedExecutor> commit_, storage_, bulk_, verify_, aggregation_, bridge_calls_;
+  std::unique_ptr<BoundedExecutor> commit_, storage_, bulk_, verify_, examine_, aggregation_,
+      bridge_calls_;
   std::unique_ptr<FileEffects> effects_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Publisher> publisher_;
@@ -265,6 +266,7 @@ void Coordinator::MakeEngine(State state) {
   storage_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"storage", 2, 4096});
   bulk_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"bulk", 2, 1024});
   verify_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"verify", 1, 256});
+  examine_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"examine", 1, 8});
   aggregation_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"aggregate", 1, 64});
   bridge_calls_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"bridge", 4, 256});
   peers_.Update(state);
@@ -337,6 +339,7 @@ absl::Status Coordinator::StartServices() {
                                                   .storage = *storage_,
                                                   .bulk = *bulk_,
                                                   .verify = *verify_,
+                                                  .examine = *examine_,
                                                   .clock = clock_,
                                                   .rng = rng_});
   services_->verify_threads = Cores();
@@ -467,8 +470,8 @@ void Coordinator::Stop() {
   if (opa_ != nullptr) {
     opa_->Stop();
   }
-  for (BoundedExecutor* executor : {bridge_calls_.get(), aggregation_.get(), verify_.get(),
-                                    bulk_.get(), storage_.get(), commit_.get()}) {
+  for (BoundedExecutor* executor : {bridge_calls_.get(), aggregation_.get(), examine_.get(),
+                                    verify_.get(), bulk_.get(), storage_.get(), commit_.get()}) {
     if (executor != nullptr) {
       executor->Stop();
     }

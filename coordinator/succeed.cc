@@ -16,6 +16,7 @@
 #include "base/timestamp.h"
 #include "carnet/v1/config.pb.h"
 #include "coordinator/core/apply.h"
+#include "coordinator/core/approvals.h"
 #include "coordinator/core/keys.h"
 #include "coordinator/core/location.h"
 #include "coordinator/core/people.h"
@@ -240,6 +241,10 @@ v1::Genesis Successor::MakeGenesis(const crypto::Ed25519PublicKey& statement_key
   genesis.set_bundle_json(bundle.CanonicalJson());
   genesis.set_bundle_sha256(ToString(bundle.sha256()));
   genesis.set_bundle_revision(bundle.revision());
+  genesis.clear_exception_authors();
+  for (v1::ExceptionAuthor& author : ExceptionAuthors(old_.state)) {
+    *genesis.add_exception_authors() = std::move(author);
+  }
   genesis.clear_first_holders();
   for (const auto& [id, user] : old_.state.users) {
     if (!user.revoked) {

@@ -3,10 +3,10 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "crypto/hash.h"
 #include "policies/compiled.h"
+#include "policies/exceptions.h"
 #include "policies/source.h"
 
 namespace carnet::policies {
@@ -89,6 +89,15 @@ Bundle::Bundle(BundleHead head, std::shared_ptr<const BundleSource> source,
   const Read read = ReadBy(*compiled_);
   counters_ = CountersIn(read);
   reads_bridge_ = read.facts.count(kBridgeOpa) != 0;
+  exceptions_ =
+      std::make_shared<const std::vector<ApprovedException>>(ReadExceptions(*source_, *compiled_));
+}
+
+std::shared_ptr<const Bundle> Bundle::ValidForEver() const {
+  BundleHead head = head_;
+  head.valid_from = absl::InfinitePast();
+  head.valid_to = absl::InfiniteFuture();
+  return std::make_shared<const Bundle>(head, source_, compiled_, canonical_json_);
 }
 
 const std::string& Bundle::home() const {
@@ -109,10 +118,8 @@ std::size_t Bundle::rule_count() const {
 
 std::vector<std::string> Bundle::ExceptionsWithApprovals() const {
   std::vector<std::string> names;
-  for (const Policy& policy : compiled_->policies) {
-    for (const Exception& exception : policy.exceptions) {
-      names.push_back(absl::StrCat(policy.name, "/", exception.id));
-    }
+  for (const ApprovedException& exception : *exceptions_) {
+    names.push_back(exception.name);
   }
   return names;
 }

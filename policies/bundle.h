@@ -31,8 +31,9 @@ struct BundleHead {
   friend bool operator==(const BundleHead&, const BundleHead&) = default;
 };
 
-struct CompiledBundle;  // policies/compiled.h: the index that Evaluate walks
-struct BundleSource;    // policies/source.h: what the bundle was made from
+struct CompiledBundle;     // policies/compiled.h: the index that Evaluate walks
+struct BundleSource;       // policies/source.h: what the bundle was made from
+struct ApprovedException;  // policies/exceptions.h
 
 class Bundle {
  public:
@@ -53,11 +54,17 @@ class Bundle {
   bool reads_bridge() const { return reads_bridge_; }
   // <policy>/<exception> of every exception that lifts nothing before persons approved it.
   std::vector<std::string> ExceptionsWithApprovals() const;
+  // The same in full (policies/exceptions.h, ExceptionsOf), made once: each decision asks for them.
+  const std::vector<ApprovedException>& exceptions() const { return *exceptions_; }
 
   // RFC 8785 JSON of everything above, tests included; at most kBundleJsonBytesMax.
   const std::string& CanonicalJson() const { return canonical_json_; }
   // SHA-256 of CanonicalJson().
   const Digest& sha256() const { return sha256_; }
+
+  // The same policies under the same digest, valid at any time: to ask what the policies say on a
+  // day for which the bundle was not issued. Never one that lets anything cross.
+  std::shared_ptr<const Bundle> ValidForEver() const;
 
   const CompiledBundle& compiled() const { return *compiled_; }
   const BundleSource& source() const { return *source_; }
@@ -68,6 +75,7 @@ class Bundle {
   std::shared_ptr<const CompiledBundle> compiled_;
   std::vector<Counter> counters_;
   bool reads_bridge_ = false;
+  std::shared_ptr<const std::vector<ApprovedException>> exceptions_;
   std::string canonical_json_;
   Digest sha256_;
 };

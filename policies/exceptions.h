@@ -28,8 +28,13 @@ struct ApprovedException {
   absl::Time valid_to;  // exclusive
 };
 
-// Every exception of the bundle, by policy, in their order there.
-std::vector<ApprovedException> ExceptionsOf(const Bundle& bundle);
+// Every exception of the bundle, by policy, in their order there. As long as the bundle.
+inline const std::vector<ApprovedException>& ExceptionsOf(const Bundle& bundle) {
+  return bundle.exceptions();
+}
+// The same, for a bundle in the making: a text and a digest for each.
+std::vector<ApprovedException> ReadExceptions(const BundleSource& source,
+                                              const CompiledBundle& compiled);
 
 // By its name; null: the bundle has no such exception.
 std::optional<ApprovedException> FindException(const Bundle& bundle, absl::string_view name);

@@ -42,6 +42,16 @@ std::vector<std::string> UnsourcedGroups(const Bundle& bundle) {
   return findings;
 }
 
+absl::Status CheckSourced(const Bundle& bundle) {
+  const std::vector<std::string> findings = UnsourcedGroups(bundle);
+  return findings.empty() ? absl::OkStatus()
+                          : absl::FailedPreconditionError(absl::StrCat(
+                                "policy: ", absl::StrJoin(findings, "; "),
+                                ": say in the groups file where each list comes from (source), of "
+                                "which day it is (as_of) and when it is to be looked at again "
+                                "(review_by)"));
+}
+
 std::vector<std::string> OverdueGroups(const Bundle& bundle, absl::Time at) {
   std::vector<std::string> findings;
   for (const yaml::Entry& group : GroupsOf(bundle)) {

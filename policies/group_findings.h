@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "policies/bundle.h"
 
@@ -16,6 +17,9 @@ namespace carnet::policies {
 // order of the file: "group hk-mo has no source, no review_by". A bundle with one of them decides,
 // and is not to be proposed.
 std::vector<std::string> UnsourcedGroups(const Bundle& bundle);
+
+// Error FAILED_PRECONDITION: there are some, and which.
+absl::Status CheckSourced(const Bundle& bundle);
 
 // Groups whose day of review is over at `at`: "group us-coc was to be reviewed by 2027-01-08". They
 // go on to count: a list that is old is still the list that was approved.

@@ -105,6 +105,23 @@ void CollectApprovals(const Policy& policy, const std::set<std::string>& rules,
   }
 }
 
+// Nobody's; what the one side asks for; what the other does, which may be less; both. Each once.
+std::vector<Value> ApprovalsToTry(const std::vector<Approval>& before,
+                                  const std::vector<Approval>& after) {
+  std::set<Approval> both(before.begin(), before.end());
+  both.insert(after.begin(), after.end());
+  std::vector<Value> values;
+  for (const std::set<Approval>& asked :
+       {std::set<Approval>(), std::set<Approval>(before.begin(), before.end()),
+        std::set<Approval>(after.begin(), after.end()), both}) {
+    Value value = Value::Approvals(std::vector<Approval>(asked.begin(), asked.end()));
+    if (std::find(values.begin(), values.end(), value) == values.end()) {
+      values.push_back(std::move(value));
+    }
+  }
+  return values;
+}
+
 bool Covers(const Bundle& bundle, const Policy* policy, const std::string& code) {
   const FactSet nothing;
   FactView view(bundle.compiled(), nothing, absl::InfinitePast());
@@ -136,14 +153,15 @@ class PolicySweep {
       CollectAtoms(bundle->compiled(), policy, rules, &atoms_);
     }
     std::set<absl::Time> moments;
-    std::vector<Approval> approvals;
+    std::vector<Approval> asked_before;
+    std::vector<Approval> asked_after;
     for (const Policy* each : {was_, is_}) {
       if (each != nullptr) {
         CollectMoments(*each, rules, &moments);
-        CollectApprovals(*each, rules, &approvals);
+        CollectApprovals(*each, rules, each == was_ ? &asked_before : &asked_after);
       }
     }
-    approvals_ = Value::Approvals(std::move(approvals));
+    approvals_ = ApprovalsToTry(asked_before, asked_after);
     moments_ = {at};
     for (const absl::Time moment : moments) {
       if (moment > at && moment < after.head().valid_to) {
@@ -163,8 +181,8 @@ class PolicySweep {
     for (const absl::Time moment : moments_) {
       std::map<std::string, std::vector<Value>> values =
           RepresentativeValues(atoms_, moment, &cut_);
-      if (!approvals_.approvals().empty()) {
-        values[FactTable()[kApprovals].path] = {Value::Approvals({}), approvals_};
+      if (approvals_.size() > 1) {
+        values[FactTable()[kApprovals].path] = approvals_;
       }
       std::vector<Dimension> dimensions;
       for (auto& [path, of_fact] : values) {
@@ -309,7 +327,7 @@ class PolicySweep {
   const Policy* is_;
   std::vector<SweptAtom> atoms_;
   std::vector<absl::Time> moments_;  // the first is now
-  Value approvals_;
+  std::vector<Value> approvals_;
   std::vector<Pair> pairs_;
   std::set<std::string> cut_;
   SweptPolicy swept_;

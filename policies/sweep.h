@@ -50,10 +50,11 @@ using SweepProgress =
 // this one. For each operation, every combination of what the changed rules can tell apart of the
 // facts that they read (one representative each: a place of each side of a group, each word, a
 // number on each side of a bound and between two, sets of the papers that are named, unknown), with
-// nobody's approval and with all that they ask for; all other facts are the best that they can be.
-// A regime's permission is tried both as given by nothing else and as given already: a flip of
-// either is one. At `at`, and at each moment after it and before `after` ends at which something
-// changed begins or ends. HOLD counts as not allowed. About 20 microseconds a situation.
+// nobody's approval, with those that the old rules ask for, that the new ones do, and all; all
+// other facts are the best that they can be. A regime's permission is tried both as given by
+// nothing else and as given already: a flip of either is one. At `at`, and at each moment after it
+// and before `after` ends at which something changed begins or ends. HOLD counts as not allowed.
+// About 20 microseconds a situation.
 std::vector<SweptPolicy> SweepChange(const Bundle& before, const Bundle& after, absl::Time at,
                                      const SweepProgress& progress = {});
 

@@ -64,7 +64,7 @@ absl::StatusOr<int> Check(CommandContext& context, const PolicyOptions& options)
   const std::vector<std::string> names = bundle->PolicyNames();
   CARNET_ASSIGN_OR_RETURN(const PolicyFindings findings,
                           FindingsOf(*bundle, options.bundle, SystemClock().Now()));
-  const int code = tests.failed > 0 ? kRefused : kGood;
+  const int code = tests.failed > 0 || !findings.unsourced.empty() ? kRefused : kGood;
   if (context.json) {
     nlohmann::json report = FindingsJson(findings);
     report.update(nlohmann::json{{"home", bundle->home()},

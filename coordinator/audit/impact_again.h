@@ -9,12 +9,14 @@
 
 namespace carnet::coordinator::audit {
 
-// Whether a record of this type can change what a later report says of the same proposal.
-bool ChangesReports(const ledger::Predicate& predicate);
+// Keeps in the memory of `step` which records can change what a later report says. own: the
+// coordinator signed it.
+void NoteWeighed(const Step& step, const ledger::Predicate& predicate, bool own);
 
 // Adds a finding unless the report in `record`, which names the bundle of `proposal`, is what its
-// tests, its sweep and the flows on record give: seconds. Records that came in while the
-// coordinator made it, and that can change it, leave a note instead.
+// tests, its sweep and the flows on record give: seconds. Where records came in while the
+// coordinator made it that can change it, all of it but `impact` is made again, and a gap says so.
+// A report that leaves out what was on record a minute before it was made is bad evidence.
 void CheckImpact(const Step& step, const v1::PolicyExamined& record, const Proposal& proposal);
 
 }  // namespace carnet::coordinator::audit

@@ -155,9 +155,7 @@ void Replay::Fold(const Step& step, const ledger::Predicate& predicate) {
   if (!IsIndecisive(predicate)) {
     memory_.decisive_size = step.index() + 1;
   }
-  if (ChangesReports(predicate)) {
-    memory_.weighed_size = step.index() + 1;
-  }
+  NoteWeighed(step, predicate, IsCoordinators(predicate));
   const absl::Status folded = Apply(state_, step.index(), predicate);
   if (!step.Expect(folded.ok(), "fold", "a record that follows from those before it",
                    std::string(folded.message()))) {

@@ -3,6 +3,7 @@
 #define CARNET_COORDINATOR_AUDIT_STEP_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -31,6 +32,9 @@ struct Memory {
   std::uint64_t decisive_size = 0;
   // The same for reports on the impact of a proposal, which count refusals and releases too.
   std::uint64_t weighed_size = 0;
+  // The coordinator's own records among those, with the times that they state: one older than what
+  // any report to come may say, and all since.
+  std::deque<std::pair<absl::Time, std::uint64_t>> weighed;
   std::string last_request_id;                            // of the record before
   std::set<std::pair<std::string, std::string>> refused;  // job, worker with a refusal on record
   std::map<std::string, absl::Time> destruction_ordered;  // keys not yet destroyed

@@ -1,7 +1,9 @@
 #include "coordinator/core/approvals.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "base/timestamp.h"
 #include "coordinator/core/people.h"
@@ -52,19 +54,27 @@ std::vector<policies::Approval> Counting(const State& state, const ApprovedExcep
 
 // The exception of that text in `bundle`; null: none.
 std::optional<ApprovedException> ExceptionOf(const Bundle& bundle, const std::string& subject) {
-  for (const std::string& name : bundle.ExceptionsWithApprovals()) {
-    std::optional<ApprovedException> exception = policies::FindException(bundle, name);
-    if (exception.has_value() && AsText(exception->subject) == subject) {
+  for (const ApprovedException& exception : policies::ExceptionsOf(bundle)) {
+    if (AsText(exception.subject) == subject) {
       return exception;
     }
   }
   return std::nullopt;
 }
 
+std::string GenesisAuthor(const State& state, const ApprovedException& exception) {
+  for (const v1::ExceptionAuthor& carried : state.genesis.exception_authors()) {
+    if (carried.subject_sha256() == AsText(exception.subject)) {
+      return carried.author();
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
-std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Job* job,
-                                                   absl::Time at) {
+std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Bundle& bundle,
+                                                   const Job* job, absl::Time at) {
   std::vector<policies::Approval> approvals;
   if (job != nullptr) {
     for (const ApprovalOnRecord* approval : Counting(
@@ -76,12 +86,9 @@ std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Job
       }
     }
   }
-  for (const std::string& name : state.bundle->ExceptionsWithApprovals()) {
-    const std::optional<ApprovedException> exception = policies::FindException(*state.bundle, name);
-    if (exception.has_value()) {
-      const std::vector<policies::Approval> counting = Counting(state, *exception, at);
-      approvals.insert(approvals.end(), counting.begin(), counting.end());
-    }
+  for (const ApprovedException& exception : policies::ExceptionsOf(bundle)) {
+    const std::vector<policies::Approval> counting = Counting(state, exception, at);
+    approvals.insert(approvals.end(), counting.begin(), counting.end());
   }
   return approvals;
 }
@@ -95,7 +102,7 @@ std::string AuthorOf(const State& state, const Bundle& bundle, const ApprovedExc
     }
     const auto proposal = state.proposals.find(ToString(at->sha256()));
     if (proposal == state.proposals.end()) {
-      return "";
+      return GenesisAuthor(state, exception);
     }
     author = proposal->second.terms.author();
     const auto parent = state.bundles.find(proposal->second.terms.parent_sha256());
@@ -104,15 +111,27 @@ std::string AuthorOf(const State& state, const Bundle& bundle, const ApprovedExc
   return author;
 }
 
+std::vector<v1::ExceptionAuthor> ExceptionAuthors(const State& state) {
+  std::map<std::string, std::string> by_subject;
+  for (const ApprovedException& exception : policies::ExceptionsOf(*state.bundle)) {
+    if (std::string author = AuthorOf(state, *state.bundle, exception); !author.empty()) {
+      by_subject[ToString(exception.subject)] = std::move(author);
+    }
+  }
+  std::vector<v1::ExceptionAuthor> authors;
+  for (const auto& [subject, author] : by_subject) {
+    authors.emplace_back();
+    authors.back().set_subject_sha256(subject);
+    authors.back().set_author(author);
+  }
+  return authors;
+}
+
 std::vector<ExceptionCount> CountExceptionApprovals(const State& state, absl::Time at) {
   std::vector<ExceptionCount> counts;
-  for (const std::string& name : state.bundle->ExceptionsWithApprovals()) {
-    const std::optional<ApprovedException> exception = policies::FindException(*state.bundle, name);
-    if (!exception.has_value()) {
-      continue;
-    }
-    counts.push_back({*exception, {}});
-    for (const policies::Approval& approval : Counting(state, *exception, at)) {
+  for (const ApprovedException& exception : policies::ExceptionsOf(*state.bundle)) {
+    counts.push_back({exception, {}});
+    for (const policies::Approval& approval : Counting(state, exception, at)) {
       counts.back().approvers.insert(approval.person);
     }
   }

@@ -13,20 +13,27 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "carnet/v1/records.pb.h"
 #include "coordinator/core/state.h"
 #include "policies/exceptions.h"
 #include "policies/facts.h"
 
 namespace carnet::coordinator {
 
-// Everybody who approved `job` (null: none) or an exception of the bundle in force, as of `at`.
-std::vector<policies::Approval> ApprovalsThatCount(const State& state, const Job* job,
+// Everybody who approved `job` (null: none) or an exception of `bundle`, as of `at`. Who wrote an
+// exception is asked of the bundle in force: one that only `bundle` has was written by nobody yet.
+std::vector<policies::Approval> ApprovalsThatCount(const State& state,
+                                                   const policies::Bundle& bundle, const Job* job,
                                                    absl::Time at);
 
 // Who wrote the exception into `bundle`: the author of the first of the bundles, up to this one,
-// that have had it ever since with the same text. Empty: it is in genesis.
+// that have had it ever since with the same text; of one that is in genesis, whom genesis names,
+// which it does behind a log that was lost. Empty: nobody.
 std::string AuthorOf(const State& state, const policies::Bundle& bundle,
                      const policies::ApprovedException& exception);
+// Of each exception of the bundle in force that somebody wrote, by subject: for a successor's
+// genesis.
+std::vector<v1::ExceptionAuthor> ExceptionAuthors(const State& state);
 
 // An exception of the bundle in force that asks for persons, and those who count.
 struct ExceptionCount {

@@ -89,8 +89,9 @@ std::string BridgeInput(const FactSet& facts) {
   return With(facts, Value::Unknown()).CanonicalJson();
 }
 
-void SetBridgeFact(const State& state, absl::Time at, FactSet* facts) {
-  if (!state.bundle->reads_bridge() || state.bridge.empty()) {
+void SetBridgeFact(const State& state, const policies::Bundle& bundle, absl::Time at,
+                   FactSet* facts) {
+  if (!bundle.reads_bridge() || state.bridge.empty()) {
     return;
   }
   const BridgeAnswer* const known = Find(state, BridgeInput(*facts));

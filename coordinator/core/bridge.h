@@ -42,9 +42,10 @@ inline constexpr char kBridgeWaitedFor[] = "the verdict of the organisation's Op
 // What is asked about a flow with these facts: their canonical JSON, without bridge.opa.
 std::string BridgeInput(const policies::FactSet& facts);
 
-// Sets bridge.opa where the bundle in force reads it and an answer counts at `at`. The other facts
-// are set already.
-void SetBridgeFact(const State& state, absl::Time at, policies::FactSet* facts);
+// Sets bridge.opa where `bundle` reads it and an answer counts at `at`. The other facts are set
+// already.
+void SetBridgeFact(const State& state, const policies::Bundle& bundle, absl::Time at,
+                   policies::FactSet* facts);
 
 // Whether the question may be asked now: it is not larger than kBridgeInputBytesMax; no answer
 // counts, or the one that does ends soon; and the engine did not fail to answer just before.

@@ -234,6 +234,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
   refusal.set_job_id(staging ? "" : task.name.id);
   refusal.set_worker_id(command.worker_id);
   refusal.set_round(task.name.round);
+  if (staging) {
+    refusal.set_shard(ShardKey(open->staging->ordered.dataset(), open->staging->ordered.shard()));
+  }
   for (const v1::Decision& decision : verdicts.decisions) {
     if (decision.verdict() != v1::VERDICT_ALLOW) {
       *refusal.add_decisions() = decision;

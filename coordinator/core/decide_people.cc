@@ -1,4 +1,6 @@
 // People: invitations, enrolment, roles and approvals.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status.h"
@@ -269,12 +271,16 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RevokeUser& command) {
   if (HoldersOf(state, "admin") == std::set<std::string>{user->id}) {
     return absl::FailedPreconditionError("the last admin cannot be revoked");
   }
-  // A key that is lost or misused ends all the same.
-  if (command.reason == "left" &&
-      HoldersOf(state, "data-steward") == std::set<std::string>{user->id}) {
+  // Who did wrong, or may be somebody else by now, goes whatever it costs.
+  const bool at_once = command.reason == "key-lost" || command.reason == "misbehaviour";
+  const auto last =
+      std::find_if(user->roles.begin(), user->roles.end(),
+                   [&](const std::string& role) { return IsLastHolder(state, user->id, role); });
+  if (!at_once && last != user->roles.end()) {
     return absl::FailedPreconditionError(
-        "nobody else is data-steward, and nobody could pass the role on any more: grant it to "
-        "somebody first (carnet user role grant)");
+        absl::StrCat("nobody else holds the role ", *last,
+                     ": nobody could pass it on any more. Have it granted to another first; "
+                     "with reason key-lost or misbehaviour the person is revoked all the same"));
   }
   v1::UserRevoked record;
   record.set_user_id(user->id);

@@ -77,11 +77,27 @@ absl::Status CheckIntent(const State& state, const ProposePolicy& command) {
                                  : absl::InvalidArgumentError("policy: unknown intent");
 }
 
-// author: enrolled and not revoked.
-absl::Status CheckAuthorship(const State& state, const std::vector<policies::ApprovalRule>& rules,
-                             const std::string& author, policies::Authorship authorship) {
-  const policies::ApprovalRule* const rule =
-      policies::FirstNotAuthors(rules, state.users.at(author).roles, authorship);
+// Whether one of the roles is named at all, by what is in force or by what is to be: asked before
+// anything is compared.
+absl::Status CheckAnyRole(const policies::Bundle& in_force, const policies::Bundle& bundle,
+                          const std::set<std::string>& roles) {
+  for (const policies::Bundle* const each : {&in_force, &bundle}) {
+    for (const policies::ApprovalRule& rule : policies::ApprovalRules(*each)) {
+      for (const std::vector<std::string>* const named : {&rule.propose, &rule.from}) {
+        if (std::any_of(named->begin(), named->end(),
+                        [&](const std::string& role) { return roles.count(role) != 0; })) {
+          return absl::OkStatus();
+        }
+      }
+    }
+  }
+  return absl::PermissionDeniedError("policy: none of your roles decides about any policy");
+}
+
+absl::Status CheckAuthorship(const std::set<std::string>& roles,
+                             const std::vector<policies::ApprovalRule>& rules,
+                             policies::Authorship authorship) {
+  const policies::ApprovalRule* const rule = policies::FirstNotAuthors(rules, roles, authorship);
   if (rule == nullptr) {
     return absl::OkStatus();
   }
@@ -157,13 +173,15 @@ absl::StatusOr<Terms> TermsOf(const State& state, const ProposePolicy& command, 
   CARNET_RETURN_IF_ERROR(CheckAuthor(state, command));
   CARNET_RETURN_IF_ERROR(CheckRoom(state, command.proposed.bundle_sha256()));
   CARNET_RETURN_IF_ERROR(CheckHead(state, command, now));
+  const std::set<std::string>& roles = state.users.at(command.user_id).roles;
+  CARNET_RETURN_IF_ERROR(CheckAnyRole(*state.bundle, *command.bundle, roles));
   CARNET_RETURN_IF_ERROR(CheckIntent(state, command));
   Terms terms;
   terms.tighten_only = command.proposed.intent() == kIntentChange &&
                        policies::CheckTightensOnly(*state.bundle, *command.bundle).ok();
   terms.rules = policies::NeededApprovals(*state.bundle, *command.bundle);
   const bool renews = command.proposed.intent() == kIntentRenew;
-  CARNET_RETURN_IF_ERROR(CheckAuthorship(state, terms.rules, command.user_id,
+  CARNET_RETURN_IF_ERROR(CheckAuthorship(roles, terms.rules,
                                          terms.tighten_only ? policies::Authorship::kTightens
                                          : renews           ? policies::Authorship::kRenews
                                                             : policies::Authorship::kChanges));
@@ -210,12 +228,13 @@ absl::Status CheckProposal(const State& state, const ProposePolicy& command, abs
   return TermsOf(state, command, now).status();
 }
 
-absl::Status CheckDraft(const State& state, const std::string& user_id,
-                        const policies::Bundle& bundle) {
+absl::StatusOr<DraftBasis> BasisOfDraft(const State& state, const std::string& user_id,
+                                        const policies::Bundle& bundle) {
   const auto user = state.users.find(user_id);
   if (user == state.users.end() || user->second.revoked) {
     return absl::PermissionDeniedError("this user is not enrolled");
   }
+  CARNET_RETURN_IF_ERROR(CheckAnyRole(*state.bundle, bundle, user->second.roles));
   const policies::BundleHead& head = bundle.head();
   if (!head.parent.has_value() || *head.parent != state.bundle->sha256() ||
       head.revision != state.bundle->revision() + 1) {
@@ -225,12 +244,16 @@ absl::Status CheckDraft(const State& state, const std::string& user_id,
     return absl::InvalidArgumentError(absl::StrCat(
         "policy: home is ", state.genesis.home_jurisdiction(), ", as the genesis record says"));
   }
-  if (!policies::Compare(*state.bundle, bundle).any()) {
+  return DraftBasis{state.bundle, user->second.roles};
+}
+
+absl::Status CheckDraft(const DraftBasis& basis, const policies::Bundle& bundle) {
+  if (!policies::Compare(*basis.in_force, bundle).any()) {
     return absl::InvalidArgumentError("policy: nothing changes");
   }
-  const bool tightens = policies::CheckTightensOnly(*state.bundle, bundle).ok();
+  const bool tightens = policies::CheckTightensOnly(*basis.in_force, bundle).ok();
   return CheckAuthorship(
-      state, policies::NeededApprovals(*state.bundle, bundle), user_id,
+      basis.roles, policies::NeededApprovals(*basis.in_force, bundle),
       tightens ? policies::Authorship::kTightens : policies::Authorship::kChanges);
 }
 

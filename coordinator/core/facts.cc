@@ -176,8 +176,9 @@ void SetEvidence(const State& state, const FlowContext& flow, absl::Time at, Fac
 }
 
 // The counters that the bundle reads; one that nobody opened stays unknown.
-void SetCounters(const State& state, const FlowContext& flow, absl::Time at, FactSet* facts) {
-  for (const policies::Counter& counter : state.bundle->counters()) {
+void SetCounters(const State& state, const policies::Bundle& bundle, const FlowContext& flow,
+                 absl::Time at, FactSet* facts) {
+  for (const policies::Counter& counter : bundle.counters()) {
     const std::optional<std::uint64_t> people = CountPeople(state, counter, flow.versions, at);
     if (people.has_value()) {
       SetFact(facts, counter.Path(), Value::Number(static_cast<double>(*people)));
@@ -214,6 +215,11 @@ void SetWorkerFacts(const State& state, const FlowContext& flow, FactSet* facts)
 }  // namespace
 
 FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
+  return Facts(state, *state.bundle, flow, at);
+}
+
+FactSet Facts(const State& state, const policies::Bundle& bundle, const FlowContext& flow,
+              absl::Time at) {
   FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
   if (IsPlaceStated(state, flow.from_region)) {
     SetText(&facts, "from.jurisdiction", flow.from);
@@ -249,12 +255,12 @@ FactSet Facts(const State& state, const FlowContext& flow, absl::Time at) {
   SetRecipientFacts(state, flow, &facts);
   SetWorkerFacts(state, flow, &facts);
   SetEvidence(state, flow, at, &facts);
-  SetCounters(state, flow, at, &facts);
-  if (std::vector<policies::Approval> approvals = ApprovalsThatCount(state, flow.job, at);
+  SetCounters(state, bundle, flow, at, &facts);
+  if (std::vector<policies::Approval> approvals = ApprovalsThatCount(state, bundle, flow.job, at);
       !approvals.empty()) {
     SetFact(&facts, "approvals", Value::Approvals(std::move(approvals)));
   }
-  SetBridgeFact(state, at, &facts);
+  SetBridgeFact(state, bundle, at, &facts);
   return facts;
 }
 

@@ -38,6 +38,10 @@ struct FlowContext {
 
 // The facts of `flow` at `at`, as policies/facts.h types them. What nobody stated is unknown.
 policies::FactSet Facts(const State& state, const FlowContext& flow, absl::Time at);
+// Those that `bundle` would be asked with, were it in force: its counters, what approvals its
+// exceptions have, and bridge.opa where it reads it. The one above asks the bundle in force.
+policies::FactSet Facts(const State& state, const policies::Bundle& bundle, const FlowContext& flow,
+                        absl::Time at);
 
 // The flows of one operation: one for each jurisdiction and label class; all must pass.
 // Each takes the worker that is the other end of the crossing.

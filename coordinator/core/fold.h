@@ -72,8 +72,8 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::LogRead& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::BridgeVerdict& record);
 absl::Status Fold(State& state, std::uint64_t index, const v1::ModelAssessed& record);
 
-// The key under which a refusal is on record once: operation, parties and reasons, for one version
-// of bundle and facts.
+// The key under which a refusal is on record once for one revision of the bundle: job, worker,
+// shard, of a release the model's round, and of each flow what it is and why it is refused.
 std::string RefusalKey(const State& state, const v1::Refusal& refusal);
 
 }  // namespace carnet::coordinator

@@ -325,8 +325,12 @@ absl::Status Fold(State& state, std::uint64_t index, const v1::Refusal& record) 
 }
 
 std::string RefusalKey(const State& state, const v1::Refusal& refusal) {
+  // Of a release the round says which model; all rounds of a job are refused alike.
+  const bool of_model = !refusal.decisions().empty() &&
+                        refusal.decisions(0).flow().operation() == v1::OPERATION_RELEASE_MODEL;
   std::string key =
-      absl::StrCat(state.bundle->revision(), "|", refusal.job_id(), "|", refusal.worker_id());
+      absl::StrCat(state.bundle->revision(), "|", refusal.job_id(), "|", refusal.worker_id(), "|",
+                   refusal.shard(), "|", of_model ? refusal.round() : 0U);
   for (const v1::Decision& decision : refusal.decisions()) {
     const v1::Flow& flow = decision.flow();
     absl::StrAppend(&key, "|", static_cast<int>(flow.operation()), ",",

@@ -16,7 +16,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kReportVersion = 1;
+// Of the form, and of what is weighed: it moves with either.
+constexpr int kReportVersion = 2;
 // JSON numbers are exact up to here; more situations than that are "that many or more".
 constexpr std::uint64_t kExactMax = (std::uint64_t{1} << 53) - 1;
 constexpr char kTimeFormat[] = "%Y-%m-%dT%H:%M:%E6SZ";

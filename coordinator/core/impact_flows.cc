@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <memory>
 #include <set>
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
+#include "coordinator/core/plan.h"
 #include "coordinator/core/release.h"
 #include "policies/evaluate.h"
 
@@ -25,22 +27,6 @@ bool IsUsable(const State& state, const Worker* worker) {
 bool IsOfJob(const RecordedUse& use) {
   return use.operation != v1::OPERATION_RELEASE_MODEL && use.operation != v1::OPERATION_READ_LOG &&
          use.operation != v1::OPERATION_STAGE_DATA;
-}
-
-std::vector<std::string> ShardsOf(const State& state, const Job& job, const Worker& worker) {
-  std::vector<std::string> names;
-  for (const auto& [key, shard] : state.shards) {
-    for (const std::string& pattern : job.submitted.spec().data()) {
-      const bool named =
-          key == pattern || (absl::EndsWith(pattern, "/*") &&
-                             absl::StartsWith(key, pattern.substr(0, pattern.size() - 1)));
-      if (named && shard.holders.count(worker.terms.worker_id()) != 0) {
-        names.push_back(key);
-        break;
-      }
-    }
-  }
-  return names;
 }
 
 std::vector<FlowContext> RoundFlows(const State& state, const Job& job, const Worker& worker,
@@ -91,7 +77,11 @@ const Worker* SourceOf(const State& state, const RecordedUse& use, const Shard& 
 class FlowScale {
  public:
   FlowScale(const State& state, const policies::Bundle& after, absl::Time now, absl::Time at)
-      : state_(state), after_(after), at_(at), uses_(RecordedUses(state, now)) {}
+      : state_(state),
+        before_(state.bundle->ValidForEver()),
+        after_(after),
+        at_(at),
+        uses_(RecordedUses(state, now)) {}
 
   FlowImpact Run() && {
     for (const auto& [use, count] : uses_) {
@@ -132,38 +122,80 @@ class FlowScale {
               [](const Job* a, const Job* b) { return a->submitted_index > b->submitted_index; });
     impact_.jobs = jobs.size();
     jobs.resize(std::min(jobs.size(), kImpactJobsMax));
-    impact_.jobs_decided = jobs.size();
     for (const Job* job : jobs) {
+      if (impact_.flows >= kImpactFlowsMax) {
+        return;
+      }
       RunJob(*job);
+      ++impact_.jobs_decided;
     }
   }
 
-  // Who could be in a round, and what they would bring.
+  // Who could be in a round, and what they would bring: a shard is brought once, as in a plan, by
+  // the first worker that holds it.
   struct Cohort {
     std::uint32_t workers = 0;
     Lineage lineage;
     ShardVersions versions;
+    std::set<std::string> taken = {};
+    std::vector<std::string> FreeOf(const std::vector<std::string>& shards) const {
+      std::vector<std::string> free;
+      std::copy_if(shards.begin(), shards.end(), std::back_inserter(free),
+                   [this](const std::string& shard) { return taken.count(shard) == 0; });
+      return free;
+    }
     void Join(const State& state, const std::string& worker_id,
               const std::vector<std::string>& shards) {
+      const std::vector<std::string> brought = FreeOf(shards);
+      if (brought.empty()) {
+        return;
+      }
       ++workers;
-      versions.merge(VersionsOf(state, shards));
-      for (const std::string& shard : shards) {
+      versions.merge(VersionsOf(state, brought));
+      taken.insert(brought.begin(), brought.end());
+      for (const std::string& shard : brought) {
         lineage.insert(ClassOf(state.shards.at(shard), worker_id));
       }
     }
   };
 
+  // In the order of a plan.
+  std::vector<const Worker*> UsableWorkers() const {
+    std::vector<const Worker*> workers;
+    for (const auto& [id, worker] : state_.workers) {
+      if (IsUsable(state_, &worker)) {
+        workers.push_back(&worker);
+      }
+    }
+    std::sort(workers.begin(), workers.end(),
+              [](const Worker* a, const Worker* b) { return a->path < b->path; });
+    return workers;
+  }
+
+  // What the worker could bring to one cohort or the other.
+  std::vector<std::string> Brought(const Job& job, const Worker& worker, const Cohort& before,
+                                   const Cohort& after) const {
+    const std::vector<std::string> shards =
+        ShardsOf(state_, job.submitted.spec(), worker.terms.worker_id());
+    std::vector<std::string> brought = before.FreeOf(shards);
+    const std::vector<std::string> free_after = after.FreeOf(shards);
+    brought.insert(brought.end(), free_after.begin(), free_after.end());
+    std::sort(brought.begin(), brought.end());
+    brought.erase(std::unique(brought.begin(), brought.end()), brought.end());
+    return brought;
+  }
+
   void RunJob(const Job& job) {
     Cohort before{0, job.lineage, {}};
     Cohort after = before;
-    for (const auto& [id, worker] : state_.workers) {
-      const std::vector<std::string> shards =
-          IsUsable(state_, &worker) ? ShardsOf(state_, job, worker) : std::vector<std::string>();
+    for (const Worker* const worker : UsableWorkers()) {
+      const std::string& id = worker->terms.worker_id();
+      const std::vector<std::string> shards = Brought(job, *worker, before, after);
       if (shards.empty()) {
         continue;
       }
       Verdict verdict;
-      for (const FlowContext& flow : RoundFlows(state_, job, worker, shards)) {
+      for (const FlowContext& flow : RoundFlows(state_, job, *worker, shards)) {
         const Verdict of_flow = Decide(flow, Recorded(v1::OPERATION_UNSPECIFIED, job.id, id) +
                                                  Recorded(flow.operation, job.id, id));
         verdict.before = verdict.before && of_flow.before;
@@ -259,10 +291,11 @@ class FlowScale {
   }
 
   Verdict Decide(const FlowContext& flow, std::uint64_t recorded) {
-    const policies::FactSet facts = Facts(state_, flow, at_);
     const v1::Decision was =
-        policies::Evaluate(*state_.bundle, facts, at_, policies::Words::kLeftOut);
-    const v1::Decision is = policies::Evaluate(after_, facts, at_, policies::Words::kLeftOut);
+        policies::Evaluate(*before_, Facts(state_, flow, at_), at_, policies::Words::kLeftOut);
+    // Its own facts: it reads counters of other windows, and has exceptions of its own.
+    const v1::Decision is = policies::Evaluate(after_, Facts(state_, after_, flow, at_), at_,
+                                               policies::Words::kLeftOut);
     ++impact_.flows;
     const Verdict verdict{was.verdict() == v1::VERDICT_ALLOW, is.verdict() == v1::VERDICT_ALLOW};
     if (verdict.before != verdict.after) {
@@ -276,6 +309,8 @@ class FlowScale {
   }
 
   const State& state_;
+  // It may have ended when `after` begins; that is not what the change of rules does.
+  const std::shared_ptr<const policies::Bundle> before_;
   const policies::Bundle& after_;
   const absl::Time at_;
   const Uses uses_;

@@ -16,6 +16,8 @@ namespace carnet::coordinator {
 
 // Jobs whose flows are decided again: the newest.
 inline constexpr std::size_t kImpactJobsMax = 64;
+// No further job is begun behind so many flows: with two decisions each, seconds.
+inline constexpr std::uint64_t kImpactFlowsMax = 100'000;
 // Releases, readings of the log and stagings that are: those recorded last.
 inline constexpr std::size_t kImpactOperationsMax = 1024;
 
@@ -45,11 +47,13 @@ struct FlowImpact {
   std::vector<std::string> stopping;  // ids of running jobs that could go on no more
 };
 
-// With today's facts, under the bundle in force and under `after`, at `at`: what each job that
-// runs, or is on record in the kRecordedDays up to `now`, needs with today's workers (place,
-// send_model, use_key, train, send_delta, send_metrics, aggregate); and each release of a model,
-// reading of the log and staging that was recorded, allowed or refused, in those days. A staging
-// whose shard or worker is gone is none. Two Evaluate a flow.
+// With today's facts, each bundle's own (its counters, the approvals of its exceptions, what the
+// policy engine said), under the bundle in force, as if it had no end, and under `after`, at `at`:
+// what each job that runs, or is on record in the kRecordedDays up to `now`, needs with today's
+// workers (place, send_model, use_key, train, send_delta, send_metrics, aggregate); and each
+// release of a model, reading of the log and staging that was recorded, allowed or refused, in
+// those days. A staging whose shard or worker is gone is none; a shard that was withdrawn is in no
+// round, and one that several workers hold is brought by the first. Two Evaluate a flow.
 FlowImpact WeighFlows(const State& state, const policies::Bundle& after, absl::Time now,
                       absl::Time at);
 

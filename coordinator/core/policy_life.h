@@ -3,11 +3,13 @@
 #ifndef CARNET_COORDINATOR_CORE_POLICY_LIFE_H_
 #define CARNET_COORDINATOR_CORE_POLICY_LIFE_H_
 
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "coordinator/core/commands.h"
 #include "coordinator/core/state.h"
@@ -29,11 +31,18 @@ inline constexpr std::size_t kProposalsMax = 4096;
 // that may write it; ALREADY_EXISTS, RESOURCE_EXHAUSTED: there is no room for it; INVALID_ARGUMENT,
 // FAILED_PRECONDITION: it does not follow the bundle in force, or nobody could approve it.
 absl::Status CheckProposal(const State& state, const ProposePolicy& command, absl::Time now);
-// The same of a bundle that nobody signed yet, for one who asks what it would change: whether it
-// follows the bundle in force, and whether he may write what changes. Errors: PERMISSION_DENIED,
-// INVALID_ARGUMENT, FAILED_PRECONDITION as above.
-absl::Status CheckDraft(const State& state, const std::string& user_id,
-                        const policies::Bundle& bundle);
+// What is asked of a bundle that nobody signed yet, for one who asks what it would change: first
+// whether it follows the bundle in force, and whether any of his roles decides about policies at
+// all. Cheap. Errors: PERMISSION_DENIED, INVALID_ARGUMENT, FAILED_PRECONDITION as above.
+struct DraftBasis {
+  std::shared_ptr<const policies::Bundle> in_force;
+  std::set<std::string> roles;  // of him who asks
+};
+absl::StatusOr<DraftBasis> BasisOfDraft(const State& state, const std::string& user_id,
+                                        const policies::Bundle& bundle);
+// Then whether it changes something that he may write. Needs no state: bundles are compared, which
+// takes milliseconds. Errors: PERMISSION_DENIED, INVALID_ARGUMENT.
+absl::Status CheckDraft(const DraftBasis& basis, const policies::Bundle& bundle);
 
 // Today's holders could meet what the new policies of `bundle` ask for, and the changed ones:
 // otherwise they could never be changed again. added_only: the bundle only tightens, which changes

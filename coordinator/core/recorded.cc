@@ -93,7 +93,13 @@ void Note(State& state, const v1::Refusal& record) {
   } else if (flow.operation() == v1::OPERATION_STAGE_DATA) {
     use.shard = record.shard();
   }
+  ++state.refused_uses[use];
   Count(state, record.common(), std::move(use));
+}
+
+// Under the next revision each refusal is put on record again (RefusalKey).
+void Note(State& state, const v1::PolicyActivated&) {
+  state.refused_uses.clear();
 }
 
 template <typename... Messages>
@@ -117,7 +123,7 @@ bool RecordedUse::operator<(const RecordedUse& other) const {
 
 void NoteRecorded(State& state, const ledger::Predicate& predicate) {
   NoteIfAny<v1::RoundOpened, v1::RoundClosed, v1::StagingOrdered, v1::Release, v1::LogRead,
-            v1::Refusal>(state, predicate);
+            v1::Refusal, v1::PolicyActivated>(state, predicate);
 }
 
 std::vector<std::pair<RecordedUse, std::uint64_t>> RecordedUses(const State& state, absl::Time at) {
@@ -134,6 +140,11 @@ std::vector<std::pair<RecordedUse, std::uint64_t>> RecordedUses(const State& sta
         uses.emplace_back(use, std::uint64_t{0});
       }
       uses[place->second].second += count;
+    }
+  }
+  for (const auto& [use, count] : state.refused_uses) {
+    if (places.count(use) == 0) {
+      uses.emplace_back(use, count);
     }
   }
   return uses;

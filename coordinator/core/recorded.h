@@ -18,11 +18,13 @@ inline constexpr int kRecordedDays = 30;
 
 // Counts what `predicate` tells of: a member of an opened round, an aggregation, a staging, a
 // release, a reading, a refusal. Called by Apply behind the fold. What is older than kRecordedDays
-// is forgotten. A record that tells of none changes nothing.
+// is forgotten, but for refusals under the revision in force: each is on record once for it. A
+// record that tells of none changes nothing.
 void NoteRecorded(State& state, const ledger::Predicate& predicate);
 
 // Each use once, the newest day's first (within a day in their order), with how often it was
-// recorded in the kRecordedDays up to the day of `at`.
+// recorded in the kRecordedDays up to the day of `at`. Behind them those that were refused before,
+// under the revision in force.
 std::vector<std::pair<RecordedUse, std::uint64_t>> RecordedUses(const State& state, absl::Time at);
 
 }  // namespace carnet::coordinator

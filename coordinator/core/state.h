@@ -331,6 +331,8 @@ struct State {
 
   // How often each is on record, by UTC day since 1970: the newest kRecordedDays.
   std::map<std::int64_t, std::map<RecordedUse, std::uint64_t>> recorded;
+  // Of those, refusals under the revision in force, however long ago: a repeat is not on record.
+  std::map<RecordedUse, std::uint64_t> refused_uses;
 
   const Worker* FindWorker(const std::string& id) const;
   const Job* FindJob(const std::string& id) const;

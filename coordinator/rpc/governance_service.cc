@@ -11,6 +11,7 @@
 #include "crypto/secret_bytes.h"
 #include "exchange/join_token.h"
 #include "ledger/record.h"
+#include "policies/group_findings.h"
 #include "policies/loader.h"
 #include "policies/test_runner.h"
 
@@ -198,24 +199,33 @@ absl::StatusOr<GovernanceService::Turn> GovernanceService::TakeTurn(
   });
 }
 
-absl::Status GovernanceService::Examine(coordinator::ProposePolicy* command) {
+absl::Status GovernanceService::Examine(coordinator::ProposePolicy* command,
+                                        const grpc::CallbackServerContext& context) {
+  if (context.IsCancelled()) {
+    return absl::CancelledError("policy: nobody waits for the proposal");
+  }
   CARNET_ASSIGN_OR_RETURN(const policies::TestReport tests, policies::RunTests(*command->bundle));
   if (tests.outcomes.empty() || tests.failed > 0) {
     return absl::FailedPreconditionError(tests.outcomes.empty()
                                              ? "policy: a bundle without tests cannot be proposed"
                                              : "policy: its tests fail: carnet policy test");
   }
+  // What is in force already goes on to count.
+  if (command->proposed.intent() != kIntentRenew) {
+    CARNET_RETURN_IF_ERROR(policies::CheckSourced(*command->bundle));
+  }
   CARNET_ASSIGN_OR_RETURN(std::string report,
-                          Report(command->bundle, tests, ReportKind::kProposal));
+                          Report(command->bundle, tests, ReportKind::kProposal, context));
   command->examined.set_report_sha256(ToString(crypto::Sha256(AsBytes(report))));
   command->examined.set_report_json(std::move(report));
   return absl::OkStatus();
 }
 
-void GovernanceService::Propose(coordinator::ProposePolicy command, Turn turn,
+void GovernanceService::Propose(grpc::CallbackServerContext* context,
+                                coordinator::ProposePolicy command, Turn turn,
                                 grpc::ServerUnaryReactor* reactor,
                                 v1::GovernanceReceipt* response) {
-  services_.engine.Read([this, reactor, response, turn = std::move(turn),
+  services_.engine.Read([this, context, reactor, response, turn = std::move(turn),
                          command = std::move(command)](const State& state, absl::Time now) mutable {
     const std::string request_id = command.proposed.common().request_id();
     if (state.requests.count(request_id) != 0) {  // its answer was lost on the way
@@ -225,16 +235,16 @@ void GovernanceService::Propose(coordinator::ProposePolicy command, Turn turn,
     }
     absl::Status status = CheckProposal(state, command, now);
     if (status.ok()) {
-      status =
-          services_.verify.TrySubmit([this, reactor, response, request_id, turn = std::move(turn),
-                                      command = std::move(command)]() mutable {
-            if (const absl::Status examined = Examine(&command); !examined.ok()) {
-              reactor->Finish(ToGrpcStatus(examined));
-              return;
-            }
-            SubmitAndFinish(services_, std::move(command), request_id, reactor,
-                            ReceiptInto(services_, response));
-          });
+      status = services_.examine.TrySubmit([this, context, reactor, response, request_id,
+                                            turn = std::move(turn),
+                                            command = std::move(command)]() mutable {
+        if (const absl::Status examined = Examine(&command, *context); !examined.ok()) {
+          reactor->Finish(ToGrpcStatus(examined));
+          return;
+        }
+        SubmitAndFinish(services_, std::move(command), request_id, reactor,
+                        ReceiptInto(services_, response));
+      });
     }
     if (!status.ok()) {
       reactor->Finish(ToGrpcStatus(status));
@@ -252,15 +262,15 @@ grpc::ServerUnaryReactor* GovernanceService::ProposePolicy(grpc::CallbackServerC
     absl::StatusOr<Turn> turn = TakeTurn(user->user_id);
     status = turn.status();
     if (status.ok()) {
-      status = services_.storage.TrySubmit(
-          [this, request, response, reactor, user_id = user->user_id, turn = *std::move(turn)] {
-            auto command = OpenProposalOf(user_id, request->record());
-            if (!command.ok()) {
-              reactor->Finish(ToGrpcStatus(command.status()));
-              return;
-            }
-            Propose(*std::move(command), turn, reactor, response);
-          });
+      status = services_.storage.TrySubmit([this, context, request, response, reactor,
+                                            user_id = user->user_id, turn = *std::move(turn)] {
+        auto command = OpenProposalOf(user_id, request->record());
+        if (!command.ok()) {
+          reactor->Finish(ToGrpcStatus(command.status()));
+          return;
+        }
+        Propose(context, *std::move(command), turn, reactor, response);
+      });
     }
   }
   if (!status.ok()) {

@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "carnet/v1/governance.grpc.pb.h"
 #include "coordinator/core/impact.h"
+#include "coordinator/core/policy_life.h"
 #include "coordinator/rpc/admin_service.h"
 #include "coordinator/rpc/services.h"
 
@@ -77,17 +78,25 @@ class GovernanceService final : public v1::Governance::CallbackService {
   absl::StatusOr<Turn> TakeTurn(const std::string& user_id) const;
   // Whether it would be refused is found out first; then it is examined, one at a time of all
   // persons, and decided.
-  void Propose(coordinator::ProposePolicy command, Turn turn, grpc::ServerUnaryReactor* reactor,
-               v1::GovernanceReceipt* response);
-  // Its tests and its impact; on the verify executor.
-  absl::Status Examine(coordinator::ProposePolicy* command);
+  void Propose(grpc::CallbackServerContext* context, coordinator::ProposePolicy command, Turn turn,
+               grpc::ServerUnaryReactor* reactor, v1::GovernanceReceipt* response);
+  // Its tests and its impact; on the executor for examinations.
+  absl::Status Examine(coordinator::ProposePolicy* command,
+                       const grpc::CallbackServerContext& context);
   // The report on `after` and the state as it is behind the sweep, whose copy the calling thread
   // takes in turn: what is on record while it is made is little, so that an audit finds the same
-  // state. Errors: those of ImpactReport; FAILED_PRECONDITION another bundle came into force.
+  // state. Errors: those of ImpactReport; FAILED_PRECONDITION another bundle came into force;
+  // CANCELLED whoever asked has gone, which is looked at between its steps.
   absl::StatusOr<std::string> Report(std::shared_ptr<const policies::Bundle> after,
-                                     const policies::TestReport& tests, ReportKind kind);
+                                     const policies::TestReport& tests, ReportKind kind,
+                                     const grpc::CallbackServerContext& context);
+  // The same of a draft, once it is known that he may write what it changes.
+  absl::StatusOr<std::string> ReportOnDraft(const DraftBasis& basis,
+                                            std::shared_ptr<const policies::Bundle> draft,
+                                            const grpc::CallbackServerContext& context);
   // Whether he may ask is found out first; then it is made as for a proposal.
-  void Preview(const std::string& user_id, std::shared_ptr<const policies::Bundle> draft, Turn turn,
+  void Preview(grpc::CallbackServerContext* context, const std::string& user_id,
+               std::shared_ptr<const policies::Bundle> draft, Turn turn,
                grpc::ServerUnaryReactor* reactor, v1::PreviewPolicyResponse* response);
   absl::Status FillToken(std::uint64_t index, const crypto::SecretBytes& secret,
                          v1::InviteUserResponse* response) const;

@@ -97,6 +97,7 @@ struct Services {
   BoundedExecutor& storage;  // short reads and writes
   BoundedExecutor& bulk;     // chunks of transfers
   BoundedExecutor& verify;   // whole verifications
+  BoundedExecutor& examine;  // proposals and drafts: seconds each, and nothing waits for them
   Clock& clock;
   Rng& rng;
   int verify_threads = 1;

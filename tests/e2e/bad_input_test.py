@@ -114,6 +114,20 @@ class Files(BadInputTest):
                 self.check(self.init(self.federation), USAGE, "house.yaml")
                 self.assertFalse((self.folder / "home").exists())
 
+    def test_a_list_of_places_without_a_source(self):
+        groups = self.folder / "policies/groups.yaml"
+        text = groups.read_text()
+        changed = re.sub(r"(?m)^    source: 27 member states.*\n", "", text)
+        self.assertNotEqual(changed, text)
+        groups.write_text(changed)
+        done = carnet("policy", "check", "policies", cwd=self.folder)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("group eea has no source, so the bundle cannot be proposed", done.stdout)
+        done = self.init(self.federation)
+        self.assertNotEqual(done.returncode, GOOD)
+        self.assertIn("group eea has no source", done.stderr)
+        self.assertFalse((self.folder / "home").exists())
+
     def test_job_files(self):
         cases = {
             "an unknown key": (self.job + "colour: blue\n", ("job.yaml:", "'colour'")),

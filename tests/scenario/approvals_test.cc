@@ -189,15 +189,21 @@ TEST_CASE("Approvals: one of a job that has ended, or whose person no longer may
   }
   SECTION("it expired") {
     world.Advance(absl::Hours(24));
-    CHECK(ApprovalsThatCount(world.state(), world.state().FindJob(job), world.now()).empty());
+    CHECK(ApprovalsThatCount(world.state(), *world.state().bundle, world.state().FindJob(job),
+                             world.now())
+              .empty());
   }
   SECTION("she lost the role") {
     REQUIRE(world.Do(RevokeRole{kOperator, ann.id, "dpo"}).ok());
-    CHECK(ApprovalsThatCount(world.state(), world.state().FindJob(job), world.now()).empty());
+    CHECK(ApprovalsThatCount(world.state(), *world.state().bundle, world.state().FindJob(job),
+                             world.now())
+              .empty());
   }
   SECTION("she left") {
     REQUIRE(world.Do(RevokeUser{kOperator, ann.id, "left"}).ok());
-    CHECK(ApprovalsThatCount(world.state(), world.state().FindJob(job), world.now()).empty());
+    CHECK(ApprovalsThatCount(world.state(), *world.state().bundle, world.state().FindJob(job),
+                             world.now())
+              .empty());
   }
   world.live = live;
   CHECK(world.Settle().waiting.count(job) == 1);
@@ -278,6 +284,30 @@ TEST_CASE("Approvals: an exception lifts its rule once enough persons approved i
   }
 }
 
+TEST_CASE("Approvals: the author whom genesis carried over from a lost log does not count") {
+  World world(309, {Pilot()});
+  PolicyOffice office(world);
+  const auto pilot = policies::FindException(*world.state().bundle, "sg/pilot");
+  REQUIRE(pilot.has_value());
+  CHECK(AuthorOf(world.state(), *world.state().bundle, *pilot).empty());
+  CHECK(ExceptionAuthors(world.state()).empty());
+  REQUIRE(ApprovePilot(world, office, kOperator, world.user_key(), "dpo").ok());
+  CHECK(ApprovalsThatCount(world.state(), *world.state().bundle, nullptr, world.now()).size() == 1);
+  State successor = world.state();
+  v1::ExceptionAuthor* const carried = successor.genesis.add_exception_authors();
+  carried->set_subject_sha256(ToString(pilot->subject));
+  carried->set_author(kOperator);
+  CHECK(AuthorOf(successor, *successor.bundle, *pilot) == kOperator);
+  CHECK(ApprovalsThatCount(successor, *successor.bundle, nullptr, world.now()).empty());
+  const v1::Approval own =
+      office.Draft(kOperator, kApprovalOfException, "dpo", AsText(pilot->subject));
+  CHECK(CheckExceptionApproval(successor, own).code() == StatusCode::kPermissionDenied);
+  // The next successor names him again.
+  REQUIRE(ExceptionAuthors(successor).size() == 1);
+  CHECK(ExceptionAuthors(successor)[0].subject_sha256() == ToString(pilot->subject));
+  CHECK(ExceptionAuthors(successor)[0].author() == kOperator);
+}
+
 TEST_CASE("Approvals: of an exception, its author, other roles and other words do not count") {
   World world(306);
   PolicyOffice office(world);
@@ -339,6 +369,8 @@ TEST_CASE("Approvals: of an exception, its author, other roles and other words d
   CHECK(AuthorOf(world.state(), *world.state().bundle,
                  *policies::FindException(*world.state().bundle, "raw-data-stays/pilot")) ==
         kOperator);
+  REQUIRE(ExceptionAuthors(world.state()).size() == 1);
+  CHECK(ExceptionAuthors(world.state())[0].author() == kOperator);
   in_force(with_pilot("T-2"));
   REQUIRE(world.state().bundle->revision() == 4);
   CHECK(counted().empty());

@@ -82,18 +82,50 @@ TEST_CASE("Audit: a report that says another impact than the log gives is found"
   CHECK(finding->index == at.world.Find("policy-examined").back());
 }
 
-TEST_CASE("Audit: a report that other records overtook is not made again, and it says so") {
+TEST_CASE("Audit: of a report that other records overtook, all but its flows is made again") {
   Office at(623);
-  const ProposePolicy command =
-      at.office.Proposal(kOperator, at.world.user_key(), Looser(at.office));
+  ProposePolicy command = at.office.Proposal(kOperator, at.world.user_key(), Looser(at.office));
+  json text = json::parse(command.examined.report_json());
+  Verdict verdict = Verdict::kCannotDecide;
+  Severity severity = Severity::kGap;
+  SECTION("it is honest") {
+    REQUIRE(text["records"] == at.world.state().size);
+  }
+  SECTION("it hides a situation") {
+    REQUIRE_FALSE(text["situations"].empty());
+    text["situations"] = json::array();
+    verdict = Verdict::kBadEvidence;
+    severity = Severity::kBadEvidence;
+  }
+  command.examined.set_report_json(*CanonicalJson(text));
+  command.examined.set_report_sha256(
+      ToString(crypto::Sha256(AsBytes(command.examined.report_json()))));
   REQUIRE(at.world.Do(ReadLog{kOperator}).ok());
   REQUIRE(at.world.Do(command).ok());
   const audit::Report report = AuditWorld(at.world);
   INFO(TextOf(report));
-  CHECK(report.verdict == Verdict::kGood);
+  CHECK(report.verdict == verdict);
   const audit::Finding* const finding = FindingOf(report, "impact");
   REQUIRE(finding != nullptr);
-  CHECK(finding->severity == Severity::kNote);
+  CHECK(finding->severity == severity);
+}
+
+TEST_CASE("Audit: a report of an older log than the one of its time is found") {
+  Office at(625);
+  at.world.Advance(absl::Minutes(5));
+  ProposePolicy command = at.office.Proposal(kOperator, at.world.user_key(), Looser(at.office));
+  json text = json::parse(command.examined.report_json());
+  REQUIRE(text["records"].get<std::uint64_t>() > 10);
+  text["records"] = 10;
+  command.examined.set_report_json(*CanonicalJson(text));
+  command.examined.set_report_sha256(
+      ToString(crypto::Sha256(AsBytes(command.examined.report_json()))));
+  REQUIRE(at.world.Do(command).ok());
+  const audit::Report report = AuditWorld(at.world);
+  INFO(TextOf(report));
+  CHECK(report.verdict == Verdict::kBadEvidence);
+  REQUIRE(FindingOf(report, "impact") != nullptr);
+  CHECK(FindingOf(report, "impact")->severity == Severity::kBadEvidence);
 }
 
 TEST_CASE("Audit: a draft's report on record is none of a proposal") {

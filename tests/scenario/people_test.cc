@@ -227,6 +227,28 @@ Bytes SubjectOfPilot(const World& world) {
   return Bytes(subject.begin(), subject.end());
 }
 
+TEST_CASE("People: the last holder of a role does not leave, but goes for misbehaviour") {
+  for (const char* reason : {"left", "key-lost", "misbehaviour"}) {
+    CAPTURE(reason);
+    World world(47);
+    const std::string user = Enrol(world, 3, {"legal"});
+    REQUIRE(world
+                .Do(Grant(Draft(world, kOperator, kApprovalOfRole, "legal", KeyDigest(3)), user,
+                          world.user_key()))
+                .ok());
+    REQUIRE(world.Do(RevokeRole{kOperator, kOperator, "legal"}).ok());
+    REQUIRE(HoldersOf(world.state(), "legal") == std::set<std::string>{user});
+    const absl::Status revoked = world.Do(RevokeUser{kOperator, user, reason}).status();
+    if (reason == std::string("left")) {
+      CHECK(revoked.code() == absl::StatusCode::kFailedPrecondition);
+      CHECK_THAT(std::string(revoked.message()), Catch::Contains("role legal"));
+    } else {
+      CHECK(revoked.ok());
+      CHECK(HoldersOf(world.state(), "legal").empty());
+    }
+  }
+}
+
 TEST_CASE("Approvals: a person counts once, not after his role or his approval ended") {
   World world(46, {kPilot});
   const std::string user = Enrol(world, 3, {"legal"});

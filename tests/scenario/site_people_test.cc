@@ -183,6 +183,30 @@ TEST_CASE("Site people: an exception's author never approves it, and keeps it ov
   CHECK(author() == kOperator);
 }
 
+TEST_CASE("Site people: an exception that a genesis carried over keeps its author") {
+  World world(617, {kPilot});
+  const auto subject = policies::FindException(*world.state().bundle, "no-france/pilot")->subject;
+  v1::Genesis genesis = world.At<v1::Genesis>(0);
+  v1::ExceptionAuthor* const carried = genesis.add_exception_authors();
+  carried->set_subject_sha256(ToString(subject));
+  const auto begin = [&](const std::string& author) {
+    carried->set_author(author);
+    return ledger::verifier::VerifyRecord(
+        ledger::SignRecord(*ledger::MakeStatement(genesis), world.statement_key()));
+  };
+  const auto record = begin(kOperator);
+  REQUIRE(record.ok());
+  const auto chain = PolicyChain::Create(*record);
+  REQUIRE(chain.ok());
+  CHECK(chain->ExceptionAuthor(subject) == kOperator);
+  const auto restored = PolicyChain::Restore(*record, chain->Save());
+  REQUIRE(restored.ok());
+  CHECK(restored->ExceptionAuthor(subject) == kOperator);
+  const auto nobody = begin("");
+  REQUIRE(nobody.ok());
+  CHECK_FALSE(PolicyChain::Create(*nobody).ok());
+}
+
 TEST_CASE("Site people: an exception of genesis is approved by anybody who holds the role") {
   World world(615, {kPilot});
   PolicyOffice office(world);

@@ -121,6 +121,12 @@ absl::StatusOr<PolicyChain> PolicyChain::Create(const Record& genesis) {
   chain.genesis_leaf_ = genesis.leaf_hash;
   chain.last_ = ToTime(record->common().at());
   chain.bundle_ = *std::move(bundle);
+  for (const v1::ExceptionAuthor& carried : record->exception_authors()) {
+    if (carried.subject_sha256().size() != kDigestBytes || carried.author().empty()) {
+      return Untrusted("policies: genesis names an author of no exception");
+    }
+    chain.exception_authors_[carried.subject_sha256()] = carried.author();
+  }
   chain.history_.push_back(InForce{0, chain.bundle_->sha256(), chain.bundle_->revision(),
                                    ToTime(record->common().at()), chain.bundle_->head().valid_from,
                                    chain.bundle_->head().valid_to});

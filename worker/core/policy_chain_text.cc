@@ -186,6 +186,7 @@ absl::StatusOr<PolicyChain> PolicyChain::Restore(const Record& genesis, absl::st
     for (const json& item : saved->at("proposals")) {
       chain.proposals_[ToString(read.DigestOf(item.at("sha256")))] = read.ProposalOf(item);
     }
+    chain.exception_authors_.clear();  // those of genesis: some may have gone since
     for (const auto& item : saved->at("authors").items()) {
       chain.exception_authors_[ToString(read.DigestOf(item.key()))] =
           item.value().get<std::string>();

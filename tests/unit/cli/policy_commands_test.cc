@@ -130,7 +130,7 @@ TEST_CASE("carnet policy check: lists of places without a source are named") {
                "home: DE\ngroups:\n  a: {members: [DE], source: a test, as_of: 2026-01-01}\n"
                "  b: {members: [FR], source: a test, as_of: 2026-01-01, review_by: 2026-02-01}\n");
   const Outcome outcome = Run("policy check " + folder.path());
-  CHECK(outcome.code == kGood);
+  CHECK(outcome.code == kRefused);
   CHECK_THAT(outcome.out,
              Catch::Contains("group a has no review_by, so the bundle cannot be proposed\n") &&
                  Catch::Contains("group b was to be reviewed by 2026-02-01\n"));

@@ -2,13 +2,17 @@
 #include "policies/evaluate.h"
 
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "policies/base_allow.h"
 #include "policies/compiled.h"
 #include "policies/packs.h"
+#include "policies/source.h"
 #include "testing.h"
 
 namespace carnet::policies {
@@ -347,6 +351,79 @@ TEST_CASE(
     }
   }
   CHECK(refused > 100);
+}
+
+// The same bundle with an index that passes no rule by, so that each is read.
+std::shared_ptr<const Bundle> ReadingEachRule(const Bundle& bundle) {
+  const CompiledBundle& from = bundle.compiled();
+  auto compiled = std::make_shared<CompiledBundle>();
+  compiled->home = from.home;
+  compiled->groups = from.groups;
+  compiled->aliases = from.aliases;
+  compiled->policies = from.policies;
+  compiled->memo_count = from.memo_count;
+  for (Policy& policy : compiled->policies) {
+    for (const auto& entry : from.aliases) {
+      if (policy.aliases == &entry.second) {
+        policy.aliases = &compiled->aliases.find(entry.first)->second;
+      }
+    }
+    for (RuleIndex& index : policy.index) {
+      index.reach = Reach();
+      index.conjuncts.fill(-1);
+    }
+  }
+  return std::make_shared<const Bundle>(bundle.head(),
+                                        std::make_shared<const BundleSource>(bundle.source()),
+                                        std::move(compiled), bundle.CanonicalJson());
+}
+
+// How many of every `step`th case of `cases`, with and without words, some policy refuses; each is
+// decided alike whether or not the index passes rules by.
+std::size_t DecideEachWay(const Bundle& indexed, const CompiledBundle& cases, std::size_t step) {
+  const auto each = ReadingEachRule(indexed);
+  std::size_t refused = 0;
+  std::size_t number = 0;
+  for (const TestSuite& suite : cases.suites) {
+    for (const TestCase& test : suite.cases) {
+      if (number++ % step != 0) {
+        continue;
+      }
+      for (const Words words : {Words::kLeftOut, Words::kWritten}) {
+        const v1::Decision decision = Evaluate(indexed, test.facts, test.at, words);
+        CAPTURE(test.name);
+        REQUIRE(decision.SerializeAsString() ==
+                Evaluate(*each, test.facts, test.at, words).SerializeAsString());
+        refused += decision.failures().empty() ? 0 : 1;
+      }
+    }
+  }
+  return refused;
+}
+
+TEST_CASE("Evaluate: the index of rules changes no decision, in any bundle that is made of one") {
+  const auto bundle = *StarterBundle("DE");
+  const CompiledBundle& cases = bundle->compiled();
+  SECTION("the packs") {
+    CHECK(DecideEachWay(*bundle, cases, 1) > 100);
+  }
+  SECTION("beside a regime that allows everything") {
+    CHECK(DecideEachWay(*WithBaseAllow(*bundle), cases, 1) > 100);
+  }
+  SECTION("one policy alone, with half of its rules at work") {
+    std::size_t refused = 0;
+    for (const Policy& policy : cases.policies) {
+      AtWork at_work{policy.name, {}};
+      for (std::size_t i = 0; i < policy.rules.size(); i += 2) {
+        at_work.rules.insert(policy.rules[i].id);
+      }
+      for (const bool permitted : {false, true}) {
+        at_work.permitted = permitted;
+        refused += DecideEachWay(*AloneAtWork(*bundle, at_work), cases, 5);
+      }
+    }
+    CHECK(refused > 100);
+  }
 }
 
 }  // namespace

@@ -25,6 +25,11 @@ TEST_CASE("Groups: a list says where it comes from, of which day it is and until
   CHECK(UnsourcedGroups(*bundle) == Texts{"group a has no source, no as_of, no review_by",
                                           "group b has no review_by", "group c has no source"});
   CHECK(UnsourcedGroups(*Load({House()})).empty());
+  CHECK(CheckSourced(*Load({House()})).ok());
+  const absl::Status refused = CheckSourced(*bundle);
+  CHECK(refused.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK_THAT(std::string(refused.message()),
+             Catch::Contains("group b has no review_by; group c has no source"));
 }
 
 TEST_CASE("Groups: a list is overdue from the day after its review on") {

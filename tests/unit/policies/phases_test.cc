@@ -1,6 +1,11 @@
 // What a person approves, and what is to be done afterwards.
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "crypto/hash.h"
+#include "policies/exceptions.h"
 #include "policies/explain.h"
 #include "policies/test_runner.h"
 #include "testing.h"
@@ -199,6 +204,25 @@ TEST_CASE("Phases: mistakes are named with a hint") {
              Catch::Contains("'phase' is 'later'"));
   CHECK_THAT(ErrorOf("{id: i, check: {approvals: {has: dpo}}}"),
              Catch::Contains("no condition reads approvals"));
+}
+
+TEST_CASE("Approval: what persons sign of each exception is made once, when a bundle is loaded") {
+  std::string rest = "rules:\n  - {id: r, effect: deny}\nexceptions:\n";
+  for (int i = 0; i < 50; ++i) {
+    absl::StrAppend(&rest, "  - {id: E-", i, ", lifts: r, only_when: {job.id: {is: job-", i,
+                    "}}, ticket: L-1, valid: {from: 2026-11-01, to: 2026-11-30}}\n");
+  }
+  const auto bundle = Load({House(), Guardrail("p", rest)});
+  const std::vector<ApprovedException>& exceptions = ExceptionsOf(*bundle);
+  REQUIRE(exceptions.size() == 50);
+  CHECK(&ExceptionsOf(*bundle) == &exceptions);
+  CHECK(ExceptionsOf(*bundle->ValidForEver()).size() == 50);
+  for (const ApprovedException& exception : exceptions) {
+    CHECK(exception.subject == crypto::Sha256(AsBytes(*ExceptionTerms(*bundle, exception.name))));
+    CHECK(exception.from == std::vector<std::string>{"compliance"});
+    CHECK(FindException(*bundle, exception.name)->subject == exception.subject);
+  }
+  CHECK_FALSE(FindException(*bundle, "p/E-50").has_value());
 }
 
 }  // namespace

@@ -272,5 +272,33 @@ TEST_CASE("Sweep: for whose people a regime begins or ceases to speak is listed"
   CHECK(swept.no_longer_covered == std::vector<std::string>{"UG"});
 }
 
+TEST_CASE(
+    "Sweep: where fewer persons, or others, are asked for, what they alone let out is opened") {
+  const auto asks = [](const std::string& who) {
+    return Load(
+        {House(), Guardrail("sign", absl::StrCat("rules:\n  - id: abroad\n    effect: require\n"
+                                                 "    when: {op: {is: send_model}}\n    require:\n"
+                                                 "      - {id: chief, phase: approval, ",
+                                                 who, "}\n"))});
+  };
+  const auto two = asks("need: 2, from: [dpo]");
+  const auto one = asks("need: 1, from: [dpo]");
+  const auto other = asks("need: 1, from: [legal]");
+  const std::vector<SweptPolicy> fewer = SweepChange(*two, *one, kAt);
+  REQUIRE(fewer.size() == 1);
+  CHECK(fewer[0].deny_to_allow > 0);
+  CHECK(fewer[0].allow_to_deny == 0);
+  REQUIRE_FALSE(fewer[0].opened.empty());
+  CHECK_THAT(fewer[0].opened[0], Catch::Contains("approvals = "));
+  const std::vector<SweptPolicy> more = SweepChange(*one, *two, kAt);
+  REQUIRE(more.size() == 1);
+  CHECK(more[0].deny_to_allow == 0);
+  CHECK(more[0].allow_to_deny == fewer[0].deny_to_allow);
+  const std::vector<SweptPolicy> others = SweepChange(*one, *other, kAt);
+  REQUIRE(others.size() == 1);
+  CHECK(others[0].deny_to_allow > 0);
+  CHECK(others[0].allow_to_deny == others[0].deny_to_allow);
+}
+
 }  // namespace
 }  // namespace carnet::policies
