@@ -88,8 +88,8 @@ void World::SignCommand(CommandBody* body, const As& as, const crypto::Ed25519Ke
   } else if (auto* clear = std::get_if<ClearLocation>(body); clear != nullptr) {
     v1::LocationCleared record;
     record.set_region(clear->region);
-    if (const auto region = state_.regions.find(clear->region); region != state_.regions.end()) {
-      for (const auto& [index, contradiction] : region->second.contradictions) {
+    if (const auto place = state_.regions.find(clear->region); place != state_.regions.end()) {
+      for (const auto& [index, contradiction] : place->second.contradictions) {
         record.add_contradictions(index);
       }
     }
