@@ -40,7 +40,7 @@ void World::SignAs(google::protobuf::Message* record, v1::PersonStatement* state
   stated->set_user_id(as.user_id);
   stated->set_role(as.role);
   // Each a moment after the one before, as people sign.
-  *stated->mutable_at() = ToTimestamp(now_ + absl::Nanoseconds(statements_));
+  *stated->mutable_at() = ToTimestamp(now_ + absl::Microseconds(statements_));
   // Apart from every other number, so that the rest of a seed's world stays as it is.
   stated->set_nonce(
       ToString(crypto::Sha256(AsBytes(absl::StrCat("statement ", seed_, " ", statements_++)))));
