@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -65,6 +66,24 @@ class Folder {
 };
 
 const std::string kExample = testing::InTree("examples/digits/policies");
+
+TEST_CASE("carnet policy test: the worked bundle of the design holds its 37 cases") {
+  const std::string folder = testing::InTree("tests/unit/cli/worked_bundle");
+  const Outcome outcome = Run("policy test --json " + folder);
+  CHECK(outcome.code == kGood);
+  const auto report = nlohmann::json::parse(outcome.out);
+  CHECK(report["passed"] == 37);
+  CHECK(report["failed"] == 0);
+  // As the case fails where one of its rules is another one.
+  const Folder changed;
+  std::filesystem::copy(folder, changed.path(), std::filesystem::copy_options::recursive);
+  std::ifstream file(folder + "/protection-abroad.yaml");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  const std::size_t bound = text.find("at_least: 8");
+  REQUIRE(bound != std::string::npos);
+  changed.Write("protection-abroad.yaml", text.replace(bound, 11, "at_least: 7"));
+  CHECK(Run("policy test " + changed.path()).code == kRefused);
+}
 
 TEST_CASE("carnet policy check: the starter packs and the example are sound, from anywhere") {
   const Outcome packs = Run("policy check");
