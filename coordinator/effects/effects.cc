@@ -39,6 +39,12 @@ absl::StatusOr<crypto::HpkeSealed> WrapRoundKey(const crypto::KeyFiles& keys,
   return exchange::WrapRetainedKey(round_key, key_id, recipient, rng);
 }
 
+// Whether the round that is to be combined is still there, closed and not combined yet.
+bool StandsClosed(const Job& job, const AggregateRound& effect) {
+  return job.round.has_value() && job.round->closed.has_value() &&
+         job.round->opened.round() == effect.round && job.round->opened.attempt() == effect.attempt;
+}
+
 }  // namespace
 
 struct FileEffects::ModelFacts {
@@ -200,8 +206,13 @@ void FileEffects::StartPrepareEvaluation(const PrepareEvaluation& effect, const 
 
 void FileEffects::StartAggregate(const std::string& key, const AggregateRound& effect,
                                  const State& state, Done done) {
-  const Round& round = *state.jobs.at(effect.job_id).round;
-  if (const auto retention = RetentionDue(state, round); retention.ok() && retention->has_value()) {
+  const Job& job = state.jobs.at(effect.job_id);
+  if (!StandsClosed(job, effect)) {
+    done({});  // e.g. the job was stopped meanwhile
+    return;
+  }
+  const auto retention = RetentionDue(state, *job.round);
+  if (retention.ok() && retention->has_value()) {
     StartRetain(effect, (*retention)->person, state, std::move(done));
     return;
   }
@@ -210,7 +221,7 @@ void FileEffects::StartAggregate(const std::string& key, const AggregateRound& e
     const MutexLock lock(mutex_);
     cancelled_[key] = cancelled;
   }
-  RoundInputs inputs = InputsOf(state, state.jobs.at(effect.job_id));
+  RoundInputs inputs = InputsOf(state, job);
   RunOn(
       aggregation_, std::move(done),
       [this, key, cancelled, inputs = std::move(inputs)]() -> std::vector<CommandBody> {

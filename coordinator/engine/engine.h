@@ -64,8 +64,9 @@ struct Answer {
 class Effects {
  public:
   virtual ~Effects() = default;
-  // `state` is what the effect was decided on; durable. `done` may be called from any thread, once,
-  // with what to decide next (if anything).
+  // What the effect was decided on is durable. `state` is at least as new: where it no longer asks
+  // for the effect, nothing is started. `done` may be called from any thread, once, with what to
+  // decide next (if anything).
   using Done = absl::AnyInvocable<void(std::vector<CommandBody> next)>;
   virtual void Start(const Effect& effect, const State& state, Done done) = 0;
   // The state no longer asks for it: stop soon; `done` is still called.

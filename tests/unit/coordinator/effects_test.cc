@@ -15,28 +15,41 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST_CASE("Effects: a sweep that failed is tried again, and one that was done is not") {
+// Effects over real files.
+struct Desk {
+  Desk() {
+    REQUIRE(blobs.ok());
+    REQUIRE(keys.ok());
+  }
+
+  fs::path PathOf(std::uint8_t digit) const {
+    return (*blobs)->PathOf({BlobKind::kDelta, Bytes(32, digit)});
+  }
+
   const testing_ledger::TempDir dir;
-  const auto blobs = Blobs::Open(dir.path() / "blobs");
-  REQUIRE(blobs.ok());
-  const auto keys = crypto::KeyFiles::Open((dir.path() / "keys").string());
-  REQUIRE(keys.ok());
+  const absl::StatusOr<std::unique_ptr<Blobs>> blobs = Blobs::Open(dir.path() / "blobs");
+  const absl::StatusOr<crypto::KeyFiles> keys =
+      crypto::KeyFiles::Open((dir.path() / "keys").string());
   SystemRng rng;
-  BoundedExecutor storage({.name = "storage", .threads = 1, .queue_tasks_max = 4});
-  BoundedExecutor aggregation({.name = "aggregation", .threads = 1, .queue_tasks_max = 4});
-  BoundedExecutor bridge({.name = "bridge", .threads = 1, .queue_tasks_max = 4});
-  FileEffects effects({1, dir.path() / "vault"}, **blobs, *keys, rng, storage, aggregation, bridge);
+  BoundedExecutor storage{{.name = "storage", .threads = 1, .queue_tasks_max = 4}};
+  BoundedExecutor aggregation{{.name = "aggregation", .threads = 1, .queue_tasks_max = 4}};
+  BoundedExecutor bridge{{.name = "bridge", .threads = 1, .queue_tasks_max = 4}};
+  FileEffects effects{{1, dir.path() / "vault"}, **blobs, *keys, rng, storage, aggregation, bridge};
+};
+
+TEST_CASE("Effects: a sweep that failed is tried again, and one that was done is not") {
+  Desk desk;
   const auto sweep = [&] {
-    effects.Start(Effect{"sweep/1800000000", DestroyKeys{}}, State{}, [](auto) {});
-    storage.Drain();
+    desk.effects.Start(Effect{"sweep/1800000000", DestroyKeys{}}, State{}, [](auto) {});
+    desk.storage.Drain();
   };
   const auto write = [&](std::uint8_t digit) {
-    const fs::path file = (*blobs)->PathOf({BlobKind::kDelta, Bytes(32, digit)});
+    const fs::path file = desk.PathOf(digit);
     REQUIRE(WriteFileAtomic(file, ToBytes("sealed")).ok());
     return file;
   };
   // What stands under the name cannot be unlinked: it is a folder that is not empty.
-  const fs::path stuck = (*blobs)->PathOf({BlobKind::kDelta, Bytes(32, 1)});
+  const fs::path stuck = desk.PathOf(1);
   fs::create_directories(stuck / "x");
   const fs::path after = write(2);
   sweep();
@@ -48,6 +61,43 @@ TEST_CASE("Effects: a sweep that failed is tried again, and one that was done is
   const fs::path later = write(3);
   sweep();
   CHECK(fs::exists(later));
+}
+
+// Between the decision to combine a round and the moment at which its record is durable, a person
+// may stop the job, and a new attempt may be under way.
+TEST_CASE("Effects: a round that is not there any more is not combined") {
+  Desk desk;
+  State state;
+  Job& job = state.jobs["j-1"];
+  job.id = "j-1";
+  const auto open = [&job](std::uint32_t attempt) {
+    job.round.emplace();
+    job.round->opened.set_round(3);
+    job.round->opened.set_attempt(attempt);
+  };
+  SECTION("its job was stopped") {
+    job.phase = JobPhase::kStopped;
+    REQUIRE_FALSE(job.round.has_value());
+  }
+  SECTION("another attempt is open") {
+    open(2);
+    REQUIRE_FALSE(job.round->closed.has_value());
+  }
+  SECTION("another attempt is closed") {
+    open(2);
+    job.round->closed.emplace();
+    REQUIRE(job.round->closed.has_value());
+  }
+  int done = 0;
+  std::vector<CommandBody> next;
+  desk.effects.Start(Effect{"aggregate/j-1/3/1/0", AggregateRound{"j-1", 3, 1}}, state,
+                     [&](std::vector<CommandBody> commands) {
+                       ++done;
+                       next = std::move(commands);
+                     });
+  desk.aggregation.Drain();
+  CHECK(done == 1);
+  CHECK(next.empty());
 }
 
 }  // namespace
