@@ -96,30 +96,17 @@ void GovernanceService::Preview(grpc::CallbackServerContext* context, const std:
 grpc::ServerUnaryReactor* GovernanceService::PreviewPolicy(grpc::CallbackServerContext* context,
                                                            const v1::PreviewPolicyRequest* request,
                                                            v1::PreviewPolicyResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
-  absl::Status status = user.status();
-  if (status.ok()) {
-    absl::StatusOr<Turn> turn = TakeTurn(user->user_id);
-    status = turn.status();
-    if (status.ok()) {
-      status = services_.storage.TrySubmit([this, context, request, response, reactor,
-                                            user_id = user->user_id, turn = *std::move(turn)] {
-        absl::StatusOr<std::shared_ptr<const policies::Bundle>> draft =
-            policies::BundleFromJson(request->bundle_json());
-        if (!draft.ok()) {
-          reactor->Finish(ToGrpcStatus(
-              absl::InvalidArgumentError("policy: the bundle is not sound: carnet policy check")));
-          return;
-        }
-        Preview(context, user_id, *std::move(draft), turn, reactor, response);
-      });
+  return InTurn(context, [this, context, request, response](const std::string& user_id, Turn turn,
+                                                            grpc::ServerUnaryReactor* reactor) {
+    absl::StatusOr<std::shared_ptr<const policies::Bundle>> draft =
+        policies::BundleFromJson(request->bundle_json());
+    if (!draft.ok()) {
+      reactor->Finish(ToGrpcStatus(
+          absl::InvalidArgumentError("policy: the bundle is not sound: carnet policy check")));
+      return;
     }
-  }
-  if (!status.ok()) {
-    reactor->Finish(ToGrpcStatus(status));
-  }
-  return reactor;
+    Preview(context, user_id, *std::move(draft), std::move(turn), reactor, response);
+  });
 }
 
 }  // namespace carnet::coordinator

@@ -252,9 +252,8 @@ void GovernanceService::Propose(grpc::CallbackServerContext* context,
   });
 }
 
-grpc::ServerUnaryReactor* GovernanceService::ProposePolicy(grpc::CallbackServerContext* context,
-                                                           const v1::SignedRequest* request,
-                                                           v1::GovernanceReceipt* response) {
+grpc::ServerUnaryReactor* GovernanceService::InTurn(grpc::CallbackServerContext* context,
+                                                    WorkInTurn work) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<UserPeer> user = services_.peers.User(*context);
   absl::Status status = user.status();
@@ -262,21 +261,29 @@ grpc::ServerUnaryReactor* GovernanceService::ProposePolicy(grpc::CallbackServerC
     absl::StatusOr<Turn> turn = TakeTurn(user->user_id);
     status = turn.status();
     if (status.ok()) {
-      status = services_.storage.TrySubmit([this, context, request, response, reactor,
-                                            user_id = user->user_id, turn = *std::move(turn)] {
-        auto command = OpenProposalOf(user_id, request->record());
-        if (!command.ok()) {
-          reactor->Finish(ToGrpcStatus(command.status()));
-          return;
-        }
-        Propose(context, *std::move(command), turn, reactor, response);
-      });
+      status =
+          services_.storage.TrySubmit([reactor, user_id = user->user_id, turn = *std::move(turn),
+                                       work = std::move(work)] { work(user_id, turn, reactor); });
     }
   }
   if (!status.ok()) {
     reactor->Finish(ToGrpcStatus(status));
   }
   return reactor;
+}
+
+grpc::ServerUnaryReactor* GovernanceService::ProposePolicy(grpc::CallbackServerContext* context,
+                                                           const v1::SignedRequest* request,
+                                                           v1::GovernanceReceipt* response) {
+  return InTurn(context, [this, context, request, response](const std::string& user_id, Turn turn,
+                                                            grpc::ServerUnaryReactor* reactor) {
+    auto command = OpenProposalOf(user_id, request->record());
+    if (!command.ok()) {
+      reactor->Finish(ToGrpcStatus(command.status()));
+      return;
+    }
+    Propose(context, *std::move(command), std::move(turn), reactor, response);
+  });
 }
 
 grpc::ServerUnaryReactor* GovernanceService::Approve(grpc::CallbackServerContext* context,

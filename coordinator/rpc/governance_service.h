@@ -3,6 +3,7 @@
 #ifndef CARNET_COORDINATOR_RPC_GOVERNANCE_SERVICE_H_
 #define CARNET_COORDINATOR_RPC_GOVERNANCE_SERVICE_H_
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -76,6 +77,11 @@ class GovernanceService final : public v1::Governance::CallbackService {
   using Turn = std::shared_ptr<void>;
   // Error RESOURCE_EXHAUSTED: another one of this person is.
   absl::StatusOr<Turn> TakeTurn(const std::string& user_id) const;
+  // Runs `work`, which finishes the reactor, on the storage executor in the caller's turn; where
+  // the caller is nobody or has a turn, or the executor is full, the call ends with that error.
+  using WorkInTurn =
+      std::function<void(const std::string& user_id, Turn turn, grpc::ServerUnaryReactor* reactor)>;
+  grpc::ServerUnaryReactor* InTurn(grpc::CallbackServerContext* context, WorkInTurn work);
   // Whether it would be refused is found out first; then it is examined, one at a time of all
   // persons, and decided.
   void Propose(grpc::CallbackServerContext* context, coordinator::ProposePolicy command, Turn turn,
