@@ -55,15 +55,6 @@ class AllPacks(FederationTest):
         today = datetime.datetime.now(datetime.timezone.utc).date()
         cls.first, cls.last = today.isoformat(), (today + datetime.timedelta(days=300)).isoformat()
 
-    def call_as(self, person, *arguments):
-        context = self.federation.home / "people" / person / "context.yaml"
-        return self.federation.call(*arguments, env={"CARNET_CONTEXT": str(context)})
-
-    def run_as(self, person, *arguments):
-        done = self.call_as(person, *arguments)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
-
     def said(self, code, person, *arguments):
         done = self.call_as(person, *arguments)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)

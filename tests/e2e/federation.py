@@ -463,6 +463,16 @@ class FederationTest(unittest.TestCase):
         else:
             say(f"the state is in {cls.folder}")
 
+    def call_as(self, person, *arguments, seconds=120):
+        """As one of the people that `carnet init` enrolled."""
+        folder = self.federation.home / ("operator" if person == "operator" else f"people/{person}")
+        return self.federation.call(*arguments, env={"CARNET_CONTEXT": str(folder / "context.yaml")}, seconds=seconds)
+
+    def run_as(self, person, *arguments):
+        done = self.call_as(person, *arguments)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
     def run(self, result=None):
         before = len(result.failures) + len(result.errors)
         super().run(result)

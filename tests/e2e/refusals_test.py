@@ -96,10 +96,6 @@ class Refusals(Views, FederationTest):
 
     # ---- people ----
 
-    def call_as(self, person, *arguments, seconds=120):
-        folder = self.federation.home / ("operator" if person == "operator" else f"people/{person}")
-        return self.federation.call(*arguments, env={"CARNET_CONTEXT": str(folder / "context.yaml")}, seconds=seconds)
-
     def job_file(self, purpose, minimum=1):
         path = self.federation.write_job(rounds=1, minimum=minimum, target=2, trainer="mlp", model="mlp.safetensors",
                                          evaluate=0, name=f"{purpose}.yaml")

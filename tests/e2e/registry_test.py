@@ -43,15 +43,6 @@ class Registry(FederationTest):
         federation = cls.federation
         federation.start_all(("fr-1", "br-1"))
 
-    def call_as(self, person, *arguments):
-        context = self.federation.home / "people" / person / "context.yaml"
-        return self.federation.call(*arguments, env={"CARNET_CONTEXT": str(context)})
-
-    def run_as(self, person, *arguments):
-        done = self.call_as(person, *arguments)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
-
     def refused(self, code, *arguments):
         """Runs as that person and expects the exit code; what stands on standard error."""
         done = self.call_as(*arguments)

@@ -8,20 +8,13 @@
 #include "policies/evaluate.h"
 #include "policies/loader.h"
 #include "scenario/audit_world.h"
+#include "scenario/registry_desk.h"
 
 namespace carnet::coordinator {
 namespace {
 
 using audit::Report;
 using ledger::verifier::Verdict;
-
-v1::RegionConfig Place(const std::string& code, const std::string& supplier) {
-  v1::RegionConfig terms;
-  terms.add_jurisdictions(code);
-  terms.set_supplier(supplier);
-  terms.set_location_evidence(v1::LOCATION_GRADE_CONTRACT);
-  return terms;
-}
 
 v1::DatasetRegistered Registered(const World& world, const std::string& like) {
   v1::DatasetRegistered record;

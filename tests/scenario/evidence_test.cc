@@ -2,10 +2,10 @@
 #include <catch2/catch.hpp>
 
 #include "base/timestamp.h"
-#include "coordinator/core/flows.h"
 #include "crypto/hash.h"
 #include "ledger/person_statement.h"
 #include "scenario/policy_office.h"
+#include "scenario/registry_desk.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -19,17 +19,6 @@ v1::AddEvidenceRequest Clauses(const World& world) {
   *evidence.mutable_valid_to() = ToTimestamp(world.now() + absl::Hours(24 * 365));
   evidence.set_document_sha256(ToString(crypto::Sha256(AsBytes("clauses"))));
   return evidence;
-}
-
-policies::Value EvidenceToSingapore(const World& world) {
-  FlowContext flow;
-  flow.operation = v1::OPERATION_SEND_MODEL;
-  flow.artifact = v1::ARTIFACT_KIND_MODEL;
-  flow.from = "DE";
-  flow.to = "SG";
-  flow.to_region = "sg";
-  flow.recipient = "lion";
-  return Facts(world.state(), flow, world.now()).Get("evidence");
 }
 
 absl::StatusOr<Decided> As(World& world, const Person& person, const std::string& role,
@@ -55,7 +44,7 @@ TEST_CASE("Evidence: what another role brings is proposed, and counts once its o
   REQUIRE(As(world, ann, "dpo", AddEvidence{ann.id, Clauses(world)}).ok());
   REQUIRE(world.state().evidence.size() == 1);
   CHECK(world.state().evidence.begin()->second.terms.accepted_by().empty());
-  CHECK(EvidenceToSingapore(world) == policies::Value::List({}));
+  CHECK(FactsToSingapore(world).Get("evidence") == policies::Value::List({}));
 
   CHECK(As(world, ann, "dpo", AcceptEvidence{ann.id, AcceptanceOf(world)}).status().code() ==
         absl::StatusCode::kPermissionDenied);
@@ -63,12 +52,12 @@ TEST_CASE("Evidence: what another role brings is proposed, and counts once its o
   another.set_item_sha256(std::string(32, 'x'));
   CHECK(As(world, bea, "legal", AcceptEvidence{bea.id, another}).status().code() ==
         absl::StatusCode::kFailedPrecondition);
-  CHECK(EvidenceToSingapore(world) == policies::Value::List({}));
+  CHECK(FactsToSingapore(world).Get("evidence") == policies::Value::List({}));
 
   const auto accepted = As(world, bea, "legal", AcceptEvidence{bea.id, AcceptanceOf(world)});
   INFO(accepted.status().ToString());
   REQUIRE(accepted.ok());
-  CHECK(EvidenceToSingapore(world) == policies::Value::List({"scc-2021-914"}));
+  CHECK(FactsToSingapore(world).Get("evidence") == policies::Value::List({"scc-2021-914"}));
   CHECK(world.Refold().evidence.begin()->second.accepted->terms.user_id() == bea.id);
   // Once is enough.
   const auto again = As(world, bea, "legal", AcceptEvidence{bea.id, AcceptanceOf(world)});
@@ -83,7 +72,7 @@ TEST_CASE("Evidence: what its own role brings counts at once") {
   const Person bea = office.Hire(4, {"legal"});
   REQUIRE(As(world, bea, "legal", AddEvidence{bea.id, Clauses(world)}).ok());
   CHECK(world.state().evidence.begin()->second.terms.accepted_by() == bea.id);
-  CHECK(EvidenceToSingapore(world) == policies::Value::List({"scc-2021-914"}));
+  CHECK(FactsToSingapore(world).Get("evidence") == policies::Value::List({"scc-2021-914"}));
 }
 
 TEST_CASE("Evidence: an account role proposes nothing") {
@@ -108,7 +97,7 @@ TEST_CASE("Evidence: an acceptance whose item was altered on its way counts for 
   REQUIRE(As(world, ann, "dpo", AddEvidence{ann.id, Clauses(world)}).ok());
   REQUIRE(As(world, bea, "legal", AcceptEvidence{bea.id, AcceptanceOf(world)}).ok());
   CHECK(world.state().evidence.begin()->second.accepted == nullptr);
-  CHECK(EvidenceToSingapore(world) == policies::Value::List({}));
+  CHECK(FactsToSingapore(world).Get("evidence") == policies::Value::List({}));
 }
 
 }  // namespace

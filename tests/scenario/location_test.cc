@@ -11,6 +11,7 @@
 #include "coordinator/core/tasks.h"
 #include "coordinator/core/transfers.h"
 #include "scenario/audit_world.h"
+#include "scenario/registry_desk.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -18,35 +19,12 @@ namespace {
 
 using ledger::verifier::Verdict;
 
-v1::RegionConfig Place(const std::string& code, const std::string& supplier,
-                       v1::LocationGrade grade) {
-  v1::RegionConfig terms;
-  terms.add_jurisdictions(code);
-  terms.set_supplier(supplier);
-  terms.set_location_evidence(grade);
-  return terms;
-}
-
 ContradictLocation Seen(const std::string& region, const std::string& code) {
   return {kOperator, region, "", kObservedAddress, code, 0, {}};
 }
 
 v1::LocationGrade GradeOf(const World& world, const std::string& region) {
   return LocationGradeOf(world.state(), region, world.now());
-}
-
-absl::StatusCode CodeOf(const absl::StatusOr<Decided>& decided) {
-  return decided.status().code();
-}
-
-absl::StatusCode CodeFor(World& world, const std::string& role, CommandBody body) {
-  State state = world.state();
-  User& user = state.users["u-one"];
-  user.id = "u-one";
-  user.roles = {role};
-  user.public_key = ToBytes(AsText(world.user_key().public_key()));
-  world.SignCommand(&body, {user.id, ""}, world.user_key());
-  return Decide(state, Command{std::move(body), world.now(), "", world.Random(32)}).status().code();
 }
 
 // What policies are told of the place that a model goes to.

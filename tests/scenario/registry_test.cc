@@ -4,19 +4,11 @@
 #include <catch2/catch.hpp>
 
 #include "coordinator/core/flows.h"
+#include "scenario/registry_desk.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
 namespace {
-
-v1::RegionConfig Place(const std::string& code, const std::string& supplier,
-                       v1::LocationGrade grade) {
-  v1::RegionConfig terms;
-  terms.add_jurisdictions(code);
-  terms.set_supplier(supplier);
-  terms.set_location_evidence(grade);
-  return terms;
-}
 
 v1::SupplierConfig Company(const std::string& code, const std::string& parent) {
   v1::SupplierConfig terms;
@@ -45,21 +37,6 @@ std::vector<std::string> MembersOf(const World& world, const std::string& job) {
     }
   }
   return slots;
-}
-
-absl::StatusCode CodeOf(const absl::StatusOr<Decided>& decided) {
-  return decided.status().code();
-}
-
-// What is decided for a person who holds that role alone.
-absl::StatusCode CodeFor(World& world, const std::string& role, CommandBody body) {
-  State state = world.state();
-  User& user = state.users["u-one"];
-  user.id = "u-one";
-  user.roles = {role};
-  user.public_key = ToBytes(AsText(world.user_key().public_key()));
-  world.SignCommand(&body, {"u-one", role}, world.user_key());
-  return Decide(state, Command{std::move(body), world.now(), "", world.Random(32)}).status().code();
 }
 
 TEST_CASE("Registry: a place that somebody vouches for from now on lets its worker in") {

@@ -7,6 +7,7 @@
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "scenario/policy_office.h"
+#include "scenario/registry_desk.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -14,14 +15,6 @@ namespace {
 v1::SupplierConfig Company(const std::string& code) {
   v1::SupplierConfig terms;
   terms.set_organised_in(code);
-  return terms;
-}
-
-v1::RegionConfig Place(const std::string& code, const std::string& supplier) {
-  v1::RegionConfig terms;
-  terms.add_jurisdictions(code);
-  terms.set_supplier(supplier);
-  terms.set_location_evidence(v1::LOCATION_GRADE_CONTRACT);
   return terms;
 }
 
@@ -36,24 +29,8 @@ v1::ShardRegistration ShardOf(const std::string& name) {
   return shard;
 }
 
-absl::StatusCode CodeOf(const absl::StatusOr<Decided>& decided) {
-  return decided.status().code();
-}
-
 std::string WordsOf(const absl::StatusOr<Decided>& decided) {
   return std::string(decided.status().message());
-}
-
-// Of the model on its way to the worker in Singapore.
-policies::FactSet FactsToSingapore(const World& world) {
-  FlowContext flow;
-  flow.operation = v1::OPERATION_SEND_MODEL;
-  flow.artifact = v1::ARTIFACT_KIND_MODEL;
-  flow.from = "DE";
-  flow.to = "SG";
-  flow.to_region = "sg";
-  flow.recipient = "lion";
-  return Facts(world.state(), flow, world.now());
 }
 
 // The record of that type loses its statement on its way into the log.
