@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "base/config_loader.h"
 #include "base/files.h"
+#include "base/list_dir.h"
 #include "base/status.h"
 #include "carnet/v1/config.pb.h"
 #include "cli/doctor.h"
@@ -265,9 +266,9 @@ void Examination::Files() {
        {coordinator::BlobKind::kModel, coordinator::BlobKind::kOptimizer,
         coordinator::BlobKind::kSealed, coordinator::BlobKind::kDelta}) {
     const std::string folder = coordinator::BlobKindName(kind);
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(dir_.blobs() / folder, error)) {
-      const std::string name = entry.path().filename().string();
+    const auto paths = ListDir(dir_.blobs() / folder);
+    for (const fs::path& path : paths.ok() ? *paths : std::vector<fs::path>()) {
+      const std::string name = path.filename().string();
       orphans += name.size() == 2 * kDigestBytes && kept.count(absl::StrCat(folder, "/", name)) == 0
                      ? 1
                      : 0;
@@ -340,11 +341,11 @@ void Examination::Readers() {
 // none here.
 void Examination::People() {
   std::set<std::string> with_keys;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(dir_.people(), error)) {
+  const auto paths = ListDir(dir_.people());
+  for (const fs::path& path : paths.ok() ? *paths : std::vector<fs::path>()) {
     std::error_code unread;
-    if (fs::exists(entry.path() / "keys", unread)) {
-      with_keys.insert(entry.path().filename().string());
+    if (fs::exists(path / "keys", unread)) {
+      with_keys.insert(path.filename().string());
     }
   }
   Add(!with_keys.empty()

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/list_dir.h"
 #include "carnet/v1/federation.pb.h"
 #include "cli/doctor.h"
 #include "ledger/verifier/heads.h"
@@ -20,11 +21,16 @@ constexpr std::size_t kEnrolmentBytesMax = std::size_t{16} * 1024 * 1024;
 constexpr absl::Duration kCertificateAhead = absl::Hours(24);
 
 Finding CheckEvidence(const fs::path& state) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(state, error)) {
-    if (absl::EndsWith(entry.path().filename().string(), ".tlog-fork")) {
+  const absl::StatusOr<std::vector<fs::path>> paths = ListDir(state);
+  if (!paths.ok()) {
+    return {"log", Health::kFail,
+            absl::StrCat("the state folder cannot be read: ", paths.status().message()),
+            "run this as the worker's user"};
+  }
+  for (const fs::path& path : *paths) {
+    if (absl::EndsWith(path.filename().string(), ".tlog-fork")) {
       return {"log", Health::kFail,
-              absl::StrCat("the coordinator's log contradicted itself: ", entry.path().string()),
+              absl::StrCat("the coordinator's log contradicted itself: ", path.string()),
               "send the file to the auditors; the worker does nothing before somebody looked"};
     }
   }
@@ -41,11 +47,11 @@ std::optional<ledger::verifier::TreeHead> HeadIn(const fs::path& file) {
 Finding CheckReceipts(const fs::path& state) {
   const auto published = HeadIn(state / "published");
   std::size_t pending = 0;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(state / "receipts", error)) {
-    const std::string stem = entry.path().stem().string();
+  const absl::StatusOr<std::vector<fs::path>> receipts = ListDir(state / "receipts");
+  for (const fs::path& path : receipts.ok() ? *receipts : std::vector<fs::path>()) {
+    const std::string stem = path.stem().string();
     std::uint64_t index = 0;
-    pending += entry.path().extension() == ".tlog-proof" && absl::SimpleAtoi(stem, &index) &&
+    pending += path.extension() == ".tlog-proof" && absl::SimpleAtoi(stem, &index) &&
                        (!published.has_value() || index >= published->size)
                    ? 1
                    : 0;

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/list_dir.h"
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "ledger/errors.h"
@@ -54,9 +55,9 @@ absl::StatusOr<UniqueFd> LockFolder(const std::filesystem::path& directory) {
 }
 
 absl::Status CheckNoHead(const std::filesystem::path& directory) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (!IsExportsOwn(entry.path().filename().string())) {
+  CARNET_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> paths, ListDir(directory));
+  for (const std::filesystem::path& path : paths) {
+    if (!IsExportsOwn(path.filename().string())) {
       return WithOperatorDetail(
           absl::AlreadyExistsError("export: the folder is not empty and holds no export"),
           directory.string());

@@ -1,6 +1,7 @@
 #include "worker/accept_log.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/list_dir.h"
 #include "base/status.h"
 #include "crypto/hash.h"
 #include "exchange/join_token.h"
@@ -114,11 +116,9 @@ absl::Status PutAside(const StateDir& state, const fs::path& kept) {
                                  state.published(), state.log_keys(),   state.receipts(),
                                  state.policies()};
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(state.root(), error)) {
-    if (IsEvidence(entry.path().filename().string())) {
-      paths.push_back(entry.path());
-    }
-  }
+  CARNET_ASSIGN_OR_RETURN(const std::vector<fs::path> files, ListDir(state.root()));
+  std::copy_if(files.begin(), files.end(), std::back_inserter(paths),
+               [](const fs::path& path) { return IsEvidence(path.filename().string()); });
   for (const fs::path& path : paths) {
     const fs::path target = kept / path.filename();
     if (fs::exists(path, error) && !fs::exists(target, error)) {
@@ -127,9 +127,10 @@ absl::Status PutAside(const StateDir& state, const fs::path& kept) {
   }
   // Of jobs that the new log does not know.
   for (const fs::path& folder : {state.tasks(), state.spool()}) {
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
+    CARNET_ASSIGN_OR_RETURN(const std::vector<fs::path> left, ListDir(folder));
+    for (const fs::path& path : left) {
       std::error_code ignored;
-      fs::remove_all(entry.path(), ignored);
+      fs::remove_all(path, ignored);
     }
   }
   return MakeDirs(state.receipts());

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "base/bytes.h"
 #include "base/files.h"
+#include "base/list_dir.h"
 #include "base/status.h"
 #include "ledger/verifier/heads.h"
 #include "worker/federation_file.h"
@@ -45,20 +46,18 @@ absl::StatusOr<ReceiptList> ListReceipts(const std::filesystem::path& state_dir)
   }
   ReceiptList list;
   CARNET_ASSIGN_OR_RETURN(list.published_size, PublishedSize(state_dir));
-  for (const auto& entry : std::filesystem::directory_iterator(state_dir / kReceiptsName, error)) {
+  CARNET_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> paths,
+                          ListDir(state_dir / kReceiptsName));
+  for (const std::filesystem::path& path : paths) {
     std::uint64_t index = 0;
     // The proof is written last: where it is, the record is too.
-    if (entry.path().extension() == kProofExtension &&
-        absl::SimpleAtoi(entry.path().stem().string(), &index)) {
-      std::filesystem::path record = entry.path();
+    if (path.extension() == kProofExtension && absl::SimpleAtoi(path.stem().string(), &index)) {
+      std::filesystem::path record = path;
       list.receipts.push_back({.index = index,
                                .record = record.replace_extension(".dsse.json"),
-                               .proof = entry.path(),
+                               .proof = path,
                                .pending = index >= list.published_size});
     }
-  }
-  if (error) {
-    return FileError(error.value(), "list", state_dir / kReceiptsName);
   }
   std::sort(list.receipts.begin(), list.receipts.end(),
             [](const KeptReceipt& a, const KeptReceipt& b) { return a.index < b.index; });

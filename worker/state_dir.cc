@@ -1,8 +1,10 @@
 #include "worker/state_dir.h"
 
+#include <algorithm>
 #include <system_error>
 
 #include "absl/strings/match.h"
+#include "base/list_dir.h"
 #include "base/status.h"
 
 namespace carnet::worker {
@@ -24,21 +26,23 @@ absl::StatusOr<StateDir> StateDir::Open(const std::filesystem::path& root) {
   CARNET_RETURN_IF_ERROR(RemoveTemporaryFiles(absolute));
   CARNET_RETURN_IF_ERROR(RemoveTemporaryFiles(state.receipts()));
   // What trainers of a crashed run left in the clear.
-  for (const auto& entry : std::filesystem::directory_iterator(state.trainer(), error)) {
+  CARNET_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> left, ListDir(state.trainer()));
+  for (const std::filesystem::path& path : left) {
     std::error_code ignored;
-    std::filesystem::remove_all(entry.path(), ignored);
+    std::filesystem::remove_all(path, ignored);
   }
   return state;
 }
 
 std::optional<std::filesystem::path> StateDir::ForkEvidence() const {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(root_, error)) {
-    if (absl::EndsWith(entry.path().filename().string(), ".tlog-fork")) {
-      return entry.path();
-    }
+  const auto paths = ListDir(root_);
+  if (!paths.ok()) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const auto found = std::find_if(paths->begin(), paths->end(), [](const auto& path) {
+    return absl::EndsWith(path.filename().string(), ".tlog-fork");
+  });
+  return found == paths->end() ? std::nullopt : std::optional(*found);
 }
 
 absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::filesystem::path& path,

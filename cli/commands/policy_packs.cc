@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/list_dir.h"
 #include "base/status.h"
 #include "base/yaml.h"
 #include "cli/commands/policy_commands.h"
@@ -168,10 +169,11 @@ absl::Status FindChanges(const std::string& folder, const Pack& pack, Update* up
   CARNET_ASSIGN_OR_RETURN(const std::shared_ptr<const policies::Bundle> before,
                           policies::LoadBundle(folder));
   std::vector<SourceFile> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
+  CARNET_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> paths, ListDir(folder));
+  for (const std::filesystem::path& path : paths) {
+    const std::string name = path.filename().string();
     if (absl::EndsWith(name, ".yaml")) {
-      CARNET_ASSIGN_OR_RETURN(const std::string text, ReadPolicyFile(entry.path()));
+      CARNET_ASSIGN_OR_RETURN(const std::string text, ReadPolicyFile(path));
       files.push_back({name, name == pack.files.front().name ? pack.files.front().text : text});
     }
   }

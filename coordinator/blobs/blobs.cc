@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/list_dir.h"
 #include "base/status.h"
 
 namespace carnet::coordinator {
@@ -27,12 +28,9 @@ absl::StatusOr<std::unique_ptr<Blobs>> Blobs::Open(const std::filesystem::path& 
   }
   const std::filesystem::path partial = directory / "partial";
   CARNET_RETURN_IF_ERROR(MakeDirs(partial));
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(partial, error)) {
-    CARNET_RETURN_IF_ERROR(RemoveFileDurably(entry.path()));
-  }
-  if (error) {
-    return FileError(error.value(), "list", partial);
+  CARNET_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> left, ListDir(partial));
+  for (const std::filesystem::path& path : left) {
+    CARNET_RETURN_IF_ERROR(RemoveFileDurably(path));
   }
   return blobs;
 }
@@ -94,17 +92,14 @@ absl::Status Blobs::Remove(const BlobId& id) {
 absl::StatusOr<std::set<BlobId>> Blobs::List() const {
   std::set<BlobId> ids;
   for (const BlobKind kind : kKinds) {
-    std::error_code error;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(directory_ / BlobKindName(kind), error)) {
-      const std::string name = entry.path().stem().string();
+    CARNET_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> paths,
+                            ListDir(directory_ / BlobKindName(kind)));
+    for (const std::filesystem::path& path : paths) {
+      const std::string name = path.stem().string();
       if (const absl::StatusOr<Bytes> digest = HexDecode(name);
           digest.ok() && digest->size() == kDigestBytes) {
         ids.insert(BlobId{kind, *digest});
       }
-    }
-    if (error) {
-      return FileError(error.value(), "list", directory_ / BlobKindName(kind));
     }
   }
   return ids;

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/list_dir.h"
 #include "base/status.h"
 #include "temp_dir.h"
 
@@ -47,6 +48,18 @@ int InChild(Body body) {
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_CASE("ListDir: names what is there, sorted, and says why it cannot") {
+  const TempDir dir;
+  REQUIRE(MakeDirs(dir / "b" / "below").ok());
+  REQUIRE(WriteFileAtomic(dir / "a", AsBytes("x")).ok());
+  const auto paths = ListDir(dir.path());
+  REQUIRE(paths.ok());
+  CHECK(*paths == std::vector<fs::path>{dir / "a", dir / "b"});
+  CHECK(ListDir(dir / "b" / "below")->empty());
+  CHECK(ListDir(dir / "none").status().code() == Code::kNotFound);
+  CHECK(ListDir(dir / "a").status().code() == Code::kFailedPrecondition);
 }
 
 TEST_CASE("WriteFileAtomic: writes, replaces and leaves nothing else") {
