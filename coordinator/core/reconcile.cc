@@ -57,6 +57,13 @@ class Reconciler {
       agenda_.start.push_back(Effect{std::move(key), std::move(body)});
     }
   }
+  // The next step of a job, which says of itself why it failed.
+  void WantNext(const Job& job, const std::string& key, EffectBody body) {
+    if (const auto failed = running_.failed.find(key); failed != running_.failed.end()) {
+      Wait(job, absl::StrCat("its next step, which failed and is tried again: ", failed->second));
+    }
+    Want(key, std::move(body));
+  }
   void WakeAt(absl::Time at) { agenda_.wake = std::min(agenda_.wake, at); }
   void Wait(const Job& job, std::string reason) { agenda_.waiting[job.id] = std::move(reason); }
 
@@ -117,7 +124,7 @@ class Reconciler {
     } else if (job.evaluation_due) {
       PlanNextEvaluation(job);
     } else if (!EndReason(job).empty()) {
-      Want(absl::StrCat("complete/", job.id), RunCommand{CompleteJob{job.id}});
+      WantNext(job, absl::StrCat("complete/", job.id), RunCommand{CompleteJob{job.id}});
     } else {
       PlanNextRound(job);
     }
@@ -136,8 +143,8 @@ class Reconciler {
         absl::StrCat(job.id, "/", round.opened.round(), "/", round.opened.attempt());
     if (!WithdrawnAmong(state_, job.versions).empty()) {
       // Whatever came was trained on a model that saw a withdrawn shard.
-      Want(absl::StrCat("abandon/", name),
-           RunCommand{AbandonRound{job.id, reasons::kShardWithdrawn}});
+      WantNext(job, absl::StrCat("abandon/", name),
+               RunCommand{AbandonRound{job.id, reasons::kShardWithdrawn}});
       return;
     }
     if (in < CloseCount(job.submitted.spec(), members) && in + out < members && now_ < deadline) {
@@ -149,10 +156,10 @@ class Reconciler {
       if (!MayClose(job)) {
         return;
       }
-      Want(absl::StrCat("close/", name), RunCommand{CloseRound{job.id}});
+      WantNext(job, absl::StrCat("close/", name), RunCommand{CloseRound{job.id}});
     } else {
-      Want(absl::StrCat("abandon/", name),
-           RunCommand{AbandonRound{job.id, reasons::kTooFewContributions}});
+      WantNext(job, absl::StrCat("abandon/", name),
+               RunCommand{AbandonRound{job.id, reasons::kTooFewContributions}});
     }
   }
 
@@ -165,8 +172,8 @@ class Reconciler {
     const std::string name =
         absl::StrCat(job.id, "/", round.opened.round(), "/", round.opened.attempt());
     if (usable < job.submitted.spec().rounds().cohort().min()) {
-      Want(absl::StrCat("abandon/", name),
-           RunCommand{AbandonRound{job.id, reasons::kStorageFault}});
+      WantNext(job, absl::StrCat("abandon/", name),
+               RunCommand{AbandonRound{job.id, reasons::kStorageFault}});
     } else {
       Combine(job, round, name);
     }
@@ -176,20 +183,21 @@ class Reconciler {
   void Combine(const Job& job, const Round& round, const std::string& name) {
     const auto retention = RetentionDue(state_, round);
     if (!retention.ok()) {
-      Want(absl::StrCat("abandon/", name), RunCommand{AbandonRound{job.id, kNotRetainable}});
+      WantNext(job, absl::StrCat("abandon/", name),
+               RunCommand{AbandonRound{job.id, kNotRetainable}});
     } else if (retention->has_value()) {
-      Want(absl::StrCat("retain/", name),
-           AggregateRound{job.id, round.opened.round(), round.opened.attempt()});
+      WantNext(job, absl::StrCat("retain/", name),
+               AggregateRound{job.id, round.opened.round(), round.opened.attempt()});
     } else {
-      Want(absl::StrCat("aggregate/", name, "/", round.storage_faults.size()),
-           AggregateRound{job.id, round.opened.round(), round.opened.attempt()});
+      WantNext(job, absl::StrCat("aggregate/", name, "/", round.storage_faults.size()),
+               AggregateRound{job.id, round.opened.round(), round.opened.attempt()});
     }
   }
 
   void ReconcileEvaluation(const Job& job) {
     if (!WhyHeld(state_, job).empty()) {
-      Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
-           RunCommand{AbandonEvaluation{job.id, reasons::kShardWithdrawn, {}}});
+      WantNext(job, absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
+               RunCommand{AbandonEvaluation{job.id, reasons::kShardWithdrawn, {}}});
       return;
     }
     const absl::Time deadline = ToTime(job.evaluation->opened.deadline());
@@ -198,8 +206,8 @@ class Reconciler {
       WakeAt(deadline);
       return;
     }
-    Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
-         RunCommand{AbandonEvaluation{job.id, reasons::kDeadline, {}}});
+    WantNext(job, absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
+             RunCommand{AbandonEvaluation{job.id, reasons::kDeadline, {}}});
   }
 
   // Whether anything new may begin now; else the job waits and says why.
@@ -223,8 +231,8 @@ class Reconciler {
           return state_.refusal_keys.count(RefusalKey(state_, refusal)) == 0;
         });
     if (unrecorded) {
-      Want(absl::StrCat("refusals/", job.id, "/", state_.size),
-           RunCommand{RecordRefusals{job.id, running_.live}});
+      WantNext(job, absl::StrCat("refusals/", job.id, "/", state_.size),
+               RunCommand{RecordRefusals{job.id, running_.live}});
     }
     return unrecorded;
   }
@@ -241,8 +249,8 @@ class Reconciler {
     if (!plan.members.empty()) {
       const std::uint32_t attempt = job.evaluation_attempts + 1;
       Ask(plan.renewals);
-      Want(absl::StrCat("prepare-evaluation/", job.id, "/", job.rounds_done, "/", attempt),
-           PrepareEvaluation{job.id, job.rounds_done, attempt});
+      WantNext(job, absl::StrCat("prepare-evaluation/", job.id, "/", job.rounds_done, "/", attempt),
+               PrepareEvaluation{job.id, job.rounds_done, attempt});
       return;
     }
     Ask(plan.questions);
@@ -254,8 +262,8 @@ class Reconciler {
     } else if (!plan.held.empty()) {
       WaitForPersons(job, plan);
     } else if (!plan.refusals.empty()) {
-      Want(absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
-           RunCommand{AbandonEvaluation{job.id, reasons::kRefused, running_.live}});
+      WantNext(job, absl::StrCat("abandon-evaluation/", job.id, "/", job.rounds_done),
+               RunCommand{AbandonEvaluation{job.id, reasons::kRefused, running_.live}});
     } else {
       Wait(job, "a live worker at home that holds the evaluation data");
     }
@@ -314,8 +322,8 @@ class Reconciler {
     const std::uint32_t round = job.rounds_done + 1;
     const std::uint32_t attempt = job.attempts_used + 1;
     Ask(plan.renewals);
-    Want(absl::StrCat("prepare/", job.id, "/", round, "/", attempt),
-         PrepareRound{job.id, round, attempt});
+    WantNext(job, absl::StrCat("prepare/", job.id, "/", round, "/", attempt),
+             PrepareRound{job.id, round, attempt});
   }
 
   void ReconcileKeys() {

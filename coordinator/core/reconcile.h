@@ -62,6 +62,7 @@ struct Effect {
 struct Running {
   LiveWorkers live;
   std::set<std::string> effects;
+  std::map<std::string, std::string> failed;  // effect -> why; it is tried again
   bool new_rounds_allowed = true;  // no: the clock is not trusted, or heads are not published
   std::string not_allowed_reason;
   bool bridge = false;        // there is a policy engine that can be asked

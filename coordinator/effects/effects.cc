@@ -68,7 +68,7 @@ FileEffects::FileEffects(EffectsOptions options, Blobs& blobs, const crypto::Key
       aggregation_(aggregation),
       bridge_(bridge) {}
 
-void FileEffects::Start(const Effect& effect, const State& state, Done done) {
+void FileEffects::Start(const Effect& effect, const State& state, bool durable, Done done) {
   if (const auto* prepare = std::get_if<PrepareRound>(&effect.body); prepare != nullptr) {
     StartPrepareRound(*prepare, state, std::move(done));
   } else if (const auto* evaluate = std::get_if<PrepareEvaluation>(&effect.body);
@@ -78,8 +78,8 @@ void FileEffects::Start(const Effect& effect, const State& state, Done done) {
              aggregate != nullptr) {
     StartAggregate(effect.key, *aggregate, state, std::move(done));
   } else if (const auto* destroy = std::get_if<DestroyKeys>(&effect.body); destroy != nullptr) {
-    destroy->key_ids.empty() ? StartSweep(effect.key, state, std::move(done))
-                             : StartDestroyKeys(*destroy, state, std::move(done));
+    destroy->key_ids.empty() ? StartSweep(effect.key, state, durable, std::move(done))
+                             : StartDestroyKeys(*destroy, state, durable, std::move(done));
   } else if (const auto* erase = std::get_if<DestroyValue>(&effect.body); erase != nullptr) {
     StartDestroyValue(*erase, std::move(done));
   } else if (const auto* ask = std::get_if<AskBridge>(&effect.body); ask != nullptr) {
@@ -266,13 +266,13 @@ void FileEffects::StartRetain(const AggregateRound& effect, const std::string& p
         });
 }
 
-void FileEffects::StartSweep(const std::string& key, const State& state, Done done) {
+void FileEffects::StartSweep(const std::string& key, const State& state, bool durable, Done done) {
   // It stays wanted, because no record says that files went; once is enough.
   const bool swept = [&] {
     const MutexLock lock(mutex_);
     return swept_ == key;
   }();
-  if (swept) {
+  if (swept || !durable) {
     done({});
     return;
   }
@@ -295,18 +295,27 @@ void FileEffects::StartSweep(const std::string& key, const State& state, Done do
         });
 }
 
-void FileEffects::StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done) {
+void FileEffects::StartDestroyKeys(const DestroyKeys& effect, const State& state, bool durable,
+                                   Done done) {
+  // A record that is lost with the power may be the one that needs a file no more.
+  std::optional<std::set<BlobId>> kept;
+  if (durable) {
+    kept = KeptBlobs(state);
+  }
   RunOn(storage_, std::move(done),
-        [this, ids = effect.key_ids, kept = KeptBlobs(state)]() -> std::vector<CommandBody> {
+        [this, ids = effect.key_ids, kept = std::move(kept)]() -> std::vector<CommandBody> {
           for (const std::string& id : ids) {
             if (const absl::Status status = keys_.Destroy(id); !status.ok()) {
               Log(LogLevel::kError, "key.not_destroyed", {{"key", id}, {"why", status}});
               return {};
             }
           }
-          // What the destroyed keys opened, and models beyond their retention, have served.
-          if (const absl::Status status = blobs_.Sweep(kept); !status.ok()) {
-            Log(LogLevel::kWarning, "blobs.not_swept", {{"why", status}});
+          // What the destroyed keys opened, and models beyond their retention, have served. Else
+          // they go with the next keys, or at the next start.
+          if (kept.has_value()) {
+            if (const absl::Status status = blobs_.Sweep(*kept); !status.ok()) {
+              Log(LogLevel::kWarning, "blobs.not_swept", {{"why", status}});
+            }
           }
           return {KeysDestroyed{ids}};
         });

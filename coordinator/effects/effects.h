@@ -36,7 +36,7 @@ class FileEffects final : public Effects {
   FileEffects(EffectsOptions options, Blobs& blobs, const crypto::KeyFiles& keys, Rng& rng,
               BoundedExecutor& storage, BoundedExecutor& aggregation, BoundedExecutor& bridge);
 
-  void Start(const Effect& effect, const State& state, Done done) override;
+  void Start(const Effect& effect, const State& state, bool durable, Done done) override;
   void Stop(const std::string& key) override;
   void Discard(const CommandBody& command) override;
 
@@ -51,8 +51,8 @@ class FileEffects final : public Effects {
                       Done done);
   void StartRetain(const AggregateRound& effect, const std::string& person, const State& state,
                    Done done);
-  void StartSweep(const std::string& key, const State& state, Done done);
-  void StartDestroyKeys(const DestroyKeys& effect, const State& state, Done done);
+  void StartSweep(const std::string& key, const State& state, bool durable, Done done);
+  void StartDestroyKeys(const DestroyKeys& effect, const State& state, bool durable, Done done);
   void StartDestroyValue(const DestroyValue& effect, Done done);
   void StartAskBridge(const AskBridge& effect, Done done);
   void RunOn(BoundedExecutor& executor, Done done,

@@ -33,6 +33,21 @@ void SetLive(CommandBody* body, const LiveWorkers& live) {
   }
 }
 
+// What the coordinator is to sign of each record; empty where somebody else signed it. An error: a
+// record that cannot be written, e.g. one of over 1 MiB.
+absl::StatusOr<std::vector<std::string>> StatementsOf(const std::vector<NewRecord>& records) {
+  std::vector<std::string> statements;
+  statements.reserve(records.size());
+  for (const NewRecord& record : records) {
+    statements.emplace_back();
+    if (!record.signed_record.has_value()) {
+      CARNET_ASSIGN_OR_RETURN(statements.back(),
+                              ledger::MakeStatement(record.predicate.message(), record.subjects));
+    }
+  }
+  return statements;
+}
+
 }  // namespace
 
 Engine::Engine(EngineOptions options, State state, ledger::Log& log, const StatementKeys& keys,
@@ -168,11 +183,19 @@ void Engine::DecideNow(Waiting waiting) {
     AskFirst(std::move(waiting), decided->questions);
     return;
   }
+  absl::StatusOr<std::vector<std::string>> statements = StatementsOf(decided->records);
+  if (!statements.ok()) {
+    // Nothing was applied: whoever asked is told, and everybody else goes on.
+    Log(LogLevel::kError, "engine.not_recordable", {{"why", statements.status()}});
+    waiting.callback(statements.status());
+    return;
+  }
   const bool changed = !decided->records.empty();
   for (const v1::Operation operation : decided->repeated) {
     metrics_.Add(kRefusalsRepeated, {policies::OperationWord(operation)});
   }
-  if (absl::Status status = Enqueue(std::move(decided->records)); !status.ok()) {
+  if (absl::Status status = Enqueue(std::move(decided->records), *std::move(statements));
+      !status.ok()) {
     waiting.callback(absl::UnavailableError("the coordinator is stopping"));
     Fail(kExitUnavailable, std::move(status));
     return;
@@ -203,17 +226,16 @@ void Engine::DecideUrgent() {
 // Signs what the coordinator says, folds everything in, and puts it into the batch. An error here
 // is a bug or a broken machine: the state may be half a step ahead of the batch, so the process
 // must end.
-absl::Status Engine::Enqueue(std::vector<NewRecord> records) {
-  for (NewRecord& record : records) {
+absl::Status Engine::Enqueue(std::vector<NewRecord> records, std::vector<std::string> statements) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    NewRecord& record = records[i];
     v1::SignedRecord signed_record;
     if (record.signed_record.has_value()) {
       signed_record = std::move(*record.signed_record);
     } else {
-      CARNET_ASSIGN_OR_RETURN(std::string statement,
-                              ledger::MakeStatement(record.predicate.message(), record.subjects));
       // The key in force before this record: one that rotates it is the old key's last word.
       CARNET_ASSIGN_OR_RETURN(signed_record,
-                              keys_.Sign(std::move(statement), state_.StatementKey()));
+                              keys_.Sign(std::move(statements[i]), state_.StatementKey()));
     }
     AlarmOfErrors(record, metrics_);
     CARNET_RETURN_IF_ERROR(Apply(state_, state_.size, record.predicate));
@@ -350,6 +372,8 @@ void Engine::ReconcileNow() {
   for (Effect& effect : agenda.start) {
     StartEffect(std::move(effect));
   }
+  std::erase_if(running_.failed,
+                [this](const auto& step) { return running_.effects.count(step.first) == 0; });
   ArmTimer(agenda.wake);
 }
 
@@ -362,6 +386,7 @@ void Engine::StartEffect(Effect effect) {
                           Log(LogLevel::kWarning, "engine.step_failed",
                               {{"step", key}, {"why", answer.status()}});
                           failed_effects_.insert(key);
+                          running_.failed[key] = std::string(answer.status().message());
                           return;
                         }
                         running_.effects.erase(key);
@@ -371,7 +396,7 @@ void Engine::StartEffect(Effect effect) {
   }
   gate_.push_back(Gated{state_.size, [this, effect = std::move(effect)] {
                           const std::string key = effect.key;
-                          effects_->Start(effect, state_,
+                          effects_->Start(effect, state_, state_.size == durable_size_,
                                           [this, key](std::vector<CommandBody> next) {
                                             Post([this, key, next = std::move(next)]() mutable {
                                               OnEffectDone(key, std::move(next));
@@ -390,17 +415,26 @@ void Engine::OnEffectDone(const std::string& key, std::vector<CommandBody> next)
     OnAnswered(key);
     return;
   }
+  running_.failed.erase(key);
   for (CommandBody& body : next) {
     SetLive(&body, Live());
     const CommandBody copy = body;
     DecideNow(Waiting{std::move(body), "", [this, key, copy](absl::StatusOr<Answer> answer) {
+                        // What the state no longer asks for is no failure.
+                        if (!answer.ok() && !absl::IsFailedPrecondition(answer.status())) {
+                          running_.failed[key] = std::string(answer.status().message());
+                        }
                         if (!answer.ok() || !answer->index.has_value()) {
                           Log(LogLevel::kInfo, "engine.effect_not_wanted", {{"effect", key}});
                           effects_->Discard(copy);
                         }
                       }});
   }
-  running_.effects.erase(key);
+  if (running_.failed.count(key) != 0) {
+    failed_effects_.insert(key);
+  } else {
+    running_.effects.erase(key);
+  }
   OnAnswered(key);
   ScheduleReconcile();
 }

@@ -68,7 +68,8 @@ class Effects {
   // for the effect, nothing is started. `done` may be called from any thread, once, with what to
   // decide next (if anything).
   using Done = absl::AnyInvocable<void(std::vector<CommandBody> next)>;
-  virtual void Start(const Effect& effect, const State& state, Done done) = 0;
+  // durable: all of `state` is; files go on the word of no other.
+  virtual void Start(const Effect& effect, const State& state, bool durable, Done done) = 0;
   // The state no longer asks for it: stop soon; `done` is still called.
   virtual void Stop(const std::string& key) = 0;
   // `command`, which an effect reported, changed nothing: its files are nobody's.
@@ -240,7 +241,7 @@ class Engine {
   void MaybeOpenForAppends();
   void DecideNow(Waiting waiting);
   void DecideUrgent();
-  absl::Status Enqueue(std::vector<NewRecord> records);
+  absl::Status Enqueue(std::vector<NewRecord> records, std::vector<std::string> statements);
   void MaybeCommit();
   void OnCommitted(absl::StatusOr<ledger::AppendResult> result);
   void OpenGate();

@@ -29,7 +29,7 @@ class StillClock final : public Clock {
 
 class NoEffects final : public Effects {
  public:
-  void Start(const Effect&, const State&, Done) override {}
+  void Start(const Effect&, const State&, bool, Done) override {}
   void Stop(const std::string&) override {}
   void Discard(const CommandBody&) override {}
 };
@@ -84,6 +84,12 @@ class Process {
                       heard.answered = answer.ok() && answer->status.ok();
                     });
   }
+  absl::Status Do(CommandBody body) {
+    std::promise<absl::Status> said;
+    engine_->Submit(std::move(body), "",
+                    [&said](absl::StatusOr<Answer> answer) { said.set_value(answer.status()); });
+    return said.get_future().get();
+  }
   void Stop() { engine_->Stop(); }
 
   Heard heard;
@@ -123,6 +129,18 @@ TEST_CASE("Failed append: what is durable opens its task, and what is not opens 
     CHECK_FALSE(process.heard.given);
     CHECK_FALSE(process.heard.answered);
   }
+}
+
+TEST_CASE("Engine: a record that cannot be written is refused, and everybody else goes on") {
+  World world(982);
+  const testing_ledger::TempDir folder;
+  Process process(world, folder.path());
+  const std::string id = world.worker("fr-1").id;
+  CHECK(process.Do(RevokeWorker{kOperator, id, std::string(ledger::kStatementBytesMax, 'x')})
+            .code() == absl::StatusCode::kResourceExhausted);
+  CHECK(process.Do(RevokeWorker{kOperator, id, "\xff"}).code() == absl::StatusCode::kInternal);
+  CHECK(process.Do(RevokeWorker{kOperator, id, "left"}).ok());
+  process.Stop();
 }
 
 TEST_CASE("Decision alarm: a denial in error is counted and logged, and one by a rule is not") {

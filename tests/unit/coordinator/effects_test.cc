@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/rng.h"
+#include "crypto/sealed.h"
 #include "tests/unit/ledger/temp_dir.h"
 
 namespace carnet::coordinator {
@@ -40,7 +41,7 @@ struct Desk {
 TEST_CASE("Effects: a sweep that failed is tried again, and one that was done is not") {
   Desk desk;
   const auto sweep = [&] {
-    desk.effects.Start(Effect{"sweep/1800000000", DestroyKeys{}}, State{}, [](auto) {});
+    desk.effects.Start(Effect{"sweep/1800000000", DestroyKeys{}}, State{}, true, [](auto) {});
     desk.storage.Drain();
   };
   const auto write = [&](std::uint8_t digit) {
@@ -61,6 +62,34 @@ TEST_CASE("Effects: a sweep that failed is tried again, and one that was done is
   const fs::path later = write(3);
   sweep();
   CHECK(fs::exists(later));
+}
+
+// What a record says is not so before it is durable: a file that it needs no more may be needed
+// after a crash. A key is named by the record that orders its destruction, which is durable.
+TEST_CASE("Effects: files go on the word of a durable state alone, keys at once") {
+  Desk desk;
+  crypto::SecretBytes secret(crypto::kDataKeyBytes);
+  REQUIRE(desk.keys->Create("k-1", crypto::KeyKind::kDataKey, secret).ok());
+  const fs::path file = desk.PathOf(1);
+  REQUIRE(WriteFileAtomic(file, ToBytes("sealed")).ok());
+  const auto start = [&](const DestroyKeys& keys, bool durable) {
+    std::size_t answers = 0;
+    desk.effects.Start(Effect{"sweep/1800000000", keys}, State{}, durable,
+                       [&](const auto& next) { answers = next.size(); });
+    desk.storage.Drain();
+    return answers;
+  };
+  CHECK(start({}, false) == 0);
+  CHECK(start({{"k-1"}}, false) == 1);
+  CHECK_FALSE(desk.keys->Read("k-1", crypto::KeyKind::kDataKey).ok());
+  CHECK(fs::exists(file));
+  SECTION("with the next keys") {
+    CHECK(start({{"k-2"}}, true) == 1);
+  }
+  SECTION("with the next sweep") {
+    CHECK(start({}, true) == 0);
+  }
+  CHECK_FALSE(fs::exists(file));
 }
 
 // Between the decision to combine a round and the moment at which its record is durable, a person
@@ -90,7 +119,7 @@ TEST_CASE("Effects: a round that is not there any more is not combined") {
   }
   int done = 0;
   std::vector<CommandBody> next;
-  desk.effects.Start(Effect{"aggregate/j-1/3/1/0", AggregateRound{"j-1", 3, 1}}, state,
+  desk.effects.Start(Effect{"aggregate/j-1/3/1/0", AggregateRound{"j-1", 3, 1}}, state, true,
                      [&](std::vector<CommandBody> commands) {
                        ++done;
                        next = std::move(commands);
