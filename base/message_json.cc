@@ -114,8 +114,10 @@ bool IsThere(const Message& message, const Reflection& reflection, const FieldSh
 
 absl::Status Writer::Append(const Message& message, const MessageFields& type, int depth) {
   if (type.timestamp) {
-    return AppendText(
-        TimeText(*google::protobuf::DynamicCastToGenerated<google::protobuf::Timestamp>(&message)));
+    const auto& time =
+        *google::protobuf::DynamicCastToGenerated<google::protobuf::Timestamp>(&message);
+    return IsTime(time) ? AppendText(TimeText(time))
+                        : Unwritable("a time outside of the years 1 to 9999");
   }
   if (type.well_known) {
     return Unwritable("a well-known type that records do not have");

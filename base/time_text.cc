@@ -16,6 +16,9 @@ using google::protobuf::Timestamp;
 // "2026-01-02T03:04:05": where its numbers stand, and what is between them.
 constexpr absl::string_view kPattern = "dddd-dd-ddTdd:dd:dd";
 constexpr std::size_t kNanosDigitsMax = 9;
+constexpr std::int64_t kYear1 = -62'135'596'800;  // seconds since 1970 at its begin
+constexpr std::int64_t kYear1000 = -30'610'224'000;
+constexpr std::int64_t kYear10000 = 253'402'300'800;
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
@@ -68,7 +71,7 @@ void AppendTwo(std::int64_t number, char before, std::string* text) {
   text->push_back(static_cast<char>('0' + number % 10));
 }
 
-// Years of other lengths, which no record of ours has, in absl's words.
+// Years of less than four digits, which no record of ours has, in absl's words.
 std::string UnusualText(const Timestamp& time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%S", absl::FromUnixSeconds(time.seconds()),
                           absl::UTCTimeZone());
@@ -88,11 +91,14 @@ bool ReadUnusual(absl::string_view text, Timestamp* time) {
 
 }  // namespace
 
+bool IsTime(const Timestamp& time) {
+  return time.seconds() >= kYear1 && time.seconds() < kYear10000 && time.nanos() >= 0 &&
+         time.nanos() < 1'000'000'000;
+}
+
 std::string TimeText(const Timestamp& time) {
-  constexpr std::int64_t kFirst = -30'610'224'000;  // 1000-01-01T00:00:00Z
-  constexpr std::int64_t kEnd = 253'402'300'800;    // 10000-01-01T00:00:00Z
   std::string text;
-  if (time.seconds() >= kFirst && time.seconds() < kEnd) {
+  if (time.seconds() >= kYear1000) {
     const absl::CivilSecond civil = absl::CivilSecond(1970, 1, 1) + time.seconds();
     text.reserve(32);
     AppendTwo(civil.year() / 100, ' ', &text);
@@ -136,7 +142,7 @@ bool ReadTimeText(absl::string_view text, Timestamp* time) {
     return false;
   }
   // Not the 31st of June, nor digits that say nothing.
-  return TimeText(*time) == text;
+  return IsTime(*time) && TimeText(*time) == text;
 }
 
 }  // namespace carnet

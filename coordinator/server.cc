@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/status.h"
+#include "coordinator/aggregation/parallel.h"
 #include "coordinator/bridge/opa_client.h"
 #include "coordinator/duty_alarm.h"
 #include "coordinator/effects/effects.h"
@@ -84,8 +85,10 @@ LogPublic PublicOf(const v1::LogConfig& config) {
   }
 }
 
-int Cores() {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+// asked: by the configuration; 0: as many as there are cores.
+int ThreadsOf(std::uint32_t asked) {
+  const std::uint32_t threads = asked > 0 ? asked : std::thread::hardware_concurrency();
+  return static_cast<int>(std::clamp<std::uint32_t>(threads, 1, aggregation::kThreadsMax));
 }
 
 class Coordinator {
@@ -271,8 +274,7 @@ void Coordinator::MakeEngine(State state) {
   bridge_calls_ = std::make_unique<BoundedExecutor>(BoundedExecutor::Options{"bridge", 4, 256});
   peers_.Update(state);
   EffectsOptions effects_options;
-  effects_options.aggregation_threads =
-      config_.aggregation_threads() > 0 ? static_cast<int>(config_.aggregation_threads()) : Cores();
+  effects_options.aggregation_threads = ThreadsOf(config_.aggregation_threads());
   effects_options.vault = dir_.vault();
   if (opa_ != nullptr) {
     effects_options.ask_bridge = [this](const std::string& input) { return opa_->Ask(input); };
@@ -342,7 +344,7 @@ absl::Status Coordinator::StartServices() {
                                                   .examine = *examine_,
                                                   .clock = clock_,
                                                   .rng = rng_});
-  services_->verify_threads = Cores();
+  services_->verify_threads = ThreadsOf(0);
   tls_ = std::make_unique<ServerTls>(*authorities_, server_key_pem_, dir_.ca_certificate(),
                                      *storage_, metrics_);
   engine_->AddCommitListener([this](const State& state, std::uint64_t durable_size) {

@@ -151,6 +151,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RejectUpload& command) {
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const FailTask& command) {
   CARNET_RETURN_IF_ERROR(LiveWorker(drafts.state(), command.worker_id));
+  if (!v1::TaskFailure_IsValid(command.failure)) {
+    return absl::InvalidArgumentError("failure: no kind of failure that this coordinator knows");
+  }
   CARNET_ASSIGN_OR_RETURN(const TaskName name, ParseTaskId(command.task_id));
   if (name.kind == v1::TASK_KIND_SEND_SHARD || name.kind == v1::TASK_KIND_RECEIVE_SHARD) {
     const auto staging = drafts.state().stagings.find(name.id);
@@ -165,7 +168,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const FailTask& command) {
   CARNET_ASSIGN_OR_RETURN(const Job* const job, RunningJob(drafts.state(), name.id));
   if (name.kind == v1::TASK_KIND_EVALUATE) {
     if (!job->evaluation.has_value() ||
-        job->evaluation->opened.member().worker_id() != command.worker_id) {
+        job->evaluation->opened.member().worker_id() != command.worker_id ||
+        job->evaluation->opened.round() != name.round ||
+        job->evaluation->opened.attempt() != name.attempt) {
       return absl::FailedPreconditionError("no such task");
     }
     return DecideOn(std::move(drafts), AbandonEvaluation{job->id, reasons::kTaskFailed, {}});

@@ -67,6 +67,9 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenCounter& command) {
   if (command.as_of > drafts.now()) {
     return absl::InvalidArgumentError("counter: the balance is of a day that has not come");
   }
+  if (command.as_of < absl::UnixEpoch()) {
+    return absl::InvalidArgumentError("counter: the balance is of a day before 1970");
+  }
   v1::CounterOpened record;
   record.set_counter(command.counter);
   record.set_people(command.people);

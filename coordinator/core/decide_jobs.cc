@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status.h"
@@ -190,7 +192,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitEvaluation& command)
   const std::set<std::string> named(job->submitted.spec().metrics().begin(),
                                     job->submitted.spec().metrics().end());
   for (const auto& [name, value] : evaluation.metrics()) {
-    if (named.count(name) == 0) {
+    if (named.count(name) == 0 || !std::isfinite(value)) {
       return absl::InvalidArgumentError(reasons::kUnnamedMetric);
     }
   }

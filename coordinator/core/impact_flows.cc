@@ -265,7 +265,7 @@ class FlowScale {
   // Names the worker that a staging would be taken from. False: it could not take place any more.
   bool IsPossible(RecordedUse* use) const {
     if (use->operation != v1::OPERATION_STAGE_DATA) {
-      return use->job_id.empty() || state_.FindJob(use->job_id) != nullptr;
+      return use->operation == v1::OPERATION_READ_LOG || state_.FindJob(use->job_id) != nullptr;
     }
     const auto shard = state_.shards.find(use->shard);
     if (shard == state_.shards.end() || !IsUsable(state_, state_.FindWorker(use->worker_id))) {

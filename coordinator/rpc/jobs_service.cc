@@ -30,10 +30,16 @@ absl::StatusOr<coordinator::SubmitJob> OpenSubmission(const Services& services,
   command.user_id = user_id;
   command.record = request.record();
   command.submitted = *submitted;
+  if (submitted->model_sha256().size() != kDigestBytes) {
+    return absl::InvalidArgumentError("model_sha256: expected 32 bytes");
+  }
   // From here on no sweep takes the file before the record that names it counts.
   const BlobId model{BlobKind::kModel, ToBytes(submitted->model_sha256())};
   services.blobs.MarkPending(model);
   command.model_stored = services.blobs.Has(model);
+  if (!command.model_stored) {
+    services.blobs.UnmarkPending(model);
+  }
   return command;
 }
 

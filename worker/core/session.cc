@@ -18,7 +18,7 @@ NextStep Session::OnResponse(const v1::NextTaskResponse& response) {
     }
   } else if (draining_) {
     next.step = Step::kStop;
-  } else if (response.has_task() &&
+  } else if (!response.task().task_id().empty() &&
              std::find(ended_.begin(), ended_.end(), response.task().task_id()) == ended_.end()) {
     next.step = Step::kStart;
   }

@@ -34,7 +34,7 @@ struct NextStep {
 
 class Session {
  public:
-  // A response whose head was verified.
+  // A response whose head was verified. A task without an id is none.
   NextStep OnResponse(const v1::NextTaskResponse& response);
   // The task that kStart named begins. REQUIRES: idle.
   void OnTaskStarted(absl::string_view task_id);

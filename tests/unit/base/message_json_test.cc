@@ -284,18 +284,33 @@ TEST_CASE("Sorted JSON: no more than 32 objects and lists are opened, those arou
   CHECK_FALSE(TakeSortedJson(&text, &record, 31));
 }
 
-TEST_CASE("Times: are written as absl writes them, in every year") {
+TEST_CASE("Times: are written as absl writes them, in every year that JSON has") {
   std::mt19937_64 random(7);
   for (int i = 0; i < 2000; ++i) {
     v1::Common common;
-    // From the year 1 to beyond 9999.
     const std::int64_t seconds =
-        -62'135'596'800 + static_cast<std::int64_t>(random() % 330'000'000'000);
+        -62'135'596'800 + static_cast<std::int64_t>(random() % 315'537'897'600);
     common.mutable_at()->set_seconds(seconds);
     const std::string text =
         absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(seconds), absl::UTCTimeZone());
     CHECK(*MessageToSortedJson(common) == "{\"at\":\"" + text + "\"}");
   }
+}
+
+TEST_CASE("Times: what is none is not written") {
+  const auto written = [](std::int64_t seconds, std::int32_t nanos) {
+    v1::Common common;
+    common.mutable_at()->set_seconds(seconds);
+    common.mutable_at()->set_nanos(nanos);
+    return MessageToSortedJson(common).ok();
+  };
+  CHECK(written(-62'135'596'800, 0));
+  CHECK_FALSE(written(-62'135'596'801, 0));
+  CHECK(written(253'402'300'799, 999'999'999));
+  CHECK_FALSE(written(253'402'300'800, 0));
+  CHECK_FALSE(written(0, 1'000'000'000));
+  CHECK_FALSE(written(0, -1));
+  CHECK_FALSE(written(std::numeric_limits<std::int64_t>::max(), 0));
 }
 
 TEST_CASE("Message JSON: numbers that are not finite are words, as proto3 JSON has them") {

@@ -211,6 +211,13 @@ TEST_CASE("Session: an idle worker starts what it is offered, once") {
   CHECK(session.OnResponse(Offer("b")).step == Step::kStart);
 }
 
+TEST_CASE("Session: a task without an id is none, and not asked for again at once") {
+  Session session;
+  const NextStep next = session.OnResponse(Offer(""));
+  CHECK(next.step == Step::kPoll);
+  CHECK(next.pause >= kDeclinedPause);
+}
+
 TEST_CASE("Session: a busy worker keeps its task until the coordinator cancels it, once") {
   Session session;
   session.OnTaskStarted("a");
