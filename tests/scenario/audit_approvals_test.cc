@@ -87,9 +87,7 @@ TEST_CASE("Audit: a job and an exception that persons approved are good evidence
   REQUIRE(AuditWorld(its.world).verdict == Verdict::kGood);  // held
   its.Open();
   // Both end with the day; what was decided while they counted is not judged anew.
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(its.world.Do(its.world.Contribute(its.job, slot)).ok());
-  }
+  its.world.ContributeAll(its.job);
   its.world.Settle();
   its.world.Advance(absl::Hours(48));
   its.world.Settle();

@@ -17,9 +17,7 @@ using ledger::verifier::Verdict;
 std::string InSecondRound(World& world) {
   const std::string job = world.Submit(3, 2);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   return job;
 }
@@ -243,9 +241,7 @@ TEST_CASE("Audit: figures of a model that saw a withdrawn shard are found") {
   World world = WorldWithEvidence(137);
   const std::string job = world.Submit(3, 2, true);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   SECTION("in its lineage") {
     REQUIRE(world.Do(WithdrawShard{kOperator, "digits", "fr", "mislabelled"}).ok());

@@ -126,23 +126,30 @@ TEST_CASE("Audit: an examination that says too little of a change is found") {
   CHECK(finding->index == world.Find("policy-examined").back());
 }
 
+// What the coordinator would record of a proposal that it does not refuse.
+v1::PolicyExamined ExaminedAs(World& world, const ProposePolicy& command,
+                              const policies::Bundle& bundle) {
+  v1::PolicyExamined examined = command.examined;
+  world.FillCommon(examined.mutable_common());
+  examined.set_bundle_sha256(ToString(bundle.sha256()));
+  for (const policies::ApprovalRule& rule :
+       policies::NeededApprovals(*world.state().bundle, bundle)) {
+    v1::ApprovalNeed& need = *examined.add_needs();
+    need.set_policy(rule.policy);
+    need.set_need(rule.need);
+    need.mutable_from()->Add(rule.from.begin(), rule.from.end());
+  }
+  return examined;
+}
+
 TEST_CASE("Audit: a guardrail whose approvers nobody is, said to only tighten, is found") {
   World world(209);
   PolicyOffice office(world);
   const auto bundle = office.Next(Locked(office, "ghost"));
   const ProposePolicy command = office.Proposal(kOperator, world.user_key(), bundle);
   world.Forge(command.proposed, world.user_key());
-  v1::PolicyExamined examined = command.examined;
-  world.FillCommon(examined.mutable_common());
-  examined.set_bundle_sha256(ToString(bundle->sha256()));
+  v1::PolicyExamined examined = ExaminedAs(world, command, *bundle);
   examined.set_tighten_only(true);
-  for (const policies::ApprovalRule& rule :
-       policies::NeededApprovals(*world.state().bundle, *bundle)) {
-    v1::ApprovalNeed& need = *examined.add_needs();
-    need.set_policy(rule.policy);
-    need.set_need(rule.need);
-    need.mutable_from()->Add(rule.from.begin(), rule.from.end());
-  }
   ExpectForged(world, examined, world.statement_key(), "examination");
 }
 
@@ -229,17 +236,7 @@ TEST_CASE("Audit: a renewal by somebody who may propose nothing is found") {
   const auto bundle = office.Next(office.Json());
   const ProposePolicy command = office.Proposal(mia.id, mia.Key(), bundle, kIntentRenew);
   world.Forge(command.proposed, mia.Key());
-  v1::PolicyExamined examined = command.examined;
-  world.FillCommon(examined.mutable_common());
-  examined.set_bundle_sha256(ToString(bundle->sha256()));
-  for (const policies::ApprovalRule& rule :
-       policies::NeededApprovals(*world.state().bundle, *bundle)) {
-    v1::ApprovalNeed& need = *examined.add_needs();
-    need.set_policy(rule.policy);
-    need.set_need(rule.need);
-    need.mutable_from()->Add(rule.from.begin(), rule.from.end());
-  }
-  ExpectForged(world, examined, world.statement_key(), "proposal");
+  ExpectForged(world, ExaminedAs(world, command, *bundle), world.statement_key(), "proposal");
 }
 
 TEST_CASE("Audit: a renewal that changes something is found") {

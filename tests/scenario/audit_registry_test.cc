@@ -46,9 +46,7 @@ TEST_CASE("Audit: suppliers, places and shards that are registered while a job r
   v1::ShardRegistration shard = world.state().shards.at("digits/sg").terms;
   shard.set_shard("sg-2");
   REQUIRE(world.Do(RegisterDataset{kOperator, "digits", {shard}}).ok());
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   REQUIRE(world.Do(StopJob{kOperator, job}).ok());
   world.Settle();

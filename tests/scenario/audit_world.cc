@@ -52,11 +52,7 @@ std::string TrainWhole(World& world, std::uint32_t rounds, bool evaluate) {
   const std::string job = world.Submit(rounds, 3, evaluate);
   for (std::uint32_t round = 1; round <= rounds; ++round) {
     world.Settle();
-    for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-      const auto done = world.Do(world.Contribute(job, slot));
-      INFO(done.status().ToString());
-      REQUIRE(done.ok());
-    }
+    world.ContributeAll(job);
     world.Settle();
     if (evaluate) {
       REQUIRE(world.state().jobs.at(job).evaluation.has_value());

@@ -18,6 +18,7 @@
 #include "scenario/audit_world.h"
 #include "scenario/bridge_world.h"
 #include "scenario/release_people.h"
+#include "scenario/transfers_of.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -26,22 +27,6 @@ using absl::StatusCode;
 using ledger::verifier::Verdict;
 
 constexpr char kToSingapore[] = "\"to.jurisdiction\":\"SG\"";
-
-TransferName DownloadOf(const World& world, const std::string& slot) {
-  const std::string id = world.worker(slot).id;
-  const auto tasks = TasksFor(world.state(), id, world.now());
-  REQUIRE(tasks.size() == 1);
-  return {id, TaskId(tasks.front().name), tasks.front().download.ticket_id(), false};
-}
-
-Standing Look(const World& world, const TransferName& name) {
-  std::uint64_t counter = 0;
-  return StandingOf(world.state(), name, world.now(), {}, &counter);
-}
-
-CutTransfer CutOf(const TransferName& name) {
-  return {name.worker_id, name.task_id, name.ticket_id, name.upload, 600};
-}
 
 void ExpectAudit(const World& world, Verdict verdict) {
   const audit::Report report = AuditWorld(world);
@@ -65,7 +50,7 @@ TEST_CASE("Bridge cuts: when facts change under a transfer, it is asked before a
   world.bridge = opa.Caller();
   world.Submit(1, 3);
   world.Settle();
-  const TransferName name = DownloadOf(world, "sg-1");
+  const TransferName name = TransferOf(world, "sg-1", false);
   REQUIRE(Look(world, name).kind == Standing::Kind::kMayMove);
   CHECK(Look(world, name).questions.empty());
   const std::size_t asked = opa.asked;
@@ -74,7 +59,7 @@ TEST_CASE("Bridge cuts: when facts change under a transfer, it is asked before a
   REQUIRE(standing.kind == Standing::Kind::kCut);
   CHECK(standing.questions.size() == 1);
   SECTION("its yes leaves the ticket as it is") {
-    CHECK(world.Do(CutOf(name)).status().code() == StatusCode::kFailedPrecondition);
+    CHECK(world.Do(CutOf(name, 600)).status().code() == StatusCode::kFailedPrecondition);
     CHECK(opa.asked == asked + 1);
     CHECK(world.Find("transfer-cut").empty());
     CHECK(Look(world, name).kind == Standing::Kind::kMayMove);
@@ -82,7 +67,7 @@ TEST_CASE("Bridge cuts: when facts change under a transfer, it is asked before a
   }
   SECTION("its no cuts") {
     opa.no = kToSingapore;
-    REQUIRE(world.Do(CutOf(name)).ok());
+    REQUIRE(world.Do(CutOf(name, 600)).ok());
     CHECK(opa.asked == asked + 1);
     REQUIRE(world.Find("transfer-cut").size() == 1);
     const auto& cut = world.At<v1::TransferCut>(world.Find("transfer-cut").front());
@@ -92,17 +77,17 @@ TEST_CASE("Bridge cuts: when facts change under a transfer, it is asked before a
   }
   SECTION("its silence cuts") {
     opa.error = "unreachable";
-    REQUIRE(world.Do(CutOf(name)).ok());
+    REQUIRE(world.Do(CutOf(name, 600)).ok());
     CHECK(world.Find("transfer-cut").size() == 1);
   }
   SECTION("where there is none to ask, it is cut at once") {
     world.bridge = nullptr;
-    REQUIRE(world.Do(CutOf(name)).ok());
+    REQUIRE(world.Do(CutOf(name, 600)).ok());
     CHECK(world.Find("transfer-cut").size() == 1);
   }
   SECTION("what other rules refuse is cut unasked") {
     REQUIRE(world.Do(RevokeWorker{kOperator, name.worker_id, "operator"}).ok());
-    REQUIRE(world.Do(CutOf(name)).ok());
+    REQUIRE(world.Do(CutOf(name, 600)).ok());
     CHECK(opa.asked == asked);
   }
   ExpectAudit(world, Verdict::kGood);
@@ -115,7 +100,7 @@ TEST_CASE("Bridge cuts: a yes that ends soon is renewed before the first byte an
   SECTION("of a task") {
     world.Submit(1, 3);
     world.Settle();
-    const TransferName name = DownloadOf(world, "sg-1");
+    const TransferName name = TransferOf(world, "sg-1", false);
     const RecheckTask recheck{name.worker_id, name.task_id, name.ticket_id, false};
     const std::size_t asked = opa.asked;
     world.Advance(absl::Seconds(170));
@@ -168,9 +153,7 @@ TEST_CASE("Bridge cuts: only a word that changes makes others look again") {
   opa.no = refused;
   world.bridge = opa.Caller();
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(refused, slot)).ok());
-  }
+  world.ContributeAll(refused);
   const std::string waits = "round 1 was refused when it closed: it waits for other facts or rules";
   REQUIRE(world.Settle().waiting.at(refused) == waits);
   const std::size_t opened = world.Find("round-opened").size();
@@ -178,9 +161,7 @@ TEST_CASE("Bridge cuts: only a word that changes makes others look again") {
   world.Settle();
   const std::uint64_t version = world.state().facts_version;
   for (int round = 0; round < 2; ++round) {
-    for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-      REQUIRE(world.Do(world.Contribute(other, slot)).ok());
-    }
+    world.ContributeAll(other);
     CHECK(world.Settle().waiting.at(refused) == waits);
   }
   CHECK(world.state().jobs.at(other).phase == JobPhase::kCompleted);
@@ -259,7 +240,7 @@ TEST_CASE("Bridge cuts: the answers of another engine than the configured one co
   world.bridge = opa.Caller();
   world.Submit(1, 3);
   world.Settle();
-  const TransferName name = DownloadOf(world, "sg-1");
+  const TransferName name = TransferOf(world, "sg-1", false);
   const std::size_t asked = opa.asked;
   world.bridge_engine = opa.engine = std::string(32, '\x22');
   SECTION("its own do, also where it says otherwise") {
@@ -267,7 +248,7 @@ TEST_CASE("Bridge cuts: the answers of another engine than the configured one co
     world.Settle();
     CHECK(opa.asked == asked + 3);
     CHECK(Look(world, name).reason == reasons::kRefused);
-    CHECK(Look(world, DownloadOf(world, "ae-1")).kind == Standing::Kind::kMayMove);
+    CHECK(Look(world, TransferOf(world, "ae-1", false)).kind == Standing::Kind::kMayMove);
   }
   SECTION("even where it is silent") {
     opa.error = "unreachable";

@@ -14,6 +14,7 @@
 #include "scenario/audit_world.h"
 #include "scenario/bridge_world.h"
 #include "scenario/release_people.h"
+#include "scenario/transfers_of.h"
 
 namespace carnet::coordinator {
 namespace {
@@ -47,9 +48,7 @@ TEST_CASE("Bridge: a job is held until Open Policy Agent has spoken, and goes on
   CHECK(std::none_of(refused.begin(), refused.end(), [&](std::uint64_t index) {
     return world.At<v1::Refusal>(index).worker_id() != world.worker("br-1").id;
   }));
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   CHECK(world.state().jobs.at(job).phase == JobPhase::kCompleted);
   const audit::Report report = AuditWorld(world);
@@ -132,15 +131,8 @@ TEST_CASE("Bridge: a yes is renewed while it is needed, and its end stops what m
   world.bridge = opa.Caller();
   const std::string job = world.Submit(1, 3);
   world.Settle();
-  const std::string id = world.worker("sg-1").id;
-  const auto tasks = TasksFor(world.state(), id, world.now());
-  REQUIRE(tasks.size() == 1);
-  const TransferName download{id, TaskId(tasks.front().name), tasks.front().download.ticket_id(),
-                              false};
-  const auto standing = [&] {
-    std::uint64_t counter = 0;
-    return StandingOf(world.state(), download, world.now(), {}, &counter).kind;
-  };
+  const TransferName download = TransferOf(world, "sg-1", false);
+  const auto standing = [&] { return Look(world, download).kind; };
   const std::size_t asked = opa.asked;
   world.Advance(absl::Seconds(170));
   world.Settle();
@@ -177,9 +169,7 @@ TEST_CASE("Bridge: a round that lacks its word does not close, and loses nothing
   world.Settle();
   world.Advance(absl::Minutes(5));
   opa.error = "unreachable";
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   CHECK(absl::StartsWith(world.Settle().waiting.at(job), "hold: the verdict of"));
   REQUIRE(world.state().jobs.at(job).round.has_value());
   CHECK_FALSE(world.state().jobs.at(job).round->closed.has_value());
@@ -201,9 +191,7 @@ TEST_CASE("Bridge: an evaluation waits for its word too, and is not given up") {
   const std::string job = world.Submit(1, 3, true);
   world.Settle();
   opa.error = "unreachable";
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   CHECK(absl::StartsWith(world.Settle().waiting.at(job), "hold: the verdict of"));
   CHECK(world.Find("evaluation-abandoned").empty());
   opa.error.clear();

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/tasks.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -161,6 +162,21 @@ TEST_CASE("Claims: a worker that changes its word for ever is not believed at th
 std::string Staging(World& world) {
   REQUIRE(world.Do(StageData{kOperator, "digits", "fr", "home-1", world.live}).ok());
   return world.state().stagings.begin()->first;
+}
+
+TEST_CASE("Failed tasks: a kind that nobody knows is refused, and leaves no record") {
+  World world(78);
+  const std::string job = world.Submit(1, 2);
+  world.Settle();
+  const std::string id = world.worker("fr-1").id;
+  const auto tasks = TasksFor(world.state(), id, world.now());
+  REQUIRE(tasks.size() == 1);
+  FailTask failed{id, TaskId(tasks.front().name), static_cast<v1::TaskFailure>(99)};
+  CHECK(world.Do(failed).status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK(world.Find("task-failed").empty());
+  failed.failure = v1::TASK_FAILURE_DISK;
+  CHECK(world.Do(failed).ok());
+  CHECK(world.At<v1::TaskFailed>(world.Find("task-failed").front()).reason() == "disk");
 }
 
 TEST_CASE("Stagings: an arrival is on record once, and only of what may still arrive") {

@@ -173,6 +173,8 @@ TEST_CASE(
   CHECK(open(kOperator, "people.US.health@30d", world.now()) == absl::StatusCode::kInvalidArgument);
   CHECK(open(kOperator, "people.US.health", world.now() + absl::Hours(1)) ==
         absl::StatusCode::kInvalidArgument);
+  CHECK(open(kOperator, "people.US.health", absl::UnixEpoch() - absl::Hours(1)) ==
+        absl::StatusCode::kInvalidArgument);
   CHECK(open(kOperator, "people.US.health", world.now()) == absl::StatusCode::kOk);
 }
 

@@ -9,6 +9,7 @@
 #include "coordinator/core/withdrawal.h"
 #include "policies/loader.h"
 #include "scenario/policy_office.h"
+#include "scenario/transfers_of.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -28,28 +29,9 @@ World WorldWithPapers(std::uint64_t seed) {
 std::string AfterOneRound(World& world, std::uint32_t rounds = 3, bool evaluate = false) {
   const std::string job = world.Submit(rounds, 2, evaluate);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   return job;
-}
-
-TransferName NameOf(const World& world, const std::string& slot, bool upload) {
-  const std::string id = world.worker(slot).id;
-  const auto tasks = TasksFor(world.state(), id, world.now());
-  REQUIRE(tasks.size() == 1);
-  const v1::Ticket& ticket = upload ? tasks.front().upload : tasks.front().download;
-  return {id, TaskId(tasks.front().name), ticket.ticket_id(), upload};
-}
-
-Standing Look(const World& world, const TransferName& name) {
-  std::uint64_t counter = 0;
-  return StandingOf(world.state(), name, world.now(), {}, &counter);
-}
-
-CutTransfer CutOf(const TransferName& name, std::uint64_t bytes) {
-  return {name.worker_id, name.task_id, name.ticket_id, name.upload, bytes};
 }
 
 const v1::TransferCut& LastCut(const World& world) {
@@ -84,7 +66,7 @@ std::map<std::string, std::string> LeftOut(const v1::RoundClosed& closed) {
 TEST_CASE("Cuts: lapsed evidence cuts what it allowed, with the decisions and the bytes") {
   World world = WorldWithPapers(51);
   const std::string job = AfterOneRound(world);
-  const TransferName name = NameOf(world, "sg-1", false);
+  const TransferName name = TransferOf(world, "sg-1", false);
   REQUIRE(Look(world, name).kind == Standing::Kind::kMayMove);
   SECTION("withdrawn by a record") {
     WithdrawTia(world);
@@ -113,7 +95,7 @@ TEST_CASE("Cuts: lapsed evidence cuts what it allowed, with the decisions and th
 TEST_CASE("Cuts: a cut ticket is dead, and its worker out of the round") {
   World world = WorldWithPapers(52);
   const std::string job = AfterOneRound(world);
-  const TransferName name = NameOf(world, "sg-1", false);
+  const TransferName name = TransferOf(world, "sg-1", false);
   const SubmitContribution late = world.Contribute(job, "sg-1");
   WithdrawTia(world);
   REQUIRE(world.Do(CutOf(name, 10)).ok());
@@ -142,7 +124,7 @@ TEST_CASE("Cuts: a round that loses too many is abandoned by its ordinary rules"
   World world = WorldWithPapers(53);
   const std::string job = AfterOneRound(world);
   for (const char* slot : {"sg-1", "ae-1"}) {
-    const TransferName name = NameOf(world, slot, true);
+    const TransferName name = TransferOf(world, slot, true);
     REQUIRE(world.Do(RevokeWorker{kOperator, name.worker_id, "operator"}).ok());
     REQUIRE(world.Do(CutOf(name, 1)).ok());
   }
@@ -156,7 +138,7 @@ TEST_CASE("Cuts: a round that loses too many is abandoned by its ordinary rules"
 TEST_CASE("Cuts: a bundle that forbids the flow cuts it") {
   World world = WorldWithPapers(54);
   AfterOneRound(world);
-  const TransferName name = NameOf(world, "sg-1", true);
+  const TransferName name = TransferOf(world, "sg-1", true);
   PolicyOffice office(world);
   nlohmann::json json = office.Json();
   PolicyOffice::Policy(json, "house")["rules"].push_back(nlohmann::json::parse(
@@ -173,7 +155,7 @@ TEST_CASE("Cuts: a bundle that forbids the flow cuts it") {
 TEST_CASE("Cuts: a revoked worker's transfer is cut before its round may end without it") {
   World world = WorldWithPapers(55);
   const std::string job = AfterOneRound(world);
-  const TransferName name = NameOf(world, "sg-1", true);
+  const TransferName name = TransferOf(world, "sg-1", true);
   REQUIRE(world.Do(RevokeWorker{kOperator, name.worker_id, "operator"}).ok());
   REQUIRE(Look(world, name).reason == reasons::kWorkerRevoked);
   REQUIRE(world.Do(CutOf(name, 300)).ok());
@@ -185,14 +167,14 @@ TEST_CASE("Cuts: a revoked worker's transfer is cut before its round may end wit
 TEST_CASE("Cuts: what may move is not cut, nor what nobody was given") {
   World world = WorldWithPapers(56);
   const std::string job = AfterOneRound(world);
-  const TransferName name = NameOf(world, "sg-1", true);
+  const TransferName name = TransferOf(world, "sg-1", true);
   const auto refused = [&](const CutTransfer& command) {
     return world.Do(command).status().code() == absl::StatusCode::kFailedPrecondition;
   };
   CHECK(refused(CutOf(name, 1)));
   WithdrawTia(world);
-  CutTransfer other = CutOf(NameOf(world, "sg-1", false), 1);
-  CHECK(!Look(world, NameOf(world, "sg-1", false)).reason.empty());
+  CutTransfer other = CutOf(TransferOf(world, "sg-1", false), 1);
+  CHECK(!Look(world, TransferOf(world, "sg-1", false)).reason.empty());
   SECTION("another worker") {
     other.worker_id = world.worker("fr-1").id;
     CHECK(refused(other));
@@ -223,7 +205,7 @@ TEST_CASE("Cuts: what may move is not cut, nor what nobody was given") {
 TEST_CASE("Cuts: more bytes than the ticket allows are never on record") {
   World world = WorldWithPapers(57);
   AfterOneRound(world);
-  const TransferName name = NameOf(world, "sg-1", false);
+  const TransferName name = TransferOf(world, "sg-1", false);
   WithdrawTia(world);
   REQUIRE(world.Do(CutOf(name, std::uint64_t{1} << 60)).ok());
   CHECK(LastCut(world).bytes_crossed() == 1000);
@@ -232,7 +214,7 @@ TEST_CASE("Cuts: more bytes than the ticket allows are never on record") {
 TEST_CASE("Cuts: the cut of a staging ends it") {
   World world(58);
   REQUIRE(world.Do(StageData{kOperator, "digits", "fr", "home-1", world.live}).ok());
-  const TransferName name = NameOf(world, "fr-1", true);
+  const TransferName name = TransferOf(world, "fr-1", true);
   SECTION("its shard is withdrawn") {
     REQUIRE(Withdraw(world, "digits", "fr").ok());
     REQUIRE(world.Do(CutOf(name, 7)).ok());
@@ -253,7 +235,7 @@ TEST_CASE("Cuts: the cut of an evaluation abandons it and destroys its key") {
   World world = WorldWithPapers(59);
   const std::string job = AfterOneRound(world, 3, true);
   REQUIRE(world.state().jobs.at(job).evaluation.has_value());
-  const TransferName name = NameOf(world, "home-1", false);
+  const TransferName name = TransferOf(world, "home-1", false);
   const std::size_t ordered = world.Find("key-destruction-ordered").size();
   REQUIRE(world.Do(RevokeWorker{kOperator, name.worker_id, "operator"}).ok());
   REQUIRE(world.Do(CutOf(name, 20)).ok());
@@ -310,7 +292,7 @@ TEST_CASE("Withdrawal: what was trained on it stays out of an open round") {
   World world = WorldWithPapers(63);
   const std::string job = world.Submit(2, 1);
   world.Settle();
-  const TransferName name = NameOf(world, "sg-1", true);
+  const TransferName name = TransferOf(world, "sg-1", true);
   REQUIRE(world.Do(world.Contribute(job, "fr-1")).ok());
   REQUIRE(Withdraw(world, "digits", "fr").ok());
   REQUIRE(Withdraw(world, "digits", "sg").ok());
@@ -329,7 +311,7 @@ TEST_CASE("Withdrawal: what was trained on it stays out of an open round") {
 TEST_CASE("Withdrawal: a job whose model saw the shard waits until somebody stops it") {
   World world = WorldWithPapers(64);
   const std::string job = AfterOneRound(world);
-  const TransferName name = NameOf(world, "sg-1", false);
+  const TransferName name = TransferOf(world, "sg-1", false);
   REQUIRE(Withdraw(world, "digits", "fr").ok());
   // The model of the round saw it, so nobody may have it.
   REQUIRE(Look(world, name).reason == reasons::kShardWithdrawn);

@@ -145,9 +145,7 @@ TEST_CASE("Expiry: a round that was closed in time is combined at home after the
   Shorten(world, office, absl::Hours(2));
   const std::string job = world.Submit(2, 2);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   REQUIRE(world.Do(CloseRound{job}).ok());
   world.Advance(absl::Hours(2));
   const Agenda agenda = world.Settle();

@@ -12,6 +12,7 @@
 #include "coordinator/core/transfers.h"
 #include "scenario/audit_world.h"
 #include "scenario/registry_desk.h"
+#include "scenario/transfers_of.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -118,21 +119,15 @@ TEST_CASE("Location: what was observed makes the grade unknown until it is clear
 
 TEST_CASE("Location: what moves to a contradicted place is decided again at once, and cut") {
   World world = WorldWithEvidence(904);
-  const std::string job = world.Submit(2, 2);
+  world.Submit(2, 2);
   world.Settle();
-  const std::string id = world.worker("sg-1").id;
-  const auto tasks = TasksFor(world.state(), id, world.now());
-  REQUIRE(tasks.size() == 1);
-  const TransferName name{id, TaskId(tasks.front().name), tasks.front().download.ticket_id(),
-                          false};
-  std::uint64_t counter = 0;
-  REQUIRE(StandingOf(world.state(), name, world.now(), {}, &counter).kind ==
-          Standing::Kind::kMayMove);
+  const TransferName name = TransferOf(world, "sg-1", false);
+  REQUIRE(Look(world, name).kind == Standing::Kind::kMayMove);
   REQUIRE(world.Do(Seen("sg", "MY")).ok());
-  const Standing standing = StandingOf(world.state(), name, world.now(), {}, &counter);
+  const Standing standing = Look(world, name);
   CHECK(standing.kind == Standing::Kind::kCut);
   CHECK(standing.reason == reasons::kRefused);
-  REQUIRE(world.Do(CutTransfer{id, name.task_id, name.ticket_id, false, 77}).ok());
+  REQUIRE(world.Do(CutOf(name, 77)).ok());
   CHECK(world.At<v1::TransferCut>(world.Find("transfer-cut").back()).bytes_crossed() == 77);
 }
 

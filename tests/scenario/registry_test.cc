@@ -53,9 +53,7 @@ TEST_CASE("Registry: a place that somebody vouches for from now on lets its work
           .ok());
   CHECK(world.state().facts_version > facts);
   CHECK(world.state().registered.at("region/br") == world.Find("region-registered").back());
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.AddEvidence("scc-2021-914", "condor", "BR");
   world.AddEvidence("ae-transfer-contract", "condor", "BR");
   world.Settle();

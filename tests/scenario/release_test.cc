@@ -64,9 +64,7 @@ TEST_CASE("Release: a label of an earlier round refuses, whatever the last round
   const std::string person = EnrolAt(world, 3, "AE", "dune");
   const std::string job = world.Submit(2, 2);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.live.erase(world.worker("fr-1").id);
   world.Settle();
   for (const char* slot : {"ae-1", "sg-1"}) {

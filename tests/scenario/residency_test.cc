@@ -53,9 +53,7 @@ TEST_CASE(
   world.Settle();
   // The first model has seen nobody's data.
   CHECK(world.state().jobs.at(job).round->opened.members_size() == 3);
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   CHECK(world.state().jobs.at(job).round->opened.members_size() == 2);
   const std::vector<v1::Refusal> refusals = RefusalsOf(world, "ae-1");
@@ -128,9 +126,7 @@ TEST_CASE(
   world.AddEvidence("tia", "lion", "SG");
   const std::string job = world.Submit(3, 2);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   const std::string sg = world.worker("sg-1").id;
   const auto tasks = TasksFor(world.state(), sg, world.now());

@@ -70,19 +70,11 @@ Bytes Wrapping() {
   return Bytes(32, 9);
 }
 
-void ContributeAll(World& world, const std::string& job) {
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    const auto done = world.Do(world.Contribute(job, slot));
-    INFO(done.status().ToString());
-    REQUIRE(done.ok());
-  }
-}
-
 // A round that is closed, and nothing after that.
 std::string CloseOne(World& world) {
   const std::string job = world.Submit(2, 3);
   world.Settle();
-  ContributeAll(world, job);
+  world.ContributeAll(job);
   REQUIRE(world.Do(CloseRound{job}).ok());
   return job;
 }

@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "base/timestamp.h"
 #include "coordinator/core/reasons.h"
+#include "coordinator/core/reconcile.h"
 #include "coordinator/core/retention.h"
 #include "coordinator/core/tasks.h"
 #include "ledger/record_ids.h"
@@ -29,9 +31,7 @@ TEST_CASE("Rounds: a job runs to its end, one aggregate a round, keys destroyed 
     world.Settle();
     REQUIRE(world.state().jobs.at(job).round.has_value());
     CHECK(world.state().jobs.at(job).round->opened.round() == round);
-    for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-      REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-    }
+    world.ContributeAll(job);
   }
   world.Settle();
   const Job& done = world.state().jobs.at(job);
@@ -43,6 +43,23 @@ TEST_CASE("Rounds: a job runs to its end, one aggregate a round, keys destroyed 
     CHECK(key.phase == KeyPhase::kDestroyed);
   }
   CHECK(NeededKeys(world.state()).empty());
+}
+
+TEST_CASE("Rounds: a step that failed says so while it is tried again") {
+  World world = WithEvidence(22);
+  const std::string job = world.Submit(1, 3);
+  Running running;
+  running.live = world.live;
+  Agenda agenda = Reconcile(world.state(), running, world.now());
+  // Refusals come first.
+  REQUIRE(agenda.start.size() == 1);
+  const std::string step = agenda.start.front().key;
+  CHECK(agenda.waiting.count(job) == 0);
+  running.failed[step] = "record: the statement is over 1 MiB";
+  agenda = Reconcile(world.state(), running, world.now());
+  CHECK(agenda.start.front().key == step);
+  CHECK(agenda.waiting.at(job) ==
+        "its next step, which failed and is tried again: record: the statement is over 1 MiB");
 }
 
 TEST_CASE(
@@ -82,9 +99,7 @@ TEST_CASE("Rounds: the ids in the records of a round follow from their nonces") 
   World world = WithEvidence(9);
   const std::string job = world.Submit(1, 3);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   for (const char* type : {"round-opened", "round-closed"}) {
     const std::uint64_t index = world.Find(type).at(0);
@@ -149,9 +164,7 @@ TEST_CASE("Rounds: a delta that cannot be read back is left out and the rest com
   World world = WithEvidence(5);
   const std::string job = world.Submit(1, 2);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   REQUIRE(world.Do(CloseRound{job}).ok());
   REQUIRE(world.Do(StorageFault{job, world.worker("fr-1").id}).ok());
   CHECK(IncludedDeltas(*world.state().jobs.at(job).round).size() == 2);
@@ -177,9 +190,7 @@ TEST_CASE("Rounds: the golden-set evaluation runs at home after each round and b
   World world = WithEvidence(7);
   const std::string job = world.Submit(1, 3, true);
   world.Settle();
-  for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-    REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-  }
+  world.ContributeAll(job);
   world.Settle();
   REQUIRE(world.state().jobs.at(job).evaluation.has_value());
   const auto tasks = TasksFor(world.state(), world.worker("home-1").id, world.now());
@@ -194,6 +205,47 @@ TEST_CASE("Rounds: the golden-set evaluation runs at home after each round and b
     CHECK(world.Find("evaluation-abandoned").size() == abandoned);
   }
   CHECK(world.state().jobs.at(job).phase == JobPhase::kCompleted);
+}
+
+TEST_CASE("Rounds: figures that are no numbers are not taken") {
+  World world = WithEvidence(23);
+  const std::string job = world.Submit(1, 3, true);
+  world.Settle();
+  world.ContributeAll(job);
+  world.Settle();
+  REQUIRE(world.state().jobs.at(job).evaluation.has_value());
+  const EvaluationTask& task = *world.state().jobs.at(job).evaluation;
+  SubmitEvaluation figures;
+  figures.worker_id = task.opened.member().worker_id();
+  figures.signed_by_worker = figures.seen_in_log = true;
+  figures.evaluation.set_job_id(job);
+  figures.evaluation.set_round(task.opened.round());
+  figures.evaluation.set_worker_id(figures.worker_id);
+  figures.evaluation.set_evaluation_opened_index(task.opened_index);
+  figures.evaluation.set_model_sha256(task.opened.model_sha256());
+  (*figures.evaluation.mutable_metrics())["loss"] = std::numeric_limits<double>::quiet_NaN();
+  CHECK(world.Do(figures).status() == absl::InvalidArgumentError(reasons::kUnnamedMetric));
+  CHECK(world.Find("evaluation").empty());
+}
+
+TEST_CASE("Rounds: an evaluator that gives an old attempt up leaves the new one open") {
+  World world = WithEvidence(24);
+  const std::string job = world.Submit(1, 3, true);
+  world.Settle();
+  world.ContributeAll(job);
+  world.Settle();
+  const std::string id = world.worker("home-1").id;
+  const auto fail = [&](std::uint32_t attempt) {
+    const std::string task = TaskId({v1::TASK_KIND_EVALUATE, job, 1, attempt});
+    return world.Do(FailTask{id, task, v1::TASK_FAILURE_DISK}).status().code();
+  };
+  REQUIRE(world.state().jobs.at(job).evaluation->opened.attempt() == 1);
+  CHECK(fail(1) == absl::StatusCode::kOk);
+  world.Settle();
+  REQUIRE(world.state().jobs.at(job).evaluation->opened.attempt() == 2);
+  CHECK(fail(1) == absl::StatusCode::kFailedPrecondition);
+  CHECK(world.state().jobs.at(job).evaluation.has_value());
+  CHECK(fail(2) == absl::StatusCode::kOk);
 }
 
 TEST_CASE("Rounds: a job stops when its metric has come far enough, a loss from above") {

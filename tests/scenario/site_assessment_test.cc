@@ -69,6 +69,17 @@ TEST_CASE("Site: an approval that came with the task counts for its model and it
   }
 }
 
+// Of a site that follows the log to its end and is given its last record.
+bool LastShowsAnonymity(const World& world, const std::string& model) {
+  const SiteLog log(world);
+  worker::PolicyChain chain = log.Begin();
+  REQUIRE(log.Follow(&chain, log.Trail()).ok());
+  v1::Task task;
+  *task.add_context() = log.Prove(log.last());
+  return worker::ShowsAnonymity(task, log.head(), chain,
+                                {AsBytes(model), world.now(), log.last() + 1});
+}
+
 TEST_CASE("Site: an approval from before the log began counts for nothing") {
   World world(724);
   const std::string model(32, 'm');
@@ -78,13 +89,7 @@ TEST_CASE("Site: an approval from before the log began counts for nothing") {
         ToTimestamp(ToTime(world.state().genesis.common().at()) - absl::Hours(1));
   });
   world.Forge(old.assessment, world.user_key());
-  const SiteLog log(world);
-  worker::PolicyChain chain = log.Begin();
-  REQUIRE(log.Follow(&chain, log.Trail()).ok());
-  v1::Task task;
-  *task.add_context() = log.Prove(log.last());
-  CHECK_FALSE(worker::ShowsAnonymity(task, log.head(), chain,
-                                     {AsBytes(model), world.now(), log.last() + 1}));
+  CHECK_FALSE(LastShowsAnonymity(world, model));
 }
 
 TEST_CASE("Site: an approval outlives its person, and none comes after him") {
@@ -123,13 +128,7 @@ TEST_CASE("Site: an assessment that approves nothing counts for nothing") {
   World world(722);
   const std::string model(32, 'm');
   REQUIRE(world.Do(Assessed(world, model)).ok());
-  const SiteLog log(world);
-  worker::PolicyChain chain = log.Begin();
-  REQUIRE(log.Follow(&chain, log.Trail()).ok());
-  v1::Task task;
-  *task.add_context() = log.Prove(world.Find("model-assessed").back());
-  CHECK_FALSE(worker::ShowsAnonymity(task, log.head(), chain,
-                                     {AsBytes(model), world.now(), log.last() + 1}));
+  CHECK_FALSE(LastShowsAnonymity(world, model));
 }
 
 TEST_CASE("Site: anonymity is a model's, and the deal with a supplier is not known") {

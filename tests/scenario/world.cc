@@ -1,5 +1,6 @@
 #include "scenario/world.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -469,6 +470,20 @@ SubmitContribution World::Contribute(const std::string& job, const std::string& 
   command.signed_by_worker = true;
   command.seen_in_log = true;
   return command;
+}
+
+void World::ContributeAll(const std::string& job) {
+  const auto members = state_.jobs.at(job).round->opened.members();
+  for (const auto& [slot, worker] : workers_) {
+    if (std::any_of(members.begin(), members.end(),
+                    [&id = worker.id](const v1::RoundMember& member) {
+                      return member.worker_id() == id;
+                    })) {
+      const auto done = Do(Contribute(job, slot));
+      INFO(done.status().ToString());
+      REQUIRE(done.ok());
+    }
+  }
 }
 
 const ledger::verifier::RootBuilder& World::Tree() const {

@@ -78,6 +78,8 @@ class World {
   // The contribution of a worker to the open round of `job`, verified good, as a command.
   SubmitContribution Contribute(const std::string& job, const std::string& slot,
                                 const std::string& delta = "delta");
+  // Every member of the open round of `job` contributes.
+  void ContributeAll(const std::string& job);
 
   // Of all records so far, each folded in once however often it is asked for.
   const ledger::verifier::RootBuilder& Tree() const;

@@ -29,13 +29,7 @@ State StateWithUser(const std::string& id, std::set<std::string> roles) {
 }
 
 void PlayRound(World& world, const std::string& job) {
-  for (const v1::RoundMember& member : world.state().jobs.at(job).round->opened.members()) {
-    for (const char* slot : {"ae-1", "fr-1", "sg-1"}) {
-      if (world.worker(slot).id == member.worker_id()) {
-        REQUIRE(world.Do(world.Contribute(job, slot)).ok());
-      }
-    }
-  }
+  world.ContributeAll(job);
   world.Settle();
 }
 
