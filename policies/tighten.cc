@@ -108,7 +108,8 @@ absl::Status CheckItems(const std::string& where, const json& before, const json
     if (kept == now.end()) {
       return Not(place, "a requirement is gone");
     }
-    if (Without(item, {"check", "fix"}) != Without(kept->second, {"check", "fix"}) ||
+    if (Without(item, {"check", "fix", "note"}) !=
+            Without(kept->second, {"check", "fix", "note"}) ||
         !OnlyBounds(CheckOf(item), CheckOf(kept->second), Direction::kNarrower, "")) {
       return Not(place, "a requirement changed in more than a stricter bound");
     }
@@ -143,8 +144,9 @@ absl::Status CheckRule(const std::string& where, const json& before, const json&
 
 absl::Status CheckPolicy(const json& before, const json& after) {
   const std::string name = before["policy"].get<std::string>();
-  if (Without(before, {"rules", "exceptions"}) != Without(after, {"rules", "exceptions"})) {
-    return Not(name, "more than its rules and exceptions changed");
+  if (Without(before, {"rules", "exceptions", "title", "sources", "note"}) !=
+      Without(after, {"rules", "exceptions", "title", "sources", "note"})) {
+    return Not(name, "more than its rules, exceptions and words changed");
   }
   const std::map<std::string, json> old_rules = ById(ListOf(before, "rules"), "id");
   const std::map<std::string, json> new_rules = ById(ListOf(after, "rules"), "id");
