@@ -18,7 +18,8 @@ inline constexpr MetricSpec kDuties{
 // On the engine's strand, after each commit.
 class DutyAlarm {
  public:
-  // Sets kDuties (open, late), and logs `policy.duty-late` once for each duty that became late.
+  // Sets kDuties (open, late), and logs `policy.duty-late` once for each duty that became late. The
+  // first look tells of every one that is late and not met: after a start they are told again.
   void Look(const State& state, Metrics& metrics);
 
  private:

@@ -222,10 +222,12 @@ void AddTerms(CLI::App* command, SupplierOptions& options) {
                       "federation.yaml");
   command->add_option("--organised-in", options.organised_in, "Place of its law, e.g. SG");
   command->add_option("--principal-place", options.principal_place,
-                      "Place of business; default: where it is organised");
+                      "Place of business; nobody said: unknown");
   command->add_option("--parent", options.parent, "Place of its ultimate parent");
   command->add_option("--owner", options.owners, "Place and percent, SG=60; may be repeated");
-  command->add_option("--certifications", options.certifications, "E.g. iso-27001,global-cbpr")
+  command
+      ->add_option("--certifications", options.certifications,
+                   "E.g. iso-27001,global-cbpr; none: it has none")
       ->delimiter(',');
   command->add_option("--listed-share", options.listed_share,
                       "Percent of it that parties on sanctions or entity lists own together, 0 to "

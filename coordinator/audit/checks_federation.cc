@@ -196,7 +196,7 @@ void Check(const Step& step, const v1::SupplierRegistered& record) {
       absl::StrCat("supplier/", record.supplier()));
   const v1::SupplierConfig& terms = record.terms();
   if (record.supplier() == step.state().genesis.organisation()) {
-    step.Expect(terms.organised_in().empty() && terms.principal_place().empty(), "supplier",
+    step.Expect(terms.organised_in().empty(), "supplier",
                 "the home organisation where genesis says", "another place");
     step.Expect(terms.deal().empty(), "supplier", "no deal with the home organisation",
                 terms.deal());

@@ -9,6 +9,7 @@
 #include "coordinator/core/counters.h"
 #include "coordinator/core/flows.h"
 #include "coordinator/core/location.h"
+#include "coordinator/core/registry.h"
 #include "coordinator/core/statements.h"
 #include "policies/operations.h"
 
@@ -94,6 +95,19 @@ bool IsEndKnown(const State& state, const FlowContext& flow) {
   return state.regions.count(flow.to_region) == 0 || IsPlaceStated(state, flow.to_region);
 }
 
+// That there are none is a statement of its own; no statement is none. The word among others is no
+// word of the table, so such a list stays unknown.
+void SetCertifications(const v1::SupplierConfig& terms, FactSet* facts) {
+  if (terms.certifications().empty()) {
+    return;
+  }
+  std::vector<std::string> held(terms.certifications().begin(), terms.certifications().end());
+  if (held == std::vector<std::string>{kNoCertifications}) {
+    held.clear();
+  }
+  SetFact(facts, "recipient.certifications", Value::List(std::move(held)));
+}
+
 void SetRecipientFacts(const State& state, const FlowContext& flow, FactSet* facts) {
   const std::string& recipient = flow.recipient;
   SetText(facts, "recipient.org", recipient);
@@ -103,7 +117,6 @@ void SetRecipientFacts(const State& state, const FlowContext& flow, FactSet* fac
   const bool home = recipient == state.genesis.organisation();
   if (home) {
     SetText(facts, "recipient.organised_in", state.genesis.home_jurisdiction());
-    SetText(facts, "recipient.principal_place", state.genesis.home_jurisdiction());
     SetText(facts, "deal.kind", "internal");
   }
   const auto supplier = state.suppliers.find(recipient);
@@ -115,10 +128,9 @@ void SetRecipientFacts(const State& state, const FlowContext& flow, FactSet* fac
   const v1::SupplierConfig& terms = supplier->second;
   if (!home) {
     SetText(facts, "recipient.organised_in", terms.organised_in());
-    SetText(facts, "recipient.principal_place",
-            terms.principal_place().empty() ? terms.organised_in() : terms.principal_place());
     SetText(facts, "deal.kind", terms.deal());
   }
+  SetText(facts, "recipient.principal_place", terms.principal_place());
   if (terms.has_listed_owner_pct()) {
     SetFact(facts, "recipient.listed_owner_pct", Value::Number(terms.listed_owner_pct()));
   }
@@ -130,9 +142,7 @@ void SetRecipientFacts(const State& state, const FlowContext& flow, FactSet* fac
     }
     SetFact(facts, "recipient.owners", Value::Owners(std::move(owners)));
   }
-  SetFact(facts, "recipient.certifications",
-          Value::List(std::vector<std::string>(terms.certifications().begin(),
-                                               terms.certifications().end())));
+  SetCertifications(terms, facts);
 }
 
 // Counts: valid at `at`, between these parties, for this destination, which somebody stated, and

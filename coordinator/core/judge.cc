@@ -1,7 +1,6 @@
 #include "coordinator/core/judge.h"
 
 #include <algorithm>
-#include <exception>
 #include <string>
 #include <utility>
 
@@ -44,16 +43,17 @@ Judged InError(const State& state, const FlowContext& flow, absl::Time at, polic
 
 // Makes the decision in a form that a record can hold; false: there is none. Which it is does not
 // depend on `words`: who only looks ahead must come to the same verdict.
-bool EvaluateBounded(const policies::Bundle& bundle, const policies::FactSet& facts, absl::Time at,
-                     policies::Words words, v1::Decision* decision) {
-  *decision = policies::Evaluate(bundle, facts, at, words);
+bool EvaluateBounded(const JudgeParts& parts, const policies::Bundle& bundle,
+                     const policies::FactSet& facts, absl::Time at, policies::Words words,
+                     v1::Decision* decision) {
+  *decision = parts.evaluate(bundle, facts, at, words);
   if (decision->ByteSizeLong() <= kDecisionBytesMax) {
     return true;
   }
   if (words == policies::Words::kLeftOut) {
     return false;
   }
-  *decision = policies::Evaluate(bundle, facts, at, policies::Words::kLeftOut);
+  *decision = parts.evaluate(bundle, facts, at, policies::Words::kLeftOut);
   const bool fits = decision->ByteSizeLong() <= kDecisionBytesMax;
   if (!decision->failures().empty()) {
     decision->mutable_failures(0)->set_because(kWordsLeftOut);
@@ -66,6 +66,14 @@ bool EvaluateBounded(const policies::Bundle& bundle, const policies::FactSet& fa
 }  // namespace
 
 Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policies::Words words) {
+  constexpr JudgeParts kParts{
+      [](const State& s, const FlowContext& f, absl::Time t) { return Facts(s, f, t); },
+      policies::Evaluate};
+  return JudgeBy(kParts, state, flow, at, words);
+}
+
+Judged JudgeBy(const JudgeParts& parts, const State& state, const FlowContext& flow, absl::Time at,
+               policies::Words words) {
   policies::FactSet facts = policies::FactsFor(flow.operation, flow.artifact);
   if (!flow.lacks.empty()) {
     return InError(state, flow, at, std::move(facts), kFactsError,
@@ -78,12 +86,12 @@ Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policie
   Judged judged;
   bool gathered = false;
   bool fits = false;
-  // Nothing of ours throws; what a library throws ends here, and as a no.
+  // Nothing of ours throws; what a library throws ends here, whatever it is, and as a no.
   try {
-    judged.facts = Facts(state, flow, at);
+    judged.facts = parts.gather(state, flow, at);
     gathered = true;
-    fits = EvaluateBounded(*state.bundle, judged.facts, at, words, &judged.decision);
-  } catch (const std::exception&) {
+    fits = EvaluateBounded(parts, *state.bundle, judged.facts, at, words, &judged.decision);
+  } catch (...) {
     if (!gathered) {
       return InError(state, flow, at, std::move(facts), kFactsError,
                      "The facts of this flow could not be gathered.");

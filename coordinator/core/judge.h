@@ -31,10 +31,21 @@ struct Judged {
   bool in_error = false;    // denied with one of the reasons above, and nothing else
 };
 
-// Facts (flows.h) and policies::Evaluate. In error: the state lacks what the flow names (facts),
-// there is no bundle, a library threw, or the decision is larger than kDecisionBytesMax (bundle).
-// `words` never changes the verdict or a reason.
+// Facts (flows.h) and policies::Evaluate. In error: the state lacks what the flow names, or a
+// library threw while facts were gathered (facts); there is no bundle, a library threw during the
+// evaluation, or the decision is larger than kDecisionBytesMax (bundle). Whatever is thrown ends
+// here. `words` never changes the verdict or a reason.
 Judged Judge(const State& state, const FlowContext& flow, absl::Time at, policies::Words words);
+
+// The two parts of a judgement. Neither is null.
+struct JudgeParts {
+  policies::FactSet (*gather)(const State& state, const FlowContext& flow, absl::Time at);
+  v1::Decision (*evaluate)(const policies::Bundle& bundle, const policies::FactSet& facts,
+                           absl::Time at, policies::Words words);
+};
+// Judge, by these parts.
+Judged JudgeBy(const JudgeParts& parts, const State& state, const FlowContext& flow, absl::Time at,
+               policies::Words words);
 
 // Whether the decision was denied in error.
 bool IsInError(const v1::Decision& decision);

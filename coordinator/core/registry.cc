@@ -63,6 +63,15 @@ absl::Status CheckWords(const std::string& field, const Items& items, policies::
   return absl::OkStatus();
 }
 
+absl::Status CheckCertifications(const std::string& field, const v1::SupplierConfig& terms) {
+  CARNET_RETURN_IF_ERROR(CheckWords(field, terms.certifications(),
+                                    policies::kRecipientCertifications, kNoCertifications));
+  const bool none = std::find(terms.certifications().begin(), terms.certifications().end(),
+                              kNoCertifications) != terms.certifications().end();
+  return none && terms.certifications_size() > 1 ? Bad(field, "`none` stands alone")
+                                                 : absl::OkStatus();
+}
+
 absl::Status CheckOwners(const std::string& field, const v1::SupplierConfig& terms) {
   CARNET_RETURN_IF_ERROR(CheckCount(field, terms.owners()));
   double percent = 0;
@@ -100,17 +109,12 @@ absl::Status CheckSupplier(const std::string& field, const v1::SupplierConfig& t
                                       std::vector<std::string>{terms.deal()}, policies::kDealKind,
                                       ""));
   }
-  return CheckWords(absl::StrCat(field, ".certifications"), terms.certifications(),
-                    policies::kRecipientCertifications, "");
+  return CheckCertifications(absl::StrCat(field, ".certifications"), terms);
 }
 
 absl::Status CheckHome(const std::string& field, const v1::SupplierConfig& terms) {
-  for (const auto& [name, given] :
-       {std::pair<const char*, bool>{".organised_in", !terms.organised_in().empty()},
-        {".principal_place", !terms.principal_place().empty()}}) {
-    if (given) {
-      return Bad(absl::StrCat(field, name), "the home organisation is where genesis says");
-    }
+  if (!terms.organised_in().empty()) {
+    return Bad(absl::StrCat(field, ".organised_in"), "the home organisation is where genesis says");
   }
   if (!terms.deal().empty()) {
     return Bad(absl::StrCat(field, ".deal"), "none: what the home organisation gets is internal");

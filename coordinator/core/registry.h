@@ -19,6 +19,9 @@ inline constexpr std::size_t kShardsMax = 65536;
 inline constexpr int kShardsOfRecordMax = 1024;
 // Owners, certifications, jurisdictions, subjects, categories or counted groups of one entry.
 inline constexpr int kRegistryItemsMax = 256;
+// Stands alone among the certifications of a supplier that was looked at and has none. An empty
+// list says nothing: unknown.
+inline constexpr char kNoCertifications[] = "none";
 
 // Each returns INVALID_ARGUMENT "<field>: what was expected". Words are checked against the table
 // of facts (policies/facts.h), so that a slip of the keyboard is no fact.
@@ -26,7 +29,8 @@ inline constexpr int kRegistryItemsMax = 256;
 // Codes of places, owners whose shares add up to at most 100 percent, the share of listed parties,
 // certifications, the deal.
 absl::Status CheckSupplier(const std::string& field, const v1::SupplierConfig& terms);
-// The same of the home organisation, whose place genesis says, and with whom there is no deal.
+// The same of the home organisation: genesis says where it is organised, and there is no deal with
+// it.
 absl::Status CheckHome(const std::string& field, const v1::SupplierConfig& terms);
 // At least one jurisdiction. Whether its supplier is registered is the caller's to know.
 absl::Status CheckRegion(const std::string& field, const v1::RegionConfig& terms);
@@ -42,7 +46,7 @@ bool SaysNothing(const v1::SupplierConfig& terms);
 // The shard on record as `wanted` would have it: labels, place, rows and digest, if it names one.
 bool IsAsRegistered(const Shard& shard, const v1::ShardRegistration& wanted);
 
-// Absent location evidence is a claim.
+// Absent location evidence is a claim, the weakest grade: what is signed and recorded says so.
 v1::RegionConfig WithDefaultGrade(v1::RegionConfig terms);
 
 }  // namespace carnet::coordinator

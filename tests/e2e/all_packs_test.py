@@ -75,6 +75,7 @@ class AllPacks(FederationTest):
         self.assertNotIn("nothing that this flow can change", words)
         self.assertIn("recipient.listed_owner_pct: carnet supplier update acme --listed-share PERCENT", words)
         self.assertIn("recipient.ultimate_parent: carnet supplier update acme --parent PLACE", words)
+        self.assertIn("recipient.principal_place: carnet supplier update acme --principal-place PLACE", words)
         words = self.said(1, "mia", "job", "check", self.job("early.yaml"))
         self.assertIn("carnet supplier update lion --parent PLACE", words)
         self.assertIn("carnet data assess MODEL --controlled no", words)
@@ -82,12 +83,14 @@ class AllPacks(FederationTest):
     def test_2_organisations_are_said_by_commands(self):
         for organisation, place in (("home", "DE"), ("gaul", "FR"), ("lion", "SG")):
             deal = () if organisation == "home" else ("--deal", "compute-rental")
-            self.run_as("cleo", "supplier", "update", "--yes", organisation, "--parent", place, "--listed-share", "0", *deal)
+            self.run_as("cleo", "supplier", "update", "--yes", organisation, "--principal-place", place, "--parent", place,
+                        "--certifications", "none", "--listed-share", "0", *deal)
         rows = {row["supplier"]: row for row in
                 map(json.loads, self.run_as("cleo", "supplier", "list", "--json").splitlines())}
         self.assertEqual((rows["acme"]["ultimate_parent"], rows["acme"]["listed_owner_pct"], rows["acme"]["deal"]),
                          ("DE", 0, ""))
         self.assertEqual((rows["lion"]["listed_owner_pct"], rows["lion"]["deal"]), (0, "compute-rental"))
+        self.assertEqual((rows["acme"]["principal_place"], rows["acme"]["certifications"]), ("DE", ["none"]))
         self.assertIn("genesis", self.said(2, "cleo", "supplier", "update", "--yes", "home", "--organised-in", "FR"))
         self.assertIn("--listed-share", self.said(2, "cleo", "supplier", "update", "--yes", "lion", "--listed-share", "much"))
         self.assertIn("compute-rental", self.said(2, "cleo", "supplier", "update", "--yes", "lion", "--deal", "barter"))

@@ -43,7 +43,7 @@ people:
   aino: {{roles: [auditor]}}
 suppliers:
   gaul: {{organised_in: FR, ultimate_parent: FR, certifications: [iso-27001]}}
-  lion: {{organised_in: SG, ultimate_parent: SG}}
+  lion: {{organised_in: SG, ultimate_parent: SG, certifications: [none]}}
 regions:
   fr: {{jurisdictions: [FR], supplier: gaul, location_evidence: contract}}
   sg: {{jurisdictions: [SG], supplier: lion, location_evidence: contract}}

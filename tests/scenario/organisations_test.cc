@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "coordinator/core/flows.h"
+#include "coordinator/core/judge.h"
 #include "coordinator/core/registry.h"
 #include "scenario/audit_world.h"
 
@@ -43,6 +44,50 @@ TEST_CASE("Organisations: the deal and the share of listed parties are as compli
   CHECK(world.Refold().suppliers.at("lion").has_listed_owner_pct());
 }
 
+TEST_CASE("Organisations: a principal place that nobody stated is unknown, and opens no border") {
+  World world(716,
+              {"policy: russian\nkind: guardrail\ntitle: T\n"
+               "approvals: {propose: [dpo], need: 1, from: [dpo]}\n"
+               "effective: {from: 2026-01-01}\nrules:\n"
+               "  - {id: entity, effect: deny, when: {recipient.principal_place: {is: RU}}}\n"});
+  world.Submit(1, 1);
+  const auto reason = [&]() -> std::string {
+    const State& state = world.state();
+    const Worker& worker = state.workers.at(world.worker("sg-1").id);
+    const FlowContext flow = PlaceFlows(state, state.jobs.begin()->second, worker).front();
+    const v1::Decision decision =
+        Judge(state, flow, world.now(), policies::Words::kWritten).decision;
+    CHECK((decision.verdict() == v1::VERDICT_ALLOW) == decision.failures().empty());
+    return decision.failures().empty() ? "" : decision.failures(0).reason();
+  };
+  CHECK(reason().empty());
+  v1::SupplierConfig terms = world.state().suppliers.at("lion");
+  terms.clear_principal_place();
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "lion", terms}).ok());
+  CHECK(OfSupplier(world).Get("recipient.organised_in") == Value::Text("SG"));
+  CHECK(OfSupplier(world).Get("recipient.principal_place").is_unknown());
+  CHECK(reason() == "russian/entity");
+  terms.set_principal_place("SG");
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "lion", terms}).ok());
+  CHECK(reason().empty());
+}
+
+TEST_CASE("Organisations: certificates that nobody stated are unknown, and none is a statement") {
+  World world(717);
+  world.Submit(1, 1);
+  CHECK(OfSupplier(world).Get("recipient.certifications") == Value::List({}));
+  v1::SupplierConfig terms = world.state().suppliers.at("lion");
+  terms.clear_certifications();
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "lion", terms}).ok());
+  CHECK(OfSupplier(world).Get("recipient.certifications").is_unknown());
+  terms.add_certifications("iso-27001");
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "lion", terms}).ok());
+  CHECK(OfSupplier(world).Get("recipient.certifications") == Value::List({"iso-27001"}));
+  terms.add_certifications("none");
+  CHECK_THAT(std::string(Refused(world, "lion", terms).message()),
+             Catch::Contains("supplier/lion.certifications") && Catch::Contains("alone"));
+}
+
 TEST_CASE("Organisations: a share beyond all, and a deal of no table, are refused") {
   World world(712);
   v1::SupplierConfig terms;
@@ -63,15 +108,21 @@ TEST_CASE("Organisations: home has owners and a parent once somebody records the
   CHECK(OfHome(world).Get("recipient.organised_in") == Value::Text("DE"));
   CHECK(OfHome(world).Get("deal.kind") == Value::Text("internal"));
   CHECK(OfHome(world).Get("recipient.ultimate_parent").is_unknown());
+  CHECK(OfHome(world).Get("recipient.principal_place").is_unknown());
   v1::SupplierConfig terms;
   terms.set_ultimate_parent("DE");
   terms.set_listed_owner_pct(0);
+  REQUIRE(world.Do(RegisterSupplier{kOperator, "acme", terms}).ok());
+  CHECK(OfHome(world).Get("recipient.principal_place").is_unknown());
+  CHECK(OfHome(world).Get("recipient.certifications").is_unknown());
+  terms.set_principal_place("FR");
   terms.add_certifications("iso-27001");
   REQUIRE(world.Do(RegisterSupplier{kOperator, "acme", terms}).ok());
   CHECK(OfHome(world).Get("recipient.ultimate_parent") == Value::Text("DE"));
   CHECK(OfHome(world).Get("recipient.listed_owner_pct") == Value::Number(0));
   CHECK(OfHome(world).Get("recipient.certifications") == Value::List({"iso-27001"}));
   CHECK(OfHome(world).Get("recipient.organised_in") == Value::Text("DE"));
+  CHECK(OfHome(world).Get("recipient.principal_place") == Value::Text("FR"));
   CHECK(OfHome(world).Get("deal.kind") == Value::Text("internal"));
 }
 
@@ -80,10 +131,6 @@ TEST_CASE("Organisations: of home nothing is recorded that genesis says, and no 
   v1::SupplierConfig terms;
   SECTION("its place") {
     terms.set_organised_in("FR");
-    CHECK_THAT(std::string(Refused(world, "acme", terms).message()), Catch::Contains("genesis"));
-  }
-  SECTION("its place of business") {
-    terms.set_principal_place("FR");
     CHECK_THAT(std::string(Refused(world, "acme", terms).message()), Catch::Contains("genesis"));
   }
   SECTION("a deal") {
@@ -115,6 +162,8 @@ TEST_CASE(
   World world = WorldWithEvidence(715);
   v1::SupplierConfig terms;
   terms.set_ultimate_parent("DE");
+  terms.set_principal_place("FR");
+  terms.add_certifications("none");
   REQUIRE(world.Do(RegisterSupplier{kOperator, "acme", terms}).ok());
   const audit::Report good = AuditWorld(world);
   INFO(TextOf(good));

@@ -186,6 +186,8 @@ void World::Found(const std::vector<std::string>& policies) {
     v1::SupplierRegistered supplier;
     supplier.set_supplier(place.supplier);
     supplier.mutable_terms()->set_organised_in(place.jurisdiction);
+    supplier.mutable_terms()->set_principal_place(place.jurisdiction);
+    supplier.mutable_terms()->add_certifications("none");
     SignRecord(&supplier, "compliance");
     store(supplier);
     v1::RegionRegistered region;

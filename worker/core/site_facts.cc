@@ -121,7 +121,6 @@ absl::StatusOr<FactSet> SiteFacts(const SiteFlow& site_flow, const SiteKnowledge
   if (home) {
     SetText(&facts, policies::kDealKind, "internal");
     SetText(&facts, policies::kRecipientOrganisedIn, site.home);
-    SetText(&facts, policies::kRecipientPrincipalPlace, site.home);
   }
   if (site_flow.worker_is_ours) {
     Set(&facts, policies::kWorkerTrainerIsolated, Value::YesNo(site.trainer_isolated));

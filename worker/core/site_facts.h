@@ -53,7 +53,8 @@ struct SiteFlow {
 };
 // Places, recipient, labels and purpose as the record and the job say them; isolation and chip as
 // this site knows them. Unknown: the grade of location, the deal with a supplier and who owns it,
-// certifications, export facts of models, evidence and counters; labels of the class "unknown".
+// principal places and certifications, export facts of models, evidence and counters; labels of the
+// class "unknown".
 // Approvals that the table of facts refuses are nobody's. Error INVALID_ARGUMENT: places, a
 // recipient or labels that the table refuses, or a class that is none: unknown, they would lift
 // what they stand for.
