@@ -178,7 +178,7 @@ Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
     }
     settled.insert(member.worker_id());
     const std::vector<std::string> shards(member.shards().begin(), member.shards().end());
-    const Verdicts verdicts = DecideFlows(state, SendDeltaFlows(state, job, worker, shards),
+    const Verdicts verdicts = DecideFlows(state, UploadFlows(state, job, worker, shards),
                                           drafts->now(), drafts->id_seed(), &id_number);
     if (!verdicts.allowed) {
       closing.refusals.push_back(RefusalOf(job, member.worker_id(), verdicts));
