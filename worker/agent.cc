@@ -20,7 +20,7 @@
 #include "exchange/join_token.h"
 #include "worker/agent_setup.h"
 #include "worker/core/session.h"
-#include "worker/core/site_check.h"
+#include "worker/site_guard.h"
 #include "worker/task_thread.h"
 
 namespace carnet::worker {
@@ -117,6 +117,7 @@ class Agent {
   Agent(Membership& member, const WorkerOptions& options, Metrics& metrics)
       : member_(member),
         metrics_(metrics),
+        guard_(*member.policies, member.knowledge, member.clock),
         trainers_(member.HostOptions()),
         signals_(member.clock, options.drain_grace, [this] { Wake(); }),
         tasks_(Parts(), cancel_, [this] { Wake(); }) {}
@@ -137,7 +138,8 @@ class Agent {
             .rng = member_.rng,
             .cancel = cancel_,
             .progress = progress_,
-            .submitting = submitting_};
+            .submitting = submitting_,
+            .gate = guard_};
   }
   void Wake() {
     waker_.Wake();
@@ -167,9 +169,10 @@ class Agent {
   std::atomic<double> progress_ = 0;
   std::atomic<bool> submitting_ = false;
   int failed_polls_ = 0;
-  absl::Status policies_refused_;  // why no task is taken
+  absl::Status policies_refused_;  // why no task is taken, as it was logged
   absl::StatusCode last_poll_ = absl::StatusCode::kOk;
   absl::Duration renew_after_;
+  SiteGuard guard_;
   TrainerHost trainers_;
   SignalThread signals_;
   TaskThread tasks_;
@@ -207,17 +210,10 @@ absl::Status Agent::StartTask(const v1::NextTaskResponse& response,
   auto checked =
       CheckTask(task, member_.enrolled.identity, head, member_.site, member_.clock.Now());
   if (const auto* good = std::get_if<CheckedTask>(&checked); good != nullptr) {
-    absl::Status site = policies_refused_;
-    if (site.ok()) {
-      site = CheckSite(task, *good,
-                       {.identity = member_.enrolled.identity,
-                        .head = head,
-                        .chain = member_.policies->chain(),
-                        .site = member_.knowledge,
-                        .now = member_.clock.Now()});
-    }
+    const absl::Status site =
+        guard_.Begin(task, *good, member_.enrolled.identity, head, response.head());
     if (IsContradiction(site)) {
-      return member_.policies->KeepEvidence(task.opened(), response.head(), site);
+      return site;
     }
     if (!site.ok()) {
       checked = TaskRefusal{.status = site, .failure = v1::TASK_FAILURE_REFUSED_BY_SITE};
@@ -236,8 +232,7 @@ absl::Status Agent::StartTask(const v1::NextTaskResponse& response,
 absl::Status Agent::FollowPolicies(const ledger::verifier::TreeHead& head,
                                    v1::NextTaskResponse* response) {
   const std::uint64_t revision = member_.policies->chain().in_force().revision;
-  const absl::Status followed =
-      member_.policies->Follow(*response, head, *member_.enrolled.identity.keys);
+  const absl::Status followed = guard_.Follow(*response, head, *member_.enrolled.identity.keys);
   if (absl::IsDataLoss(followed)) {
     return followed;  // a contradiction, or a disk that failed
   }

@@ -22,6 +22,15 @@
 
 namespace carnet::worker {
 
+// This site's own word, asked again right before something leaves it for a task. Thread-safe.
+class ExitGate {
+ public:
+  virtual ~ExitGate() = default;
+  // OK: it may. Else nothing may be sent; that is this site's refusal, which trying again does not
+  // mend, or a contradiction (IsContradiction) that stops the worker.
+  virtual absl::Status MayLeave(const std::string& task_id) = 0;
+};
+
 // Everything a task works with; all of it outlives the task.
 struct TaskParts {
   const Identity& identity;
@@ -40,6 +49,7 @@ struct TaskParts {
   // refusal. (After a restart in between, the coordinator may have it on record and call the task
   // closed.)
   std::atomic<bool>& submitting;
+  ExitGate& gate;
 };
 
 struct TaskEnd {
@@ -48,7 +58,7 @@ struct TaskEnd {
     kFailed,     // `failure` is to be told home
     kCancelled,  // asked to stop
     kRefused,    // the coordinator does not want it any more: nothing to tell
-    kFork,       // the log misbehaved: the worker stops
+    kFork,       // the log, or what the coordinator signed, contradicts itself: the worker stops
   };
   Kind kind = Kind::kDone;
   TrainerFailure failure;

@@ -11,6 +11,7 @@
 #include "base/timestamp.h"
 #include "crypto/hash.h"
 #include "ledger/record.h"
+#include "worker/core/policy_chain.h"
 
 namespace carnet::worker {
 namespace {
@@ -44,7 +45,7 @@ TaskEnd EndOf(const StepError& error, const TaskParts& parts) {
   TaskEnd end;
   end.status = error.status;
   end.failure = error.failure;
-  if (IsFork(error.status)) {
+  if (IsFork(error.status) || IsContradiction(error.status)) {
     end.kind = TaskEnd::Kind::kFork;
   } else if (parts.cancel.load()) {
     end.kind = TaskEnd::Kind::kCancelled;
@@ -78,6 +79,19 @@ absl::Status Persist(const TaskParts& parts, absl::Duration deadline,
       absl::SleepFor(std::min(wait, kCancelEvery));
     }
   }
+}
+
+std::optional<StepError> PersistSending(const CheckedTask& task, const TaskParts& parts,
+                                        const std::function<absl::Status()>& call) {
+  absl::Status refused;
+  const absl::Status status = Persist(parts, MonotonicDeadline(task, parts), [&]() -> absl::Status {
+    refused = parts.gate.MayLeave(task.task_id);
+    return refused.ok() ? call() : absl::InternalError("site: refused");
+  });
+  if (!refused.ok()) {
+    return FailedStep(refused, v1::TASK_FAILURE_REFUSED_BY_SITE);
+  }
+  return status.ok() ? std::nullopt : std::optional<StepError>(StepError{status, {}});
 }
 
 std::optional<StepError> DownloadSealed(const CheckedTask& task, const exchange::TransferSpec& spec,
@@ -138,11 +152,9 @@ std::optional<StepError> UploadSealed(const CheckedTask& task, const v1::UploadO
   v1::UploadOpen request = open;
   request.set_ticket_id(task.upload.ticket_id());
   const absl::Duration started = parts.clock.MonotonicNow();
-  const absl::Status status = Persist(parts, MonotonicDeadline(task, parts), [&] {
-    return parts.client.Upload(request, *file, parts.cancel);
-  });
-  if (!status.ok()) {
-    return StepError{status, {}};
+  if (auto error = PersistSending(
+          task, parts, [&] { return parts.client.Upload(request, *file, parts.cancel); })) {
+    return error;
   }
   Log(LogLevel::kInfo, "uploaded",
       {{"task", task.task_id},
@@ -228,12 +240,12 @@ std::optional<StepError> SubmitRecord(const CheckedTask& task, const v1::SignedR
   request.set_request_id(ledger::CommonOf(opened->predicate).request_id());
   request.set_task_id(task.task_id);
   *request.mutable_record() = record;
-  const absl::Status status = Persist(parts, MonotonicDeadline(task, parts), [&]() -> absl::Status {
+  // The metrics are in it.
+  return PersistSending(task, parts, [&]() -> absl::Status {
     const HeadKeeper::Turn turn = HeadKeeper::Turn::Now(parts.heads, parts.client);
     CARNET_ASSIGN_OR_RETURN(const v1::SubmitRecordResponse response, call(request));
     return parts.heads.KeepReceipt(record, response.receipt(), parts.client, turn);
   });
-  return status.ok() ? std::nullopt : std::optional<StepError>(StepError{status, {}});
 }
 
 }  // namespace carnet::worker

@@ -46,6 +46,11 @@ absl::Duration MonotonicDeadline(const CheckedTask& task, const TaskParts& parts
 absl::Status Persist(const TaskParts& parts, absl::Duration deadline,
                      const std::function<absl::Status()>& call);
 
+// The same of a call that sends something home, within the task's time. Before each try this site
+// is asked whether it still may leave; a no fails the task as REFUSED_BY_SITE.
+std::optional<StepError> PersistSending(const CheckedTask& task, const TaskParts& parts,
+                                        const std::function<absl::Status()>& call);
+
 // Downloads the task's artifact, resuming, and returns the whole sealed file.
 std::optional<StepError> DownloadSealed(const CheckedTask& task, const exchange::TransferSpec& spec,
                                         const TaskParts& parts, std::filesystem::path* sealed);

@@ -7,11 +7,14 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "coordinator/audit/recompute.h"
 #include "coordinator/audit/step.h"
+#include "coordinator/core/flows.h"
 #include "ledger/record_types.h"
 
 namespace carnet::coordinator::audit {
@@ -103,6 +106,12 @@ bool ExpectStated(const Step& step, const v1::Common& common, const v1::PersonSt
 // A finding for each of `shards` ("dataset/shard") that was withdrawn before.
 void ExpectNotWithdrawn(const Step& step, const std::set<std::string>& shards);
 std::set<std::string> ShardNamesOf(const ShardVersions& versions);
+// A finding unless all that a worker gave over may come home, by the policies and facts before the
+// record that takes it. When it was taken, no record says: after the last record, before
+// `deadline`, at about the time that the worker signed. Only what is denied at the first and at the
+// last of these is found.
+void ExpectMayCome(const Step& step, const std::vector<FlowContext>& flows, absl::Time signed_at,
+                   absl::Time deadline);
 // The round's key is kept if its decisions ask for it.
 void CheckKept(const Step& step, const Round& round);
 // Has the aggregation computed again, where its deltas were kept, and compares.

@@ -83,6 +83,11 @@ void Check(const Step& step, const v1::Contribution& record) {
   step.Expect(round->contributions.count(record.worker_id()) == 0, "contribution-once",
               "one contribution of a worker to an attempt", "a second one");
   CheckParts(step, *job, *round, *member, record);
+  const Worker* const worker = step.state().FindWorker(record.worker_id());
+  if (worker != nullptr && step.state().regions.count(worker->terms.region()) != 0) {
+    ExpectMayCome(step, SendMetricsFlows(step.state(), *job, *worker), ToTime(record.common().at()),
+                  ToTime(round->opened.deadline()));
+  }
   ExpectCounted(step, *job, *round, *member);
 }
 

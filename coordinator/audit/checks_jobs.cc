@@ -214,6 +214,11 @@ void Check(const Step& step, const v1::Evaluation& record) {
               absl::StrCat("model ", Hex(record.model_sha256())));
   ExpectNotWithdrawn(step, ShardNamesOf(job->versions));
   ExpectNotWithdrawn(step, {opened.member().shards().begin(), opened.member().shards().end()});
+  const Worker* const worker = step.state().FindWorker(record.worker_id());
+  if (worker != nullptr && step.state().regions.count(worker->terms.region()) != 0) {
+    ExpectMayCome(step, SendMetricsFlows(step.state(), *job, *worker), ToTime(record.common().at()),
+                  ToTime(opened.deadline()));
+  }
 }
 
 void Check(const Step& step, const v1::EvaluationAbandoned& record) {

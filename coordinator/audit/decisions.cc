@@ -213,8 +213,7 @@ Flows MemberFlows(const State& state, const Job& job, const Worker& worker,
   Append(flows, SendModelFlows(state, job, worker));
   Append(flows, UseKeyFlows(state, job, worker));
   Append(flows, TrainFlows(state, job, worker, ShardsOf(member)));
-  Append(flows, SendDeltaFlows(state, job, worker, ShardsOf(member)));
-  Append(flows, SendMetricsFlows(state, job, worker));
+  Append(flows, UploadFlows(state, job, worker, ShardsOf(member)));
   return flows;
 }
 
@@ -301,7 +300,7 @@ void Again(const Step& step, const v1::RoundClosed& record) {
     if (member == nullptr || !HasRegion(state, worker)) {
       continue;
     }
-    redo.Expect(SendDeltaFlows(state, *job, *worker, ShardsOf(*member)), included.authorisations(),
+    redo.Expect(UploadFlows(state, *job, *worker, ShardsOf(*member)), included.authorisations(),
                 included.worker_id());
     const auto labels = job->round->labels.find(included.worker_id());
     if (labels != job->round->labels.end()) {

@@ -191,7 +191,7 @@ std::vector<FlowContext> ClosingFlows(const State& state, const Job& job) {
         HasWithdrawnShard(state, member)) {
       continue;
     }
-    Append(&flows, SendDeltaFlows(state, job, worker, ShardsOf(member)));
+    Append(&flows, UploadFlows(state, job, worker, ShardsOf(member)));
     const Lineage& labels = round.labels.at(member.worker_id());
     lineage.insert(labels.begin(), labels.end());
   }
@@ -217,7 +217,7 @@ std::vector<FlowContext> MovingFlows(const State& state, const Job& job) {
     }
     Append(&flows, SendModelFlows(state, job, worker));
     Append(&flows, UseKeyFlows(state, job, worker));
-    Append(&flows, SendDeltaFlows(state, job, worker, ShardsOf(member)));
+    Append(&flows, UploadFlows(state, job, worker, ShardsOf(member)));
   }
   if (!job.round->contributions.empty()) {
     Append(&flows, ClosingFlows(state, job));

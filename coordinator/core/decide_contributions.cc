@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "coordinator/core/bridge.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
@@ -84,6 +85,28 @@ Decided Reject(Drafts drafts, const Job& job, const Round& round, const std::str
   return std::move(drafts).Refuse(index, absl::InvalidArgumentError(reason));
 }
 
+// The metrics cross with the contribution, and may not: they go on no record, and the delta, all of
+// which had crossed, goes.
+absl::StatusOr<Decided> CutWhole(Drafts drafts, const Job& job, const Round& round,
+                                 const v1::RoundMember& member, const Verdicts& verdicts,
+                                 std::uint64_t bytes_crossed) {
+  if (drafts.MustAsk(verdicts)) {
+    return Drafts::Ask(verdicts.questions);
+  }
+  if (verdicts.awaits_bridge) {
+    return absl::UnavailableError(absl::StrCat("the metrics wait for ", kBridgeWaitedFor));
+  }
+  const TaskName task{v1::TASK_KIND_TRAIN, job.id, round.opened.round(), round.opened.attempt()};
+  CARNET_ASSIGN_OR_RETURN(
+      Decided decided,
+      DecideOn(std::move(drafts), CutTransfer{member.worker_id(), TaskId(task),
+                                              member.upload().ticket_id(), true, bytes_crossed}));
+  if (decided.questions.empty()) {
+    decided.answer = absl::PermissionDeniedError("cut: refused");
+  }
+  return decided;
+}
+
 }  // namespace
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitContribution& command) {
@@ -127,6 +150,11 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitContribution& comman
   if (!reason.empty()) {
     return Reject(std::move(drafts), *job, round, command.worker_id, reason,
                   contribution.sealed_sha256(), &command.record);
+  }
+  const Verdicts metrics = DecideFlows(state, SendMetricsFlows(state, *job, *worker), drafts.now(),
+                                       drafts.entropy(), drafts.counter());
+  if (!metrics.allowed) {
+    return CutWhole(std::move(drafts), *job, round, *member, metrics, contribution.sealed_bytes());
   }
   const std::uint64_t index = drafts.AddSigned(contribution, command.record);
   return std::move(drafts).Answer(index);

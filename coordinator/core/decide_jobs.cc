@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status.h"
+#include "coordinator/core/bridge.h"
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/job_spec.h"
@@ -167,6 +168,32 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const OpenEvaluation& command) {
   return std::move(drafts).Answer(index);
 }
 
+namespace {
+
+// The figures may not come home any more: the evaluation ends without them.
+absl::StatusOr<Decided> RefuseFigures(Drafts drafts, const Job& job, const std::string& worker_id,
+                                      const Verdicts& verdicts) {
+  if (drafts.MustAsk(verdicts)) {
+    return Drafts::Ask(verdicts.questions);
+  }
+  if (verdicts.awaits_bridge) {
+    return absl::UnavailableError(absl::StrCat("the metrics wait for ", kBridgeWaitedFor));
+  }
+  v1::Refusal refusal;
+  refusal.set_job_id(job.id);
+  refusal.set_worker_id(worker_id);
+  refusal.set_round(job.evaluation->opened.round());
+  refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
+  AddRefusals(&drafts, {refusal});
+  CARNET_ASSIGN_OR_RETURN(
+      Decided decided,
+      DecideOn(std::move(drafts), AbandonEvaluation{job.id, reasons::kRefused, {}}));
+  decided.answer = absl::PermissionDeniedError("refused by policy");
+  return decided;
+}
+
+}  // namespace
+
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitEvaluation& command) {
   CARNET_RETURN_IF_ERROR(LiveWorker(drafts.state(), command.worker_id));
   const v1::Evaluation& evaluation = command.evaluation;
@@ -195,6 +222,13 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const SubmitEvaluation& command)
     if (named.count(name) == 0 || !std::isfinite(value)) {
       return absl::InvalidArgumentError(reasons::kUnnamedMetric);
     }
+  }
+  const Verdicts verdicts = DecideFlows(
+      drafts.state(),
+      SendMetricsFlows(drafts.state(), *job, drafts.state().workers.at(command.worker_id)),
+      drafts.now(), drafts.entropy(), drafts.counter());
+  if (!verdicts.allowed) {
+    return RefuseFigures(std::move(drafts), *job, command.worker_id, verdicts);
   }
   const std::uint64_t index = drafts.AddSigned(evaluation, command.record);
   OrderDestruction(&drafts, job->id, task.opened.round(), task.opened.attempt(), "evaluation",

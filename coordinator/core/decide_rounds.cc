@@ -178,10 +178,17 @@ Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
     }
     settled.insert(member.worker_id());
     const std::vector<std::string> shards(member.shards().begin(), member.shards().end());
-    const Verdicts verdicts = DecideFlows(state, SendDeltaFlows(state, job, worker, shards),
-                                          drafts->now(), drafts->id_seed(), &id_number);
-    if (!verdicts.allowed) {
-      closing.refusals.push_back(RefusalOf(job, member.worker_id(), verdicts));
+    // Apart, because a refusal is about one operation.
+    const Verdicts delta = DecideFlows(state, SendDeltaFlows(state, job, worker, shards),
+                                       drafts->now(), drafts->id_seed(), &id_number);
+    const Verdicts metrics = DecideFlows(state, SendMetricsFlows(state, job, worker), drafts->now(),
+                                         drafts->id_seed(), &id_number);
+    for (const Verdicts* const verdicts : {&delta, &metrics}) {
+      if (!verdicts->allowed) {
+        closing.refusals.push_back(RefusalOf(job, member.worker_id(), *verdicts));
+      }
+    }
+    if (!delta.allowed || !metrics.allowed) {
       v1::LeftOut out;
       out.set_worker_id(member.worker_id());
       out.set_reason(reasons::kRefused);
@@ -191,8 +198,10 @@ Closing CloseWithTodaysFacts(Drafts* drafts, const Job& job) {
     v1::Included* entry = closing.record.add_included();
     entry->set_worker_id(member.worker_id());
     entry->set_index(contribution->second.index);
-    for (const v1::Decision& decision : verdicts.decisions) {
-      *entry->add_authorisations() = ToAuthorisation(decision);
+    for (const Verdicts* const verdicts : {&delta, &metrics}) {
+      for (const v1::Decision& decision : verdicts->decisions) {
+        *entry->add_authorisations() = ToAuthorisation(decision);
+      }
     }
     const Lineage& labels = round.labels.at(member.worker_id());
     closing.lineage.insert(labels.begin(), labels.end());

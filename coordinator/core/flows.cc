@@ -158,6 +158,14 @@ std::vector<FlowContext> SendMetricsFlows(const State& state, const Job& job,
       Crossings(state, worker, v1::OPERATION_SEND_METRICS, v1::ARTIFACT_KIND_METRICS, false), job);
 }
 
+std::vector<FlowContext> UploadFlows(const State& state, const Job& job, const Worker& worker,
+                                     const std::vector<std::string>& shards) {
+  std::vector<FlowContext> flows = SendDeltaFlows(state, job, worker, shards);
+  const std::vector<FlowContext> metrics = SendMetricsFlows(state, job, worker);
+  flows.insert(flows.end(), metrics.begin(), metrics.end());
+  return flows;
+}
+
 std::vector<FlowContext> AggregateFlows(const State& state, const Job& job,
                                         const Lineage& lineage) {
   FlowContext flow;

@@ -56,6 +56,10 @@ std::vector<FlowContext> TrainFlows(const State& state, const Job& job, const Wo
 std::vector<FlowContext> SendDeltaFlows(const State& state, const Job& job, const Worker& worker,
                                         const std::vector<std::string>& shards);
 std::vector<FlowContext> SendMetricsFlows(const State& state, const Job& job, const Worker& worker);
+// What a member of a round gives over: its delta, and the metrics in the contribution that names
+// it. Decided together, from the opening to the close: neither comes home without the other.
+std::vector<FlowContext> UploadFlows(const State& state, const Job& job, const Worker& worker,
+                                     const std::vector<std::string>& shards);
 std::vector<FlowContext> AggregateFlows(const State& state, const Job& job, const Lineage& lineage);
 // `shard_name` ("dataset/shard") is registered. The sealed shard passes through home, which cannot
 // open it, and is opened at the other worker's site.

@@ -135,8 +135,8 @@ std::vector<FlowContext> TransferFlows(const State& state, const OpenTicket& ope
     flows.insert(flows.end(), key.begin(), key.end());
     return flows;
   }
-  return SendDeltaFlows(state, *open.job, worker,
-                        {open.member->shards().begin(), open.member->shards().end()});
+  return UploadFlows(state, *open.job, worker,
+                     {open.member->shards().begin(), open.member->shards().end()});
 }
 
 std::set<std::string> WithdrawnBehind(const State& state, const OpenTicket& open) {

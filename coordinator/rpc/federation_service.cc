@@ -63,8 +63,9 @@ absl::Status CheckWhatItSaw(const Services& services, const v1::NextTaskRequest&
   return status;
 }
 
-// A rejected contribution's sealed delta has no use any more, unless a record needs it: the next
-// sweep decides. A contribution may name any digest, so only what this worker uploaded is let go.
+// The sealed delta of a contribution that was rejected, or cut, has no use any more, unless a
+// record needs it: the next sweep decides. A contribution may name any digest, so only what this
+// worker uploaded is let go.
 void LetGo(const Services& services, const WorkerPeer& worker, const BlobId& blob) {
   const absl::StatusOr<exchange::Header> header = ReadSealedHeader(services.blobs, blob);
   if (header.ok() && header->fields.sender() == worker.spiffe_id) {
@@ -234,7 +235,8 @@ void FederationService::Verify(const WorkerPeer& worker, const v1::SubmitRecordR
         const absl::Status status = answer.ok() ? answer->status : answer.status();
         FinishOn(services_.storage, reactor,
                  [this, status, blob, worker, answer = std::move(answer), response] {
-                   if (absl::IsInvalidArgument(status) && answer.ok()) {
+                   if (answer.ok() &&
+                       (absl::IsInvalidArgument(status) || absl::IsPermissionDenied(status))) {
                      LetGo(services_, worker, blob);
                    }
                    CARNET_RETURN_IF_ERROR(status);

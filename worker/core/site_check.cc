@@ -81,8 +81,9 @@ std::string Words(const v1::Flow& flow) {
 
 class SiteChecker {
  public:
-  SiteChecker(const v1::Task& task, const SiteView& view)
-      : view_(view), task_(task), index_(task.opened().proof().index()) {}
+  // leaving: only what leaves this site is judged.
+  SiteChecker(const v1::Task& task, const SiteView& view, bool leaving)
+      : view_(view), task_(task), leaving_(leaving), index_(task.opened().proof().index()) {}
 
   absl::Status Check(const CheckedTask& checked);
 
@@ -96,6 +97,7 @@ class SiteChecker {
   absl::Status TakeBasis(const v1::DecisionBasis& basis, const v1::Common& common,
                          const google::protobuf::Timestamp& end, absl::Duration longest);
   absl::Status CheckMember(const v1::RoundMember& member, bool round) const;
+  bool IsJudged(const Crossing& crossing) const { return !leaving_ || crossing.way == Way::kHome; }
   absl::Status CheckPlaces(const v1::Flow& flow, Way way) const;
   absl::Status CheckMemberFlow(const v1::Authorisation& authorisation,
                                const Crossing& crossing) const;
@@ -121,6 +123,7 @@ class SiteChecker {
 
   const SiteView& view_;
   const v1::Task& task_;
+  const bool leaving_;
   const std::uint64_t index_;                 // of the record that opened the task
   std::set<std::string> places_;              // jurisdictions of this site
   std::map<std::string, SiteLabels> stated_;  // labels that stewards signed, by shard
@@ -382,11 +385,14 @@ absl::Status SiteChecker::CheckMember(const v1::RoundMember& member, bool round)
     if (crossing == nullptr) {
       return Refuse(absl::StrCat("decided for what this task does not move: ", Words(flow)));
     }
+    if (!IsJudged(*crossing)) {
+      continue;
+    }
     CARNET_RETURN_IF_ERROR(CheckMemberFlow(authorisation, *crossing));
     decided[crossing].insert(crossing->Own(flow));
   }
   for (const Crossing& crossing : kRound) {
-    if (!IsPartOf(crossing, round)) {
+    if (!IsPartOf(crossing, round) || !IsJudged(crossing)) {
       continue;
     }
     if (decided[&crossing] != places_) {
@@ -498,7 +504,11 @@ absl::Status SiteChecker::Check(const CheckedTask& checked) {
 }  // namespace
 
 absl::Status CheckSite(const v1::Task& task, const CheckedTask& checked, const SiteView& view) {
-  return SiteChecker(task, view).Check(checked);
+  return SiteChecker(task, view, false).Check(checked);
+}
+
+absl::Status CheckLeaving(const v1::Task& task, const CheckedTask& checked, const SiteView& view) {
+  return SiteChecker(task, view, true).Check(checked);
 }
 
 }  // namespace carnet::worker

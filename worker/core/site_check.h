@@ -34,6 +34,11 @@ struct SiteView {
 //   DATA_LOSS            IsContradiction: the record contradicts the log that it stands in
 absl::Status CheckSite(const v1::Task& task, const CheckedTask& checked, const SiteView& view);
 
+// The same, later, of what leaves this site for a task that CheckSite let begin: of a round its
+// delta and metrics, of an evaluation its metrics, the shard that is sent. What came here before is
+// not judged again. Errors as above.
+absl::Status CheckLeaving(const v1::Task& task, const CheckedTask& checked, const SiteView& view);
+
 }  // namespace carnet::worker
 
 #endif  // CARNET_WORKER_CORE_SITE_CHECK_H_

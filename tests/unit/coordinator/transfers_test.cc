@@ -6,6 +6,7 @@
 #include "coordinator/core/release.h"
 #include "coordinator/core/tasks.h"
 #include "coordinator/rpc/stream_turn.h"
+#include "scenario/policy_office.h"
 #include "scenario/world.h"
 
 namespace carnet::coordinator {
@@ -171,6 +172,36 @@ TEST_CASE("Transfers: a change stops the stream at once, and ends it when that i
   CHECK(record.bytes_crossed() == 77);
   CHECK(stage.metrics.ExpositionText().find(
             "carnet_transfers_cut_total{reason=\"worker-revoked\"} 1") != std::string::npos);
+}
+
+TEST_CASE("Transfers: what ends by time alone is cut without a record, at the next look") {
+  Stage stage(153);
+  const absl::Duration life = absl::Minutes(5);  // of the bundle; the ticket's is 10 minutes
+  PolicyOffice office(stage.world);
+  nlohmann::json json = office.Json();
+  PolicyOffice::Policy(json, "house")["rules"].push_back(nlohmann::json::parse(
+      R"({"id": "stop", "effect": "deny", "when": {"from.jurisdiction": {"is": "NZ"}}})"));
+  REQUIRE(office.Propose(office.Next(json, absl::ZeroDuration(), life)).ok());
+  stage.world.Settle();
+  REQUIRE(stage.world.state().bundle->revision() == 2);
+  FakeStream stream;
+  stream.bytes = 9;
+  const auto begun = stage.transfers.Begin(stage.NameOf("sg-1", true), stream, stage.world.state(),
+                                           stage.world.now());
+  REQUIRE(begun.urgent.empty());
+  stage.world.Advance(life - absl::Seconds(1));
+  CHECK(stage.Look().empty());
+  stage.world.Advance(absl::Seconds(4));
+  CHECK(stage.Look().empty());  // looked at a moment ago
+  CHECK(stream.stops == 0);
+  stage.world.Advance(absl::Seconds(1));
+  auto urgent = stage.Look();
+  REQUIRE(urgent.size() == 1);
+  stage.Decide(std::move(urgent));
+  REQUIRE(stream.cuts.size() == 1);
+  CHECK(stream.cuts[0].first == absl::PermissionDeniedError("cut: refused"));
+  const auto& record = stage.world.At<v1::TransferCut>(stage.world.Find("transfer-cut").back());
+  CHECK(record.bytes_crossed() == 9);
 }
 
 TEST_CASE("Transfers: a stream that begins while the change is applied is caught") {

@@ -14,8 +14,24 @@
 #include "exchange/spool.h"
 #include "tests/unit/worker/test_support.h"
 #include "worker/coordinator_client.h"
+#include "worker/task_runner.h"
 
 namespace carnet::worker {
+
+// A site that lets everything leave, or what was planted; counts how often it was asked.
+struct FakeGate final : ExitGate {
+  absl::Status MayLeave(const std::string&) override {
+    ++asked;
+    if (answers.empty()) {
+      return absl::OkStatus();
+    }
+    const absl::Status answer = answers.front();
+    answers.pop_front();
+    return answer;
+  }
+  std::deque<absl::Status> answers;
+  int asked = 0;
+};
 
 class FakeCoordinator final : public CoordinatorClient {
  public:

@@ -13,6 +13,7 @@
 #include "model/codec.h"
 #include "model/safetensors.h"
 #include "tests/unit/worker/fake_coordinator.h"
+#include "worker/core/policy_chain.h"
 #include "worker/journal.h"
 #include "worker/task_runner.h"
 
@@ -156,10 +157,11 @@ struct Round {
                                           .rng = federation.rng,
                                           .cancel = cancel,
                                           .progress = progress,
-                                          .submitting = submitting});
+                                          .submitting = submitting,
+                                          .gate = gate});
     INFO(ToString(ReadFile(state.trainer_log(), 1 << 20).value_or(Bytes())));
     INFO(end.status);
-    CHECK(end.kind != TaskEnd::Kind::kFork);
+    CHECK((end.kind == TaskEnd::Kind::kFork) == IsContradiction(end.status));
     trainers.End();
     return end;
   }
@@ -214,6 +216,7 @@ struct Round {
   CancelFlag cancel{false};
   std::atomic<double> progress{0};
   std::atomic<bool> submitting{false};
+  FakeGate gate;
 };
 
 TEST_CASE("Train task: the delta arrives sealed to the round, with a signed contribution") {
@@ -298,6 +301,47 @@ TEST_CASE("Train task: when the receipt is lost the same record is submitted aga
   }
   CHECK(statements.size() == 1);
   CHECK(ids.size() == 1);
+}
+
+TEST_CASE("Train task: what the site itself forbids by then does not leave, and home is told") {
+  Round round;
+  SECTION("before the delta") {
+    round.gate.answers = {absl::PermissionDeniedError("site: forbidden by what this site knows")};
+  }
+  SECTION("by policies that could not be followed") {
+    round.gate.answers = {absl::ResourceExhaustedError("policies: too many people")};
+  }
+  SECTION("before the delta is sent again") {
+    round.coordinator.upload_errors = {absl::UnavailableError("cut")};
+    round.gate.answers = {absl::OkStatus(), absl::PermissionDeniedError("site: forbidden")};
+  }
+  const std::size_t tries = round.gate.answers.size() - 1;
+  const TaskEnd end = round.Run();
+  CHECK(round.fits() == 1);
+  CHECK(end.kind == TaskEnd::Kind::kFailed);
+  CHECK(end.failure.failure == v1::TASK_FAILURE_REFUSED_BY_SITE);
+  CHECK(round.coordinator.uploads.size() == tries);
+  CHECK(round.coordinator.uploaded.empty());
+  CHECK(round.coordinator.submitted.empty());
+  CHECK(std::filesystem::is_empty(round.state.tasks()));
+}
+
+TEST_CASE("Train task: metrics that the site forbids after the delta went are not submitted") {
+  Round round;
+  round.gate.answers = {absl::OkStatus(), absl::PermissionDeniedError("site: forbidden")};
+  const TaskEnd end = round.Run();
+  CHECK(end.kind == TaskEnd::Kind::kFailed);
+  CHECK(end.failure.failure == v1::TASK_FAILURE_REFUSED_BY_SITE);
+  CHECK(round.coordinator.uploads.size() == 1);
+  CHECK(round.coordinator.submitted.empty());
+}
+
+TEST_CASE("Train task: a coordinator that contradicted itself gets nothing, and the worker stops") {
+  Round round;
+  round.gate.answers = {Contradiction("an older revision")};
+  CHECK(round.Run().kind == TaskEnd::Kind::kFork);
+  CHECK(round.coordinator.uploads.empty());
+  CHECK(round.coordinator.submitted.empty());
 }
 
 TEST_CASE("Train task: what the coordinator rejects is not tried again") {
