@@ -95,6 +95,7 @@ class Mutants {
                      std::string(key) == "applies_when");
       }
     }
+    AddSet(": mode warn", at / "mode", "warn");
     AddCovers(policy, at / "covers");
     const json terms = policy.value("terms", json::object());
     for (const auto& term : terms.items()) {
