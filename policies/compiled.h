@@ -210,6 +210,14 @@ struct Policy {
   Reach reach;
 };
 
+// What a case says of a duty; what is empty may be anything.
+struct ExpectedDuty {
+  std::string rule;  // reason id
+  std::string of;    // the role that does it
+  std::string text;  // what is to be done
+  absl::Duration within = absl::ZeroDuration();
+};
+
 struct TestCase {
   std::string name;
   std::string place;  // file:line:column
@@ -219,10 +227,13 @@ struct TestCase {
   std::vector<std::string> reasons;
   std::vector<std::string> not_reasons;
   std::vector<std::string> missing;
-  std::vector<std::string> warns;
-  std::vector<std::string> not_warns;
+  std::vector<std::string> warns;      // in mode warn
+  std::vector<std::string> shadows;    // in mode shadow
+  std::vector<std::string> not_warns;  // in neither
   std::vector<std::string> exceptions;
-  std::vector<std::string> duties;
+  // Whether an exception could lift what failed: each of `reasons`, or everything if none is named.
+  std::optional<bool> exception_possible;
+  std::vector<ExpectedDuty> duties;
 };
 
 // What a group must hold: these places for certain, those under a condition, no other country.

@@ -56,9 +56,27 @@ inline const Keys& Tests() {
 }
 
 inline const Keys& Case() {
-  static const auto& keys =
-      *new Keys{"name",    "set",   "situation", "at",        "expect", "reason", "not_reason",
-                "missing", "warns", "not_warns", "exception", "duty",   "note"};
+  static const auto& keys = *new Keys{"name",
+                                      "set",
+                                      "situation",
+                                      "at",
+                                      "expect",
+                                      "reason",
+                                      "not_reason",
+                                      "missing",
+                                      "warns",
+                                      "not_warns",
+                                      "shadows",
+                                      "exception",
+                                      "exception_possible",
+                                      "duty",
+                                      "note"};
+  return keys;
+}
+
+// A duty that a case expects, where it says more than the rule.
+inline const Keys& CaseDuty() {
+  static const auto& keys = *new Keys{"rule", "of", "within", "text"};
   return keys;
 }
 

@@ -239,11 +239,23 @@ json GroupsFile() {
 }
 
 json TestsFile() {
+  const json duty = {
+      {"anyOf",
+       {Ref("text"), Map(keys::CaseDuty(),
+                         {{"rule", Ref("text")},
+                          {"of", Ref("id")},
+                          {"within", {{"type", "string"}, {"pattern", "^[0-9]+[dh]$"}}},
+                          {"text", Ref("text")}},
+                         {"rule"})}}};
   const json test = Map(keys::Case(),
                         {{"name", Ref("text")},
                          {"set", Ref("facts")},
                          {"expect", Words({"allow", "deny", "hold"})},
-                         {"reason", OneOrMore(Ref("text"))}},
+                         {"reason", OneOrMore(Ref("text"))},
+                         {"warns", OneOrMore(Ref("text"))},
+                         {"shadows", OneOrMore(Ref("text"))},
+                         {"exception_possible", YesNo()},
+                         {"duty", OneOrMore(duty)}},
                         {"name", "expect"});
   const json group = Map(
       keys::GroupTest(),

@@ -1,5 +1,6 @@
 // Test files: what each case sets and expects, checked when the bundle is loaded.
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -115,15 +116,18 @@ class ReasonChecker {
   }
 
   void Check(MapReader& reader, absl::string_view key) const {
-    const yaml::Node* node = reader.Find(key);
     for (const std::string& reason : reader.Texts(key, kTextBytesMax)) {
-      const std::string policy = reason.substr(0, reason.find('/'));
-      // Tests can travel with fewer policies than they know; the runner says so.
-      if (policies_.count(policy) > 0 && reasons_.count(reason) == 0) {
-        reader.Fail(*node, absl::StrCat("no rule gives the reason '", reason, "'"),
-                    Hint(reason, {reasons_.begin(), reasons_.end()},
-                         "expected policy/rule or policy/rule.item"));
-      }
+      CheckOne(reader, *reader.Find(key), reason);
+    }
+  }
+
+  void CheckOne(MapReader& reader, const yaml::Node& at, const std::string& reason) const {
+    const std::string policy = reason.substr(0, reason.find('/'));
+    // Tests can travel with fewer policies than they know; the runner says so.
+    if (policies_.count(policy) > 0 && reasons_.count(reason) == 0) {
+      reader.Fail(at, absl::StrCat("no rule gives the reason '", reason, "'"),
+                  Hint(reason, {reasons_.begin(), reasons_.end()},
+                       "expected policy/rule or policy/rule.item"));
     }
   }
 
@@ -138,6 +142,66 @@ struct SuiteScope {
   absl::Time at;
   const ReasonChecker* reasons;
 };
+
+// {rule, of, within, text}.
+ExpectedDuty CompileDuty(MapReader& test, const yaml::Node& node) {
+  ExpectedDuty duty;
+  MapReader reader(test.diagnostics(), test.file(), node, "an expected duty", keys::CaseDuty());
+  duty.rule = reader.RequireText("rule", kTextBytesMax);
+  duty.of = reader.Text("of", kTextBytesMax);
+  duty.text = reader.Text("text", kTextBytesMax);
+  if (const std::string within = reader.Text("within", kTextBytesMax); !within.empty()) {
+    const absl::StatusOr<absl::Duration> span = ParseSpan(within);
+    duty.within = span.ok() ? *span : absl::ZeroDuration();
+    if (duty.within == absl::ZeroDuration()) {
+      reader.Fail(*reader.Find("within"), "'within' is no span of time",
+                  "expected a number of days or hours, such as 60d or 24h");
+    }
+  }
+  return duty;
+}
+
+// The rule alone, or a map that says more of the duty; one, or a list.
+std::vector<ExpectedDuty> CompileDuties(MapReader& reader, const ReasonChecker& reasons) {
+  const yaml::Node* node = reader.Find("duty");
+  if (node == nullptr) {
+    return {};
+  }
+  std::vector<ExpectedDuty> duties;
+  const auto add = [&](const yaml::Node& one) {
+    ExpectedDuty duty;
+    if (one.is_map()) {
+      duty = CompileDuty(reader, one);
+    } else if (one.is_scalar() && !one.text.empty() && one.text.size() <= kTextBytesMax) {
+      duty.rule = one.text;
+    } else {
+      reader.Fail(one, "'duty' names no rule", "expected policy/rule.item, or {rule, of, within}");
+    }
+    reasons.CheckOne(reader, one, duty.rule);
+    duties.push_back(std::move(duty));
+  };
+  if (!node->is_list()) {
+    add(*node);
+    return duties;
+  }
+  for (const yaml::Node& one : reader.List("duty")) {
+    add(one);
+  }
+  return duties;
+}
+
+// What the flow's refusal must say of exceptions; an allowed flow needs none.
+std::optional<bool> CompileExceptionPossible(MapReader& reader, const std::string& expect) {
+  const yaml::Node* node = reader.Find("exception_possible");
+  if (node == nullptr) {
+    return std::nullopt;
+  }
+  if (expect == "allow") {
+    reader.Fail(*node, "'exception_possible' of a flow that is allowed",
+                "expected only where something fails");
+  }
+  return reader.YesNo("exception_possible");
+}
 
 TestCase CompileCase(const SuiteScope& scope, MapReader& suite, const yaml::Node& node) {
   TestCase test;
@@ -164,15 +228,17 @@ TestCase CompileCase(const SuiteScope& scope, MapReader& suite, const yaml::Node
   scope.reasons->Check(reader, "reason");
   scope.reasons->Check(reader, "not_reason");
   scope.reasons->Check(reader, "warns");
-  scope.reasons->Check(reader, "duty");
+  scope.reasons->Check(reader, "shadows");
   scope.reasons->Check(reader, "not_warns");
   test.reasons = reader.Texts("reason", kTextBytesMax);
   test.not_reasons = reader.Texts("not_reason", kTextBytesMax);
   test.missing = reader.Texts("missing", kTextBytesMax);
   test.warns = reader.Texts("warns", kTextBytesMax);
+  test.shadows = reader.Texts("shadows", kTextBytesMax);
   test.not_warns = reader.Texts("not_warns", kTextBytesMax);
   test.exceptions = reader.Texts("exception", kTextBytesMax);
-  test.duties = reader.Texts("duty", kTextBytesMax);
+  test.exception_possible = CompileExceptionPossible(reader, test.expect);
+  test.duties = CompileDuties(reader, *scope.reasons);
   for (const std::string& path : test.missing) {
     if (FindFact(path) == kNoFact) {
       reader.Fail(*reader.Find("missing"), absl::StrCat("no fact is called '", path, "'"),

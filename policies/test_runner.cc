@@ -1,10 +1,13 @@
 #include "policies/test_runner.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/status.h"
 #include "policies/base_allow.h"
 #include "policies/compiled.h"
@@ -45,17 +48,83 @@ std::string ReasonsIn(const v1::Decision& decision) {
   return text.empty() ? "no rule failed" : absl::StrCat("failed: ", text);
 }
 
+bool IsNamed(const std::vector<std::string>& reasons, const std::string& reason) {
+  return std::find(reasons.begin(), reasons.end(), reason) != reasons.end();
+}
+
 // A missing fact counts where the expected reasons name it, or anywhere if none is expected.
 bool NamesMissing(const TestCase& test, const v1::Decision& decision, const std::string& path) {
   for (const v1::Failure& failure : decision.failures()) {
-    const bool meant = test.reasons.empty() || std::find(test.reasons.begin(), test.reasons.end(),
-                                                         failure.reason()) != test.reasons.end();
+    const bool meant = test.reasons.empty() || IsNamed(test.reasons, failure.reason());
     const auto& missing = failure.missing_facts();
     if (meant && std::find(missing.begin(), missing.end(), path) != missing.end()) {
       return true;
     }
   }
   return false;
+}
+
+using Report = std::function<void(const std::string&)>;
+
+// Rules that tell and do not decide: `warns` are in mode warn, `shadows` in mode shadow.
+void CompareWarnings(const TestCase& test, const v1::Decision& decision, const Report& report) {
+  const auto expect = [&](const std::vector<std::string>& reasons, const std::string& mode,
+                          const std::string& what) {
+    for (const std::string& reason : reasons) {
+      const v1::Failure* warning = FindReason(decision.warnings(), reason);
+      if (warning == nullptr) {
+        report(absl::StrCat("expected ", what, " by ", reason));
+      } else if (warning->mode() != mode) {
+        report(absl::StrCat("expected ", what, " by ", reason, ", which is in mode ",
+                            warning->mode()));
+      }
+    }
+  };
+  expect(test.warns, "warn", "a warning");
+  expect(test.shadows, "shadow", "a note in shadow");
+  for (const std::string& reason : test.not_warns) {
+    if (FindReason(decision.warnings(), reason) != nullptr) {
+      report(absl::StrCat("did not expect a warning by ", reason));
+    }
+  }
+}
+
+bool IsAsExpected(const ExpectedDuty& expected, const v1::Obligation& duty) {
+  return duty.rule() == expected.rule && (expected.of.empty() || duty.of() == expected.of) &&
+         (expected.text.empty() || duty.duty() == expected.text) &&
+         (expected.within == absl::ZeroDuration() ||
+          duty.within_seconds() ==
+              static_cast<std::uint64_t>(absl::ToInt64Seconds(expected.within)));
+}
+
+void CompareDuties(const TestCase& test, const v1::Decision& decision, const Report& report) {
+  const auto& duties = decision.obligations();
+  for (const ExpectedDuty& expected : test.duties) {
+    const auto found = std::find_if(
+        duties.begin(), duties.end(),
+        [&expected](const v1::Obligation& duty) { return duty.rule() == expected.rule; });
+    if (found == duties.end()) {
+      report(absl::StrCat("expected a duty by ", expected.rule));
+    } else if (std::none_of(duties.begin(), duties.end(), [&expected](const v1::Obligation& duty) {
+                 return IsAsExpected(expected, duty);
+               })) {
+      report(absl::StrCat("expected another duty by ", expected.rule, ", which asks ",
+                          found->bound(), ", of ", found->of(), ": ", found->duty()));
+    }
+  }
+}
+
+// Of the reasons that the case names, or of all that failed.
+void CompareExceptionPossible(const TestCase& test, const v1::Decision& decision,
+                              const Report& report) {
+  for (const v1::Failure& failure : decision.failures()) {
+    const bool meant = test.reasons.empty() || IsNamed(test.reasons, failure.reason());
+    if (test.exception_possible.has_value() && meant &&
+        failure.exception_possible() != *test.exception_possible) {
+      report(absl::StrCat("expected that ", *test.exception_possible ? "an" : "no",
+                          " exception of ", failure.reason(), " is possible"));
+    }
+  }
 }
 
 std::vector<std::string> Compare(const TestCase& test, const v1::Decision& decision) {
@@ -80,23 +149,9 @@ std::vector<std::string> Compare(const TestCase& test, const v1::Decision& decis
       report(absl::StrCat("expected the missing fact ", path));
     }
   }
-  for (const std::string& reason : test.warns) {
-    if (FindReason(decision.warnings(), reason) == nullptr) {
-      report(absl::StrCat("expected a warning by ", reason));
-    }
-  }
-  for (const std::string& rule : test.duties) {
-    const auto& duties = decision.obligations();
-    if (std::none_of(duties.begin(), duties.end(),
-                     [&rule](const v1::Obligation& duty) { return duty.rule() == rule; })) {
-      report(absl::StrCat("expected a duty by ", rule));
-    }
-  }
-  for (const std::string& reason : test.not_warns) {
-    if (FindReason(decision.warnings(), reason) != nullptr) {
-      report(absl::StrCat("did not expect a warning by ", reason));
-    }
-  }
+  CompareWarnings(test, decision, report);
+  CompareDuties(test, decision, report);
+  CompareExceptionPossible(test, decision, report);
   for (const std::string& id : test.exceptions) {
     const auto& used = decision.exceptions();
     if (std::find(used.begin(), used.end(), id) == used.end()) {

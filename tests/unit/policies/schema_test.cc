@@ -161,5 +161,18 @@ TEST_CASE("Schema: slips of the keyboard do not fit") {
   CHECK_FALSE(validator.Accepts(json::object()));
 }
 
+TEST_CASE("Schema: what a case expects fits, and a slip in it does not") {
+  const Validator validator(PolicySchema());
+  const auto accepts = [&validator](const std::string& rest) {
+    return validator.Accepts(Read("tests: t\ncases:\n  - {name: a, expect: deny, " + rest + "}\n"));
+  };
+  CHECK(accepts("warns: p/a, shadows: [p/b], exception_possible: no"));
+  CHECK(accepts("duty: [p/a.b, {rule: p/a.c, of: dpo, within: 24h, text: Delete it.}]"));
+  CHECK_FALSE(accepts("exception_possible: perhaps"));
+  CHECK_FALSE(accepts("shadow: p/b"));
+  CHECK_FALSE(accepts("duty: {of: dpo}"));
+  CHECK_FALSE(accepts("duty: {rule: p/a.c, within: soon}"));
+}
+
 }  // namespace
 }  // namespace carnet::policies

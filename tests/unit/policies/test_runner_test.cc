@@ -135,6 +135,104 @@ TEST_CASE("Test runner: a warning that comes although it should not is told") {
         std::vector<std::string>{"did not expect a warning by g/no-kenya"});
 }
 
+TEST_CASE("Test runner: a case tells a rule that warns from one that is only noted in shadow") {
+  const auto run = [](const std::string& mode, const std::string& expected) {
+    const auto bundle =
+        Load({House(),
+              Guardrail("g", absl::StrCat("rules:\n  - {id: no-kenya, effect: deny, mode: ", mode,
+                                          ", when: {to.jurisdiction: {is: KE}}}\n")),
+              absl::StrCat(kHeadOfTests,
+                           "cases:\n  - {name: a, set: {to.jurisdiction: KE}, expect: ", "allow, ",
+                           expected, "}\n")});
+    const auto report = RunTests(*bundle);
+    REQUIRE(report.ok());
+    return report->outcomes.at(0).problems;
+  };
+  CHECK(run("warn", "warns: g/no-kenya").empty());
+  CHECK(run("shadow", "shadows: [g/no-kenya]").empty());
+  CHECK(run("shadow", "warns: g/no-kenya") ==
+        Texts{"expected a warning by g/no-kenya, which is in mode shadow"});
+  CHECK(run("warn", "shadows: g/no-kenya") ==
+        Texts{"expected a note in shadow by g/no-kenya, which is in mode warn"});
+  CHECK(run("shadow", "not_warns: g/no-kenya") == Texts{"did not expect a warning by g/no-kenya"});
+  CHECK(run("enforce", "shadows: g/no-kenya").size() == 2);  // and it is denied
+}
+
+TEST_CASE("Test runner: a case says whether an exception could lift what failed") {
+  constexpr char kTwoDenies[] =
+      "rules:\n"
+      "  - {id: firm, effect: deny, floor: yes, when: {to.jurisdiction: {is: SG}}}\n"
+      "  - {id: soft, effect: deny, when: {to.jurisdiction: {in: [SG, KE]}}}\n";
+  const auto run = [&](const std::string& expected) {
+    const auto bundle =
+        Load({House(), Guardrail("g", kTwoDenies),
+              absl::StrCat(kHeadOfTests, "cases:\n  - {name: a, set: {to.jurisdiction: SG}, ",
+                           "expect: deny, ", expected, "}\n")});
+    const auto report = RunTests(*bundle);
+    REQUIRE(report.ok());
+    return report->outcomes.at(0).problems;
+  };
+  CHECK(run("reason: g/firm, exception_possible: no").empty());
+  CHECK(run("reason: g/soft, exception_possible: yes").empty());
+  CHECK(run("reason: g/firm, exception_possible: yes") ==
+        Texts{"expected that an exception of g/firm is possible"});
+  CHECK(run("reason: g/soft, exception_possible: no") ==
+        Texts{"expected that no exception of g/soft is possible"});
+  CHECK(run("exception_possible: no") ==
+        Texts{"expected that no exception of g/soft is possible"});  // it is asked of both
+}
+
+TEST_CASE("Test runner: a case names the duties of an allowed flow, and what they ask") {
+  constexpr char kDuties[] =
+      "rules:\n"
+      "  - id: r\n"
+      "    effect: require\n"
+      "    require:\n"
+      "      - {id: sums, phase: runtime, check: {secagg.k: {at_least: 3}}}\n"
+      "      - {id: told, phase: post, duty: Tell them., of: dpo, within: 24h}\n";
+  const auto run = [&](const std::string& duty) {
+    const auto bundle = Load(
+        {House(), Guardrail("g", kDuties),
+         absl::StrCat(kHeadOfTests, "cases:\n  - {name: a, set: {op: send_model, artifact.kind: ",
+                      "model, data.personal: no, data.subjects_in: [], secagg.k: 4}, expect: ",
+                      "allow, duty: ", duty, "}\n")});
+    const auto report = RunTests(*bundle);
+    REQUIRE(report.ok());
+    return report->outcomes.at(0).problems;
+  };
+  CHECK(run("g/r.sums").empty());
+  CHECK(run("[g/r.sums, {rule: g/r.told}]").empty());
+  CHECK(run("{rule: g/r.told, of: dpo, within: 1d, text: Tell them.}").empty());
+  const Texts other = {
+      "expected another duty by g/r.told, which asks within 1d, of dpo: Tell them."};
+  CHECK(run("{rule: g/r.told, of: legal}") == other);
+  CHECK(run("{rule: g/r.told, within: 25h}") == other);
+  CHECK(run("{rule: g/r.told, text: Tell us.}") == other);
+  CHECK(run("h/r") == Texts{"expected a duty by h/r"});
+}
+
+TEST_CASE("Test runner: an expectation that means nothing does not load") {
+  const auto message = [](const std::string& rest) {
+    const auto bundle = BundleFromFiles(
+        {{"house.yaml", House()},
+         {"g.yaml", Guardrail("g", kRules)},
+         {"t.yaml", absl::StrCat(kHeadOfTests, "cases:\n  - {name: a, ", rest, "}\n")}});
+    return std::string(bundle.status().message());
+  };
+  CHECK_THAT(message("expect: allow, exception_possible: no"),
+             Catch::Contains("'exception_possible' of a flow that is allowed"));
+  CHECK_THAT(message("expect: deny, exception_possible: perhaps"), Catch::Contains("t.yaml:7:"));
+  CHECK_THAT(message("expect: allow, shadows: g/no-keny"),
+             Catch::Contains("no rule gives the reason 'g/no-keny'; did you mean 'g/no-kenya'?"));
+  CHECK_THAT(message("expect: allow, duty: {rule: g/fewer}"),
+             Catch::Contains("no rule gives the reason 'g/fewer'"));
+  CHECK_THAT(message("expect: allow, duty: {of: dpo}"), Catch::Contains("rule"));
+  CHECK_THAT(message("expect: allow, duty: {rule: g/few, within: soon}"),
+             Catch::Contains("'within' is no span of time"));
+  CHECK_THAT(message("expect: allow, duty: {rule: g/few, by: dpo}"), Catch::Contains("'by'"));
+  CHECK_THAT(message("expect: allow, duty: [[g/few]]"), Catch::Contains("'duty' names no rule"));
+}
+
 TEST_CASE("Test runner: a group holds the members that a test names, and no other country") {
   const auto outcomes = [](const std::string& group) {
     const auto bundle = BundleFromFiles(
