@@ -148,6 +148,17 @@ class Refusals(Views, FederationTest):
     def test_send_metrics(self):
         self.run_job("send_metrics", "trials")
 
+    def test_a_rule_that_only_warns_says_so_before_the_job_is_submitted(self):
+        warning = "  warning, decides nothing: place (job to Singapore (SG)): forbidden: Jobs on drafts are announced to"
+        checked = self.call_as("mia", "job", "check", self.job_file("drafts"))
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        self.assertEqual(checked.stdout.count("warning, decides nothing"), 1, checked.stdout)
+        self.assertIn(warning, checked.stdout)
+        self.assertIn("\n    Fix: Announce the job.\n", checked.stdout)
+        regions = list(map(json.loads, self.call_as("mia", "job", "check", self.job_file("drafts"), "--json").stdout.splitlines()))
+        self.assertEqual({(region["region"], warning["reason"]) for region in regions for decision in region["decisions"]
+                          for warning in decision["warnings"]}, {("sg", "abroad/drafts-are-announced")})
+
     def test_stage_data(self):
         federation = self.federation
         before = {slot: self.totals(slot) for slot in self.ids}

@@ -38,6 +38,22 @@ TEST_CASE("Explain: the ML team reads what is wrong and what would make it pass"
         "Allowed: model to Norway (NO).\n");
 }
 
+TEST_CASE("Explain: the ML team reads what only warns, with its fix, and nothing of shadow rules") {
+  v1::Decision decision = OfCase("affiliates rule only warns");
+  v1::Failure& shadow = *decision.add_warnings();
+  shadow.set_reason("trial/r");
+  shadow.set_mode("shadow");
+  CHECK_THAT(
+      Explain(decision, Reader::kTeam),
+      Catch::StartsWith("Allowed: job to Germany (DE).\n"
+                        "  warn only, not part of the verdict: us-ear-ai/affiliates-50: forbidden: "
+                        "BIS Affiliates Rule, 50 percent or more owned by listed parties.\n"
+                        "     Fix: "));
+  CHECK(Explain(decision, Reader::kTeam).find("trial/r") == std::string::npos);
+  CHECK_THAT(Explain(decision, Reader::kOfficer),
+             Catch::Contains("  shadow only, not part of the verdict: trial/r: "));
+}
+
 TEST_CASE("Explain: several problems are counted and all of them told") {
   v1::Decision decision = OfCase("101 genomes and a Macau operator");
   const std::string text = Explain(decision, Reader::kTeam);
