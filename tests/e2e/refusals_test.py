@@ -172,14 +172,23 @@ class Refusals(Views, FederationTest):
     def test_aggregate(self):
         """Decided when the round closes, on what came: the deltas are at home, and no model comes of them."""
         federation = self.federation
+        start = {slot: self.totals(slot) for slot in self.ids}
         done = self.call_as("mia", "job", "submit", self.job_file("polls", minimum=2), "--json")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         job = json.loads(done.stdout)["job_id"]
         wait_for(lambda: federation.records_of("round-abandoned", job), "the round to be abandoned", 240)
         team = self.call_as("mia", "policy", "refusals", "--job", job)
         self.assertEqual(team.returncode, 0, team.stderr)
+        # No other model comes of it: nothing of a model's size moves to anybody while the job waits, nor when it ends.
+        before = {slot: self.totals(slot) for slot in self.ids}
+        wait_for(lambda: federation.status(job)["state"] == "waiting", "the job to wait for other facts or rules")
         stopped = self.call_as("mia", "job", "stop", job)
         self.assertEqual(stopped.returncode, 0, stopped.stderr)
+        for slot in self.ids:
+            self.assert_nothing_crossed(slot, before[slot], self.model_bytes, "aggregate, refused")
+            moved = self.totals(slot)["down"] - start[slot]["down"]
+            self.assertGreater(moved, self.model_bytes, "the round's model")
+            self.assertLess(moved, 2 * self.model_bytes, "and no other")
         self.assertEqual(federation.records_of("aggregate", job), [])
         self.assertEqual(len(federation.records_of("contribution", job)), 2)
         ordered = {key for r in federation.records_of("key-destruction-ordered") for key in r["predicate"]["key_ids"]}
