@@ -183,6 +183,9 @@ json JobEventJson(const v1::JobEvent& event) {
   if (statement.ok() && statement->is_object() && statement->contains("predicate")) {
     object["predicate"] = (*statement)["predicate"];
   }
+  if (!event.warnings().empty()) {
+    object["warnings"] = Array(event.warnings(), FailureJson);
+  }
   if (event.has_status()) {
     object["status"] = JobStatusJson(event.status());
   }

@@ -109,6 +109,13 @@ std::string WarningText(const Problem& warning) {
   return absl::StrCat("  warning, decides nothing:", ProblemText(warning).substr(1));
 }
 
+std::string WarningText(const v1::Failure& warning) {
+  return absl::StrCat(
+      "warning, decides nothing: ", warning.because().empty() ? warning.title() : warning.because(),
+      " (", warning.reason(), ")",
+      warning.fix().empty() ? "" : absl::StrCat("\n  Fix: ", warning.fix()));
+}
+
 std::string ProblemText(const Problem& problem) {
   return absl::StrCat("  ", problem.operations, " (", problem.what,
                       "): ", absl::StrReplaceAll(problem.text, {{"\n", "\n    "}}));

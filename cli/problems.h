@@ -38,6 +38,9 @@ std::string RefusalText(const std::string& who,
 std::string ProblemText(const Problem& problem);
 // The same of a warning, which says that it is one.
 std::string WarningText(const Problem& warning);
+// The same where only the rule is known and not the flow; not indented, lines without a break at
+// the end.
+std::string WarningText(const v1::Failure& warning);
 
 }  // namespace carnet::cli
 

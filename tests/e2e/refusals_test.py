@@ -158,6 +158,9 @@ class Refusals(Views, FederationTest):
         regions = list(map(json.loads, self.call_as("mia", "job", "check", self.job_file("drafts"), "--json").stdout.splitlines()))
         self.assertEqual({(region["region"], warning["reason"]) for region in regions for decision in region["decisions"]
                           for warning in decision["warnings"]}, {("sg", "abroad/drafts-are-announced")})
+        watched = self.call_as("mia", "job", "submit", self.job_file("drafts", minimum=2), "--watch", seconds=240)
+        self.assertEqual(watched.returncode, 0, watched.stdout + watched.stderr)
+        self.assertEqual(watched.stdout.count("warning, decides nothing: Jobs on drafts are announced to the works council."), 1)
 
     def test_stage_data(self):
         federation = self.federation

@@ -97,6 +97,25 @@ TEST_CASE("Job view: the moving line counts contributions and what crossed borde
   CHECK(view.TakeFinishedRound().empty());
 }
 
+TEST_CASE("Job view: what a rule in mode warn said of a round is a notice, once a job") {
+  JobView view = NamedView();
+  view.Feed(Submitted());
+  v1::JobEvent opened = Opened(3);
+  v1::Failure* warning = opened.add_warnings();
+  warning->set_reason("abroad/announced");
+  warning->set_because("Jobs abroad are announced.");
+  warning->set_fix("Announce it.");
+  const std::vector<ViewLine> lines = view.Feed(opened);
+  REQUIRE_FALSE(lines.empty());
+  CHECK(lines.back().kind == ViewLine::Kind::kNotice);
+  CHECK(lines.back().text ==
+        "warning, decides nothing: Jobs abroad are announced. (abroad/announced)\n"
+        "  Fix: Announce it.");
+  for (const ViewLine& line : view.Feed(opened)) {
+    CHECK(line.kind != ViewLine::Kind::kNotice);
+  }
+}
+
 TEST_CASE("Job view: a transfer that was cut says whose, how far and why") {
   JobView view = NamedView();
   view.Feed(Submitted());
