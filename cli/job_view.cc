@@ -269,6 +269,11 @@ std::vector<ViewLine> JobView::Feed(const v1::JobEvent& event) {
       Try<v1::EvaluationAbandoned>(event, "evaluation-abandoned", on) ||
       Try<v1::Refusal>(event, "refusal", on) || Try<v1::JobCompleted>(event, "job-completed", on) ||
       Try<v1::JobStopped>(event, "job-stopped", on);
+  for (const v1::Failure& warning : event.warnings()) {
+    if (shown_problems_.insert(absl::StrCat("warning|", warning.reason())).second) {
+      AddNotice(&lines, WarningText(warning));
+    }
+  }
   return lines;
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/timestamp.h"
+#include "policies/explain.h"
 #include "policies/operations.h"
 
 namespace carnet::cli {
@@ -51,6 +52,17 @@ json FailureJson(const v1::Failure& failure) {
           {"forbidden", failure.forbidden()},
           {"hold", failure.hold()},
           {"exception_possible", failure.exception_possible()}};
+}
+
+// Of rules in mode warn; those in mode shadow stand in the record alone.
+json WarningsJson(const v1::Decision& decision) {
+  json warnings = json::array();
+  for (const v1::Failure& warning : decision.warnings()) {
+    if (policies::IsWarning(warning)) {
+      warnings.push_back(FailureJson(warning));
+    }
+  }
+  return warnings;
 }
 
 }  // namespace
@@ -157,6 +169,7 @@ json DecisionJson(const v1::Decision& decision) {
                                               {"rule", obligation.rule()},
                                               {"phase", obligation.phase()}};
                                 })},
+          {"warnings", WarningsJson(decision)},
           {"rules", Texts(decision.rules())},
           {"bridge", decision.bridge()},
           {"other_regions", Texts(decision.other_regions())}};
@@ -169,6 +182,9 @@ json JobEventJson(const v1::JobEvent& event) {
   const absl::StatusOr<json> statement = ParseJson(event.statement());
   if (statement.ok() && statement->is_object() && statement->contains("predicate")) {
     object["predicate"] = (*statement)["predicate"];
+  }
+  if (!event.warnings().empty()) {
+    object["warnings"] = Array(event.warnings(), FailureJson);
   }
   if (event.has_status()) {
     object["status"] = JobStatusJson(event.status());

@@ -19,13 +19,15 @@ struct Explained {
   std::string text;
 };
 
-Explained ExplainOne(const v1::Decision& decision, int failure) {
+// A warning reads as the failure that it would be if its rule decided.
+Explained ExplainOne(const v1::Decision& decision, const v1::Failure* failure) {
   v1::Decision one;
-  one.set_verdict(decision.verdict());
+  const bool warns = decision.verdict() == v1::VERDICT_ALLOW;
+  one.set_verdict(warns ? v1::VERDICT_DENY : decision.verdict());
   *one.mutable_flow() = decision.flow();
   one.set_bridge(decision.bridge());
-  if (failure < decision.failures_size()) {
-    *one.add_failures() = decision.failures(failure);
+  if (failure != nullptr) {
+    *one.add_failures() = *failure;
   }
   const std::string words = policies::Explain(one, policies::Reader::kTeam);
   const std::size_t end = words.find('\n');
@@ -52,6 +54,27 @@ std::string SiteOf(const v1::Decision& decision) {
                                                     : decision.flow().to());
 }
 
+// Adds the problem, or its operation to the same one. `failure`: null where nobody said why.
+void AddProblem(const v1::Decision& decision, const v1::Failure* failure,
+                std::vector<Problem>* problems) {
+  const std::string operation = policies::OperationName(decision.flow().operation());
+  const std::string key =
+      absl::StrCat(decision.flow().to(), "|", failure == nullptr ? "" : failure->reason());
+  const auto known = std::find_if(problems->begin(), problems->end(),
+                                  [&key](const Problem& problem) { return problem.key == key; });
+  Explained explained = ExplainOne(decision, failure);
+  if (known == problems->end()) {
+    problems->push_back({key, operation, std::move(explained.what), std::move(explained.text)});
+    return;
+  }
+  if (!absl::StrContains(known->operations, operation)) {
+    absl::StrAppend(&known->operations, ", ", operation);
+  }
+  if (known->what != explained.what) {
+    known->what = policies::JurisdictionNameAndCode(decision.flow().to());
+  }
+}
+
 }  // namespace
 
 std::vector<Problem> ProblemsOf(const google::protobuf::RepeatedPtrField<v1::Decision>& decisions) {
@@ -60,27 +83,37 @@ std::vector<Problem> ProblemsOf(const google::protobuf::RepeatedPtrField<v1::Dec
     if (decision.verdict() == v1::VERDICT_ALLOW) {
       continue;
     }
-    const std::string operation = policies::OperationName(decision.flow().operation());
-    for (int i = 0; i < std::max(1, decision.failures_size()); ++i) {
-      const std::string reason = i < decision.failures_size() ? decision.failures(i).reason() : "";
-      const std::string key = absl::StrCat(decision.flow().to(), "|", reason);
-      const auto known =
-          std::find_if(problems.begin(), problems.end(),
-                       [&key](const Problem& problem) { return problem.key == key; });
-      Explained explained = ExplainOne(decision, i);
-      if (known == problems.end()) {
-        problems.push_back({key, operation, std::move(explained.what), std::move(explained.text)});
-        continue;
-      }
-      if (!absl::StrContains(known->operations, operation)) {
-        absl::StrAppend(&known->operations, ", ", operation);
-      }
-      if (known->what != explained.what) {
-        known->what = policies::JurisdictionNameAndCode(decision.flow().to());
-      }
+    for (const v1::Failure& failure : decision.failures()) {
+      AddProblem(decision, &failure, &problems);
+    }
+    if (decision.failures().empty()) {
+      AddProblem(decision, nullptr, &problems);
     }
   }
   return problems;
+}
+
+std::vector<Problem> WarningsOf(const google::protobuf::RepeatedPtrField<v1::Decision>& decisions) {
+  std::vector<Problem> warnings;
+  for (const v1::Decision& decision : decisions) {
+    for (const v1::Failure& warning : decision.warnings()) {
+      if (policies::IsWarning(warning)) {
+        AddProblem(decision, &warning, &warnings);
+      }
+    }
+  }
+  return warnings;
+}
+
+std::string WarningText(const Problem& warning) {
+  return absl::StrCat("  warning, decides nothing:", ProblemText(warning).substr(1));
+}
+
+std::string WarningText(const v1::Failure& warning) {
+  return absl::StrCat(
+      "warning, decides nothing: ", warning.because().empty() ? warning.title() : warning.because(),
+      " (", warning.reason(), ")",
+      warning.fix().empty() ? "" : absl::StrCat("\n  Fix: ", warning.fix()));
 }
 
 std::string ProblemText(const Problem& problem) {

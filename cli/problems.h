@@ -23,6 +23,10 @@ struct Problem {
 // In the order in which they first occur. Allowed decisions have none.
 std::vector<Problem> ProblemsOf(const google::protobuf::RepeatedPtrField<v1::Decision>& decisions);
 
+// The same of what rules in mode warn say, of allowed and of denied decisions; rules in mode shadow
+// stand in the record alone.
+std::vector<Problem> WarningsOf(const google::protobuf::RepeatedPtrField<v1::Decision>& decisions);
+
 // "refused ae-1, send model: model to …: …". `shown` holds the problems that the reader has seen
 // (of this `who`) and gets the new ones; what was seen is not said again. Several lines without a
 // break at the end.
@@ -32,6 +36,11 @@ std::string RefusalText(const std::string& who,
 
 // A problem below a headline, indented.
 std::string ProblemText(const Problem& problem);
+// The same of a warning, which says that it is one.
+std::string WarningText(const Problem& warning);
+// The same where only the rule is known and not the flow; not indented, lines without a break at
+// the end.
+std::string WarningText(const v1::Failure& warning);
 
 }  // namespace carnet::cli
 

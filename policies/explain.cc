@@ -180,10 +180,17 @@ void AppendProblems(const v1::Decision& decision, Reader reader, std::string* ou
   }
 }
 
-void AppendWarnings(const v1::Decision& decision, std::string* out) {
+// The ML team reads what it may still act upon, and nothing of rules that only watch.
+void AppendWarnings(const v1::Decision& decision, Reader reader, std::string* out) {
   for (const v1::Failure& warning : decision.warnings()) {
+    if (reader == Reader::kTeam && !IsWarning(warning)) {
+      continue;
+    }
     absl::StrAppend(out, "  ", warning.mode(), " only, not part of the verdict: ", warning.reason(),
                     ": ", Problem(warning), "\n");
+    if (reader == Reader::kTeam) {
+      absl::StrAppend(out, "     Fix: ", Fix(decision, warning), "\n");
+    }
   }
 }
 
@@ -243,6 +250,10 @@ std::string OperationName(v1::Operation operation) {
   return word.empty() ? "unknown operation" : absl::StrReplaceAll(word, {{"_", " "}});
 }
 
+bool IsWarning(const v1::Failure& failure) {
+  return failure.mode() == "warn";
+}
+
 std::string Explain(const v1::Decision& decision, Reader reader) {
   std::string text = FirstLine(decision) + "\n";
   AppendProblems(decision, reader, &text);
@@ -252,10 +263,11 @@ std::string Explain(const v1::Decision& decision, Reader reader) {
                     absl::StrJoin(decision.other_regions(), ", "), "\n");
   }
   if (reader == Reader::kTeam) {
+    AppendWarnings(decision, reader, &text);
     return text;
   }
   AppendGrounds(decision, &text);
-  AppendWarnings(decision, &text);
+  AppendWarnings(decision, reader, &text);
   if (reader == Reader::kAuditor) {
     AppendBasis(decision, &text);
   }

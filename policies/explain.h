@@ -9,10 +9,14 @@
 namespace carnet::policies {
 
 enum class Reader {
-  kTeam,     // what is wrong and what would make it pass
+  kTeam,     // what is wrong and what would make it pass; what rules in mode warn say
   kOfficer,  // and citations, facts, missing facts, whether an exception is possible
   kAuditor,  // and digests, revision, and the command that derives the verdict again
 };
+
+// Whether one of Decision.warnings is of a rule in mode warn, which people are told of; those of
+// rules in mode shadow stand in the record alone.
+bool IsWarning(const v1::Failure& failure);
 
 // Plain text of one or more lines; ends with a newline.
 std::string Explain(const v1::Decision& decision, Reader reader);

@@ -106,6 +106,9 @@ void PrintRegion(const v1::RegionVerdict& region, CommandContext& context, bool*
   if (problems.empty() && !allowed.empty()) {
     *context.out << "  " << absl::StrJoin(allowed, ", ") << '\n';
   }
+  for (const Problem& warning : WarningsOf(region.decisions())) {
+    *context.out << Coloured(context, Colour::kWarning, WarningText(warning)) << '\n';
+  }
   if (!required.empty()) {
     *context.out << "  required: " << absl::StrJoin(required, ", ") << '\n';
   }

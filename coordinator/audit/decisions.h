@@ -9,7 +9,9 @@
 namespace carnet::coordinator::audit {
 
 // Adds a finding for each decision in the record that comes out differently, that is missing, or
-// that decides what the record does not do. Records without decisions: nothing.
+// that decides what the record does not do. Records without decisions: nothing. What a refusal says
+// of other regions is not checked: it is advice, lets nothing cross, and which workers were live
+// then is on no record.
 void DecideAgain(const Step& step, const ledger::Predicate& predicate);
 
 // Whether a record of this type leaves every decision as it was: decisions of one command share the

@@ -242,6 +242,7 @@ struct RecheckTask {
   std::string task_id;
   std::string ticket_id;
   bool upload = false;
+  std::shared_ptr<const LiveWorkers> live = nullptr;  // for what a refusal advises; null: nobody
 };
 // Bytes under a ticket stopped, because RecheckTask says that they may not move any more, or its
 // worker is revoked.
@@ -303,6 +304,7 @@ struct RecordRefusals {
 };
 struct CloseRound {
   std::string job_id;
+  LiveWorkers live = {};  // for what a refusal advises
 };
 struct AbandonRound {
   std::string job_id;

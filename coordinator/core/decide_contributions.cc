@@ -7,6 +7,7 @@
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
+#include "coordinator/core/other_regions.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/tasks.h"
 #include "coordinator/core/transfers.h"
@@ -234,6 +235,21 @@ ShardVersions CrossingVersions(const std::vector<FlowContext>& flows) {
   return versions;
 }
 
+// Where else the refused task would pass now.
+void Advise(const State& state, const RecheckTask& command, const OpenTicket& open, absl::Time now,
+            v1::Refusal* refusal) {
+  if (command.live == nullptr) {
+    return;
+  }
+  OtherRegions others(state, *command.live, now);
+  if (open.staging != nullptr) {
+    const v1::StagingOrdered& ordered = open.staging->ordered;
+    others.NameForShard(refusal->shard(), state.workers.at(ordered.from_worker_id()), refusal);
+  } else if (open.task.kind == v1::TASK_KIND_TRAIN) {
+    others.NameForRound(*open.job, refusal);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
@@ -275,6 +291,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
       *refusal.add_decisions() = decision;
     }
   }
+  Advise(state, command, *open, drafts.now(), &refusal);
   const std::string key = RefusalKey(state, refusal);
   const std::optional<std::uint64_t> added = AddRefusals(&drafts, {refusal});
   const std::uint64_t index = added.has_value() ? *added : state.refusal_keys.at(key);

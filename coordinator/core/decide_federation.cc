@@ -7,6 +7,7 @@
 #include "coordinator/core/duties.h"
 #include "coordinator/core/fold.h"
 #include "coordinator/core/location.h"
+#include "coordinator/core/other_regions.h"
 #include "crypto/hash.h"
 #include "crypto/spiffe.h"
 
@@ -209,6 +210,7 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command) {
     refusal.set_worker_id(to_id);
     refusal.set_shard(shard->first);
     refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
+    OtherRegions(state, command.live, drafts.now()).NameForShard(shard->first, *from, &refusal);
     const std::optional<std::uint64_t> added = AddRefusals(&drafts, {refusal});
     const std::uint64_t index =
         added.value_or(state.refusal_keys.count(RefusalKey(state, refusal)) != 0

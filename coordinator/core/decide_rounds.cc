@@ -6,6 +6,7 @@
 #include "coordinator/core/drafts.h"
 #include "coordinator/core/duties.h"
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/other_regions.h"
 #include "coordinator/core/plan.h"
 #include "coordinator/core/reasons.h"
 #include "coordinator/core/retained.h"
@@ -235,6 +236,10 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const CloseRound& command) {
   }
   if (!aggregate.allowed) {
     closing.refusals.push_back(RefusalOf(*job, "", aggregate));
+  }
+  OtherRegions others(drafts.state(), command.live, drafts.now());
+  for (v1::Refusal& refusal : closing.refusals) {
+    others.NameForRound(*job, &refusal);
   }
   AddRefusals(&drafts, closing.refusals);
   const std::uint32_t min = job->submitted.spec().rounds().cohort().min();

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "coordinator/core/bridge.h"
 #include "coordinator/core/job_spec.h"
+#include "coordinator/core/other_regions.h"
 #include "coordinator/core/reasons.h"
 #include "policies/obligations.h"
 
@@ -208,16 +209,18 @@ void SortMembers(const State& state, std::vector<v1::RoundMember>* members) {
             });
 }
 
-// A refusal says where the same job would pass now.
-void NameOtherRegions(const State& state, Plan* plan) {
-  std::set<std::string> regions;
+// A refusal says where the same work would pass now: before anybody is left out as one too many.
+void NameOtherRegions(const State& state, const Job& job, const LiveWorkers& live, absl::Time now,
+                      const ShardVersions& besides, Plan* plan) {
+  OtherRegions others(state, live, now, besides);
   for (const v1::RoundMember& member : plan->members) {
-    regions.insert(state.workers.at(member.worker_id()).terms.region());
+    others.Note(member.worker_id(), true);
+  }
+  for (const v1::Refusal& refusal : plan->refusals) {
+    others.Note(refusal.worker_id(), false);
   }
   for (v1::Refusal& refusal : plan->refusals) {
-    for (v1::Decision& decision : *refusal.mutable_decisions()) {
-      decision.mutable_other_regions()->Assign(regions.begin(), regions.end());
-    }
+    others.NameForRound(job, &refusal);
   }
 }
 
@@ -309,7 +312,9 @@ Plan PlanRound(const State& state, const Job& job, const LiveWorkers& live, absl
     }
   }
   plan.obligations = cohort.obligations();
-  NameOtherRegions(state, &plan);
+  if (!id_seed.empty()) {  // of one that only looks ahead nothing is recorded
+    NameOtherRegions(state, job, live, now, cohort.versions, &plan);
+  }
   TrimToTarget(state, job, entropy, &counter, &plan);
   return plan;
 }

@@ -156,7 +156,7 @@ class Reconciler {
       if (!MayClose(job)) {
         return;
       }
-      WantNext(job, absl::StrCat("close/", name), RunCommand{CloseRound{job.id}});
+      WantNext(job, absl::StrCat("close/", name), RunCommand{CloseRound{job.id, running_.live}});
     } else {
       WantNext(job, absl::StrCat("abandon/", name),
                RunCommand{AbandonRound{job.id, reasons::kTooFewContributions}});

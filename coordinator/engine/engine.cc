@@ -139,6 +139,8 @@ void Engine::Submit(CommandBody body, std::string request_id, AnswerCallback cal
     } else if (open_for_appends_) {
       if (auto* staging = std::get_if<StageData>(&waiting.body); staging != nullptr) {
         staging->live = Live();
+      } else if (auto* recheck = std::get_if<RecheckTask>(&waiting.body); recheck != nullptr) {
+        recheck->live = live_before_;
       }
       DecideNow(std::move(waiting));
     } else if (commands_.size() >= kCommandsWaitingMax) {
@@ -363,7 +365,7 @@ void Engine::ReconcileNow() {
     return;
   }
   running_.live = Live();
-  live_before_ = running_.live;
+  live_before_ = std::make_shared<const LiveWorkers>(running_.live);
   Agenda agenda = Reconcile(state_, running_, Now());
   waiting_ = std::move(agenda.waiting);
   for (const std::string& key : agenda.stop) {

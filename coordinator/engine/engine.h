@@ -305,7 +305,8 @@ class Engine {
   std::map<std::string, Bytes> uploaded_;  // staging id -> sealed digest
   std::map<Holder, std::string> holds_;    // reasons
   Running running_;
-  LiveWorkers live_before_;
+  // At the last look of Reconcile; never null.
+  std::shared_ptr<const LiveWorkers> live_before_ = std::make_shared<const LiveWorkers>();
   std::map<std::string, std::vector<std::shared_ptr<Asking>>> asking_;  // by key of AskBridge
   std::size_t asking_commands_ = 0;
   std::set<std::string> failed_effects_;  // not started again before the next tick

@@ -50,7 +50,7 @@ void Engine::PollTask(Poll poll, absl::AnyInvocable<void(absl::StatusOr<PollAnsw
       DecideNow(Waiting{ClaimShards{poll.worker_id, std::move(poll.claims)}, "",
                         [](absl::StatusOr<Answer>) {}});
     }
-    if (Live() != live_before_) {
+    if (Live() != *live_before_) {
       ScheduleReconcile();
     }
     if (const auto previous = waiters_.find(poll.worker_id); previous != waiters_.end()) {
@@ -155,10 +155,11 @@ void Engine::DecideTask(const std::string& worker_id, const OpenTask& task) {
   const bool upload = task.name.kind == v1::TASK_KIND_SEND_SHARD;
   const TransferName name{worker_id, TaskId(task.name),
                           (upload ? task.upload : task.download).ticket_id(), upload};
-  DecideNow(Waiting{RecheckTask{name.worker_id, name.task_id, name.ticket_id, name.upload}, "",
-                    [this, name, poll = waiter->second.number](absl::StatusOr<Answer> answer) {
-                      OnTaskDecided(name, poll, answer.ok() ? answer->status : answer.status());
-                    }});
+  DecideNow(
+      Waiting{RecheckTask{name.worker_id, name.task_id, name.ticket_id, name.upload, live_before_},
+              "", [this, name, poll = waiter->second.number](absl::StatusOr<Answer> answer) {
+                OnTaskDecided(name, poll, answer.ok() ? answer->status : answer.status());
+              }});
 }
 
 void Engine::OnTaskDecided(const TransferName& name, std::uint64_t poll,

@@ -1,6 +1,7 @@
 #include "coordinator/rpc/jobs_watch.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/status.h"
@@ -8,8 +9,28 @@
 #include "coordinator/rpc/jobs_status.h"
 #include "coordinator/rpc/people_gate.h"
 #include "ledger/record.h"
+#include "policies/warnings.h"
 
 namespace carnet::coordinator {
+namespace {
+
+void AddWarnings(const v1::RoundOpened& opened, const policies::Bundle& bundle,
+                 v1::JobEvent* event) {
+  std::set<std::string> reasons;
+  for (const v1::RoundMember& member : opened.members()) {
+    for (const v1::Authorisation& authorisation : member.authorisations()) {
+      reasons.insert(authorisation.warnings().begin(), authorisation.warnings().end());
+    }
+  }
+  for (const std::string& reason : reasons) {
+    if (std::optional<v1::Failure> warning = policies::WarningOf(bundle, reason);
+        warning.has_value()) {
+      *event->add_warnings() = *std::move(warning);
+    }
+  }
+}
+
+}  // namespace
 
 bool JobWatchers::Join() {
   const MutexLock lock(mutex_);
@@ -108,9 +129,9 @@ void JobWatcher::OnState(const State& state, absl::Time now) {
     // A status says more than its records only if the state is ahead of them.
     const bool newest = next == records.end() && state.size == durable;
     const v1::JobStatus status = MakeJobStatus(**job, services_.engine.waiting());
-    const absl::Status admitted =
-        services_.storage.TrySubmit([this, indexes = std::move(indexes), status, newest]() mutable {
-          ReadRecords(std::move(indexes), status, newest);
+    const absl::Status admitted = services_.storage.TrySubmit(
+        [this, indexes = std::move(indexes), status, newest, bundles = state.bundles]() mutable {
+          ReadRecords(std::move(indexes), status, newest, bundles);
         });
     if (!admitted.ok()) {
       End(admitted);
@@ -129,7 +150,7 @@ void JobWatcher::OnState(const State& state, absl::Time now) {
 }
 
 void JobWatcher::ReadRecords(std::vector<std::uint64_t> indexes, const v1::JobStatus& status,
-                             bool newest) {
+                             bool newest, const Bundles& bundles) {
   for (const std::uint64_t index : indexes) {
     const absl::StatusOr<v1::SignedRecord> signed_record = services_.log.ReadRecord(index);
     const absl::StatusOr<ledger::Record> record =
@@ -144,6 +165,12 @@ void JobWatcher::ReadRecords(std::vector<std::uint64_t> indexes, const v1::JobSt
     event.set_type(record->type);
     *event.mutable_at() = ledger::CommonOf(record->predicate).at();
     event.set_statement(signed_record->statement());
+    if (const auto* opened = record->As<v1::RoundOpened>(); opened != nullptr) {
+      if (const auto bundle = bundles.find(opened->basis().bundle_sha256());
+          bundle != bundles.end()) {
+        AddWarnings(*opened, *bundle->second, &event);
+      }
+    }
     events_.push_back(std::move(event));
   }
   if (newest) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -68,7 +69,10 @@ class JobWatcher final : public grpc::ServerWriteReactor<v1::JobEvent> {
   // Whether statements may go to this person; else the gate is asked, and the watcher goes on when
   // it opens.
   bool MayRead(const State& state, absl::Time now);
-  void ReadRecords(std::vector<std::uint64_t> indexes, const v1::JobStatus& status, bool newest);
+  // `bundles`: every one that was ever in force, by digest (raw).
+  using Bundles = std::map<std::string, std::shared_ptr<const policies::Bundle>>;
+  void ReadRecords(std::vector<std::uint64_t> indexes, const v1::JobStatus& status, bool newest,
+                   const Bundles& bundles);
   void WriteNext();
   void End(const absl::Status& status);
 

@@ -132,7 +132,7 @@ absl::StatusOr<std::vector<Figure>> MeasureAggregateMemory(const SyntheticRound&
     figure.figure = peak.bytes / kMebi;
     figure.limit = limit / kMebi;
     figure.at_most = 1.0;
-    figure.memory = true;
+    figure.checked = true;
     figures.push_back(figure);
   }
   Figure flat = figures.back();

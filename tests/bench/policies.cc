@@ -39,6 +39,7 @@ struct Arguments {
   int repeats = 3;
   std::string commit = "unknown";
   bool json = false;
+  bool check = false;
 };
 
 // Guardrails in the manner of the packs: of one kind of artifact each, over groups and categories.
@@ -132,14 +133,16 @@ absl::Status MeasureDecisions(const Arguments& arguments, std::vector<Figure>* f
                         .figure = found.p50,
                         .limit = 10,
                         .at_least = {},
-                        .at_most = 1});
+                        .at_most = 1,
+                        .checked = true});
     figures->push_back({.bar = "B9 p99",
                         .what = what,
                         .unit = "us",
                         .figure = found.p99,
                         .limit = 100,
                         .at_least = {},
-                        .at_most = 1});
+                        .at_most = 1,
+                        .checked = true});
     figures->push_back({.bar = "B9 words",
                         .what = "the same, p50, with all that a refusal's record says of it",
                         .unit = "us",
@@ -175,7 +178,8 @@ void MeasureLoading(const Arguments& arguments, std::vector<Figure>* figures) {
                       .figure = seconds,
                       .limit = 0.2,
                       .at_least = {},
-                      .at_most = 1});
+                      .at_most = 1,
+                      .checked = true});
 }
 
 // A pack in which one rule reads otherwise.
@@ -217,7 +221,8 @@ absl::Status MeasureSweep(const ChangedRule& change, std::vector<Figure>* figure
                       .figure = seconds,
                       .limit = 10,
                       .at_least = {},
-                      .at_most = 1});
+                      .at_most = 1,
+                      .checked = true});
   return absl::OkStatus();
 }
 
@@ -249,8 +254,9 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--commit", arguments.commit, "named in the report");
   app.add_flag("--json", arguments.json, "one line of JSON for each figure instead of the table");
+  app.add_flag("--check", arguments.check, "exit 1 when a bar is missed; for a quiet machine");
   CLI11_PARSE(app, argc, argv);
-  return Report(MeasureAll(arguments), arguments.commit, arguments.json);
+  return Report(MeasureAll(arguments), arguments.commit, arguments.json, arguments.check);
 }
 
 }  // namespace

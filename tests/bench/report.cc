@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -91,11 +90,16 @@ int Report(const absl::StatusOr<std::vector<Figure>>& figures, const std::string
   }
   const Run run = {DescribeMachine(), commit};
   std::fputs((json ? JsonLines(*figures, run) : Table(*figures, run)).c_str(), stdout);
-  const bool missed = std::any_of(figures->begin(), figures->end(), [](const Figure& figure) {
-    return figure.memory && !figure.pass();
-  });
-  if (check && missed) {
-    std::fprintf(stderr, "bench: a memory bar was missed\n");
+  bool missed = false;
+  for (const Figure& figure : *figures) {
+    if (check && figure.checked && !figure.pass()) {
+      missed = true;
+      std::fprintf(stderr, "bench: %s was missed: %s, %.3f %s, ratio %.2f to its limit, bound %s\n",
+                   figure.bar.c_str(), figure.what.c_str(), figure.figure, figure.unit.c_str(),
+                   figure.ratio(), Bound(figure).c_str());
+    }
+  }
+  if (missed) {
     return 1;
   }
   return 0;

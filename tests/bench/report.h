@@ -18,7 +18,7 @@ struct Figure {
   double limit = 0;                // What it is held against, in the same unit and run.
   std::optional<double> at_least;  // Bound of figure / limit from below; none: reported only.
   std::optional<double> at_most;   // And from above.
-  bool memory = false;             // A missed memory bar fails --check.
+  bool checked = false;            // Missed, it fails --check: memory, and all of B9.
 
   double ratio() const { return limit > 0 ? figure / limit : 0; }
   bool pass() const {
@@ -42,7 +42,8 @@ std::string Table(const std::vector<Figure>& figures, const Run& run);
 std::string JsonLines(const std::vector<Figure>& figures, const Run& run);
 
 // What a program that measured says and ends with: the figures on stdout, as a table or as lines of
-// JSON; 1 when nothing could be measured, or with `check` when a memory bar was missed.
+// JSON; 1 when nothing could be measured, or with `check` when a bar that is checked was missed,
+// each named on stderr.
 int Report(const absl::StatusOr<std::vector<Figure>>& figures, const std::string& commit, bool json,
            bool check = false);
 

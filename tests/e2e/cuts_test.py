@@ -110,9 +110,9 @@ class Cuts(FederationTest):
         said = self.federation.run("policy", "propose", self.federation.folder / "policies", "--state", self.federation.home)
         self.assertIn("it only tightens", said)
 
-    def assert_cut(self, slot, job, direction, reason, cause_type):
+    def assert_cut(self, slot, job, direction, reason, cause_type, start):
         """The record says what happened, within one heartbeat of what caused it; the worker gave up, and nothing of it
-        is in the round."""
+        is in the round. `start`: what its proxy had counted that way before the transfer began."""
         federation = self.federation
         cut = wait_for(lambda: self.cut_of(slot, job), f"the {direction} of {slot} to be cut", 3 * HEARTBEAT_SECONDS)
         predicate = cut["predicate"]
@@ -137,6 +137,7 @@ class Cuts(FederationTest):
                  f"{slot} to give its task up", 10 * HEARTBEAT_SECONDS)
         self.proxy(slot).pace(way, None)
         wait_for(lambda: self.proxy(slot).totals()[way] >= crossed, "the proxy to have counted what crossed")
+        self.assertLess(self.proxy(slot).totals()[way] - start, self.model_bytes, "never the whole of it")
         self.assertNotIn(self.ids[slot], {r["predicate"]["worker_id"] for r in federation.records_of("contribution", job)
                                           if r["predicate"]["round"] == predicate["round"]})
         return cut
@@ -184,12 +185,13 @@ class Cuts(FederationTest):
     def test_1_a_bundle_that_forbids_the_flow_cuts_an_upload_and_the_round_goes_on(self):
         federation = self.federation
         self.slow("br-1", "up")
+        start = self.proxy("br-1").totals()["up"]
         job = federation.submit(federation.write_job(**self.job))
         wait_for(lambda: len(federation.records_of("contribution", job)) == 3 and
                  max(self.spooled("home"), default=0) >= UNDER_WAY_BYTES, "three contributions, and the slow upload")
         before = self.proxy("br-1").totals()["up"]
         self.forbid(("nothing-from-br", "from.jurisdiction", "BR"))
-        cut = self.assert_cut("br-1", job, "upload", "refused", "policy-activated")
+        cut = self.assert_cut("br-1", job, "upload", "refused", "policy-activated", start)
         self.assertLessEqual(int(cut["predicate"]["bytes_crossed"]), self.proxy("br-1").totals()["up"])
         self.assertLess(before, self.model_bytes)
         self.assert_spool_gone("home")
@@ -207,9 +209,10 @@ class Cuts(FederationTest):
         self.slow("sg-1", "up")
         job = federation.submit(federation.write_job(**{**self.job, "rounds": 2, "data": "digits/sg"}))
         wait_for(lambda: federation.records_of("aggregate", job), "the first model that contains it")
+        start = self.proxy("sg-1").totals()["up"]
         wait_for(lambda: max(self.spooled("home"), default=0) >= UNDER_WAY_BYTES, "the second upload to be under way")
         said = federation.json("data", "withdraw", "digits/sg", "--reason", "licence-ended")
-        self.assert_cut("sg-1", job, "upload", "shard-withdrawn", "shard-withdrawn")
+        self.assert_cut("sg-1", job, "upload", "shard-withdrawn", "shard-withdrawn", start)
         self.assert_spool_gone("home")
         aggregate = federation.records_of("aggregate", job)[0]["predicate"]
         self.assertEqual(said["jobs_waiting"], [job])
@@ -232,10 +235,11 @@ class Cuts(FederationTest):
     def test_3_a_bundle_that_forbids_the_flow_cuts_a_download(self):
         federation = self.federation
         self.slow("fr-1", "down")
+        start = self.proxy("fr-1").totals()["down"]
         job = federation.submit(federation.write_job(**{**self.job, "data": "digits/fr"}))
         wait_for(lambda: max(self.spooled("fr-1"), default=0) >= UNDER_WAY_BYTES, "the download to be under way")
         self.forbid(("nothing-to-gaul", "recipient.org", "gaul"))
-        cut = self.assert_cut("fr-1", job, "download", "refused", "policy-activated")
+        cut = self.assert_cut("fr-1", job, "download", "refused", "policy-activated", start)
         self.assertLessEqual(int(cut["predicate"]["bytes_crossed"]), self.proxy("fr-1").totals()["down"])
         self.assert_spool_gone("fr-1")
         federation.run("job", "stop", job, "--state", federation.home)
@@ -264,10 +268,11 @@ class Cuts(FederationTest):
     def test_5_a_revoked_worker_is_cut_off_in_the_middle_of_its_upload(self):
         federation = self.federation
         self.slow("ae-1", "up")
+        start = self.proxy("ae-1").totals()["up"]
         job = federation.submit(federation.write_job(**{**self.job, "data": "digits/ae"}))
         wait_for(lambda: max(self.spooled("home"), default=0) >= UNDER_WAY_BYTES, "the upload to be under way")
         federation.run("worker", "revoke", "ae-1", "--state", federation.home)
-        self.assert_cut("ae-1", job, "upload", "worker-revoked", "worker-revoked")
+        self.assert_cut("ae-1", job, "upload", "worker-revoked", "worker-revoked", start)
         self.assert_spool_gone("home")
         wait_for(lambda: not federation.workers["ae-1"].alive, "the revoked worker to end")
         self.assertGreater(federation.workers["ae-1"].process.returncode, 0)  # it says why; it did not crash

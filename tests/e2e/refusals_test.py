@@ -148,6 +148,20 @@ class Refusals(Views, FederationTest):
     def test_send_metrics(self):
         self.run_job("send_metrics", "trials")
 
+    def test_a_rule_that_only_warns_says_so_before_the_job_is_submitted(self):
+        warning = "  warning, decides nothing: place (job to Singapore (SG)): forbidden: Jobs on drafts are announced to"
+        checked = self.call_as("mia", "job", "check", self.job_file("drafts"))
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        self.assertEqual(checked.stdout.count("warning, decides nothing"), 1, checked.stdout)
+        self.assertIn(warning, checked.stdout)
+        self.assertIn("\n    Fix: Announce the job.\n", checked.stdout)
+        regions = list(map(json.loads, self.call_as("mia", "job", "check", self.job_file("drafts"), "--json").stdout.splitlines()))
+        self.assertEqual({(region["region"], warning["reason"]) for region in regions for decision in region["decisions"]
+                          for warning in decision["warnings"]}, {("sg", "abroad/drafts-are-announced")})
+        watched = self.call_as("mia", "job", "submit", self.job_file("drafts", minimum=2), "--watch", seconds=240)
+        self.assertEqual(watched.returncode, 0, watched.stdout + watched.stderr)
+        self.assertEqual(watched.stdout.count("warning, decides nothing: Jobs on drafts are announced to the works council."), 1)
+
     def test_stage_data(self):
         federation = self.federation
         before = {slot: self.totals(slot) for slot in self.ids}
@@ -161,14 +175,23 @@ class Refusals(Views, FederationTest):
     def test_aggregate(self):
         """Decided when the round closes, on what came: the deltas are at home, and no model comes of them."""
         federation = self.federation
+        start = {slot: self.totals(slot) for slot in self.ids}
         done = self.call_as("mia", "job", "submit", self.job_file("polls", minimum=2), "--json")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         job = json.loads(done.stdout)["job_id"]
         wait_for(lambda: federation.records_of("round-abandoned", job), "the round to be abandoned", 240)
         team = self.call_as("mia", "policy", "refusals", "--job", job)
         self.assertEqual(team.returncode, 0, team.stderr)
+        # No other model comes of it: nothing of a model's size moves to anybody while the job waits, nor when it ends.
+        before = {slot: self.totals(slot) for slot in self.ids}
+        wait_for(lambda: federation.status(job)["state"] == "waiting", "the job to wait for other facts or rules")
         stopped = self.call_as("mia", "job", "stop", job)
         self.assertEqual(stopped.returncode, 0, stopped.stderr)
+        for slot in self.ids:
+            self.assert_nothing_crossed(slot, before[slot], self.model_bytes, "aggregate, refused")
+            moved = self.totals(slot)["down"] - start[slot]["down"]
+            self.assertGreater(moved, self.model_bytes, "the round's model")
+            self.assertLess(moved, 2 * self.model_bytes, "and no other")
         self.assertEqual(federation.records_of("aggregate", job), [])
         self.assertEqual(len(federation.records_of("contribution", job)), 2)
         ordered = {key for r in federation.records_of("key-destruction-ordered") for key in r["predicate"]["key_ids"]}

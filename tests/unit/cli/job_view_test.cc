@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/json.h"
 #include "cli/json_views.h"
@@ -96,6 +97,25 @@ TEST_CASE("Job view: the moving line counts contributions and what crossed borde
   CHECK(view.TakeFinishedRound().empty());
 }
 
+TEST_CASE("Job view: what a rule in mode warn said of a round is a notice, once a job") {
+  JobView view = NamedView();
+  view.Feed(Submitted());
+  v1::JobEvent opened = Opened(3);
+  v1::Failure* warning = opened.add_warnings();
+  warning->set_reason("abroad/announced");
+  warning->set_because("Jobs abroad are announced.");
+  warning->set_fix("Announce it.");
+  const std::vector<ViewLine> lines = view.Feed(opened);
+  REQUIRE_FALSE(lines.empty());
+  CHECK(lines.back().kind == ViewLine::Kind::kNotice);
+  CHECK(lines.back().text ==
+        "warning, decides nothing: Jobs abroad are announced. (abroad/announced)\n"
+        "  Fix: Announce it.");
+  for (const ViewLine& line : view.Feed(opened)) {
+    CHECK(line.kind != ViewLine::Kind::kNotice);
+  }
+}
+
 TEST_CASE("Job view: a transfer that was cut says whose, how far and why") {
   JobView view = NamedView();
   view.Feed(Submitted());
@@ -183,6 +203,31 @@ TEST_CASE("Problems: one for each reason and destination, with every operation t
   CHECK(problems[1].operations == "send model, use key");
   CHECK(problems[0].what == "Singapore (SG)");
   CHECK(problems[0].key != problems[1].key);
+}
+
+TEST_CASE(
+    "Problems: what rules in mode warn say is a warning of allowed decisions too, once each") {
+  google::protobuf::RepeatedPtrField<v1::Decision> decisions;
+  for (const v1::Operation operation : {v1::OPERATION_SEND_MODEL, v1::OPERATION_USE_KEY}) {
+    v1::Decision* decision = decisions.Add();
+    decision->set_verdict(v1::VERDICT_ALLOW);
+    decision->mutable_flow()->set_operation(operation);
+    decision->mutable_flow()->set_artifact(v1::ARTIFACT_KIND_MODEL);
+    decision->mutable_flow()->set_to("SG");
+    for (const char* mode : {"warn", "shadow"}) {
+      v1::Failure* warning = decision->add_warnings();
+      warning->set_reason(absl::StrCat("house/", mode));
+      warning->set_mode(mode);
+      warning->set_because("the contract ends soon");
+      warning->set_fix("renew it");
+    }
+  }
+  CHECK(ProblemsOf(decisions).empty());
+  const std::vector<Problem> warnings = WarningsOf(decisions);
+  REQUIRE(warnings.size() == 1);
+  CHECK(WarningText(warnings[0]) ==
+        "  warning, decides nothing: send model, use key (model to Singapore (SG)): not permitted: "
+        "The contract ends soon.\n    Fix: renew it");
 }
 
 TEST_CASE("Job view: knows how the job ended") {

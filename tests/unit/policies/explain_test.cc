@@ -5,6 +5,7 @@
 
 #include "policies/packs.h"
 #include "policies/test_runner.h"
+#include "policies/warnings.h"
 #include "testing.h"
 
 namespace carnet::policies {
@@ -36,6 +37,33 @@ TEST_CASE("Explain: the ML team reads what is wrong and what would make it pass"
         "     Fix: Attach the transfer impact assessment for this recipient.\n");
   CHECK(Explain(OfCase("Norway is in the EEA and is not 'false'"), Reader::kTeam) ==
         "Allowed: model to Norway (NO).\n");
+}
+
+TEST_CASE("Explain: the ML team reads what only warns, with its fix, and nothing of shadow rules") {
+  v1::Decision decision = OfCase("affiliates rule only warns");
+  v1::Failure& shadow = *decision.add_warnings();
+  shadow.set_reason("trial/r");
+  shadow.set_mode("shadow");
+  CHECK_THAT(
+      Explain(decision, Reader::kTeam),
+      Catch::StartsWith("Allowed: job to Germany (DE).\n"
+                        "  warn only, not part of the verdict: us-ear-ai/affiliates-50: forbidden: "
+                        "BIS Affiliates Rule, 50 percent or more owned by listed parties.\n"
+                        "     Fix: "));
+  CHECK(Explain(decision, Reader::kTeam).find("trial/r") == std::string::npos);
+  CHECK_THAT(Explain(decision, Reader::kOfficer),
+             Catch::Contains("  shadow only, not part of the verdict: trial/r: "));
+}
+
+TEST_CASE("Explain: the words of a warning come from the bundle, and none of what does not warn") {
+  const auto bundle = StarterBundle("DE");
+  REQUIRE(bundle.ok());
+  const auto warning = WarningOf(**bundle, "us-ear-ai/affiliates-50");
+  REQUIRE(warning.has_value());
+  CHECK(IsWarning(*warning));
+  CHECK(warning->because() == OfCase("affiliates rule only warns").warnings(0).because());
+  CHECK_FALSE(WarningOf(**bundle, "us-ear-ai/hq-in-d5").has_value());  // it decides
+  CHECK_FALSE(WarningOf(**bundle, "nobody/knows").has_value());
 }
 
 TEST_CASE("Explain: several problems are counted and all of them told") {
