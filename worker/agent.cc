@@ -441,6 +441,10 @@ absl::Status ServeMetrics(const std::string& listen, const Metrics& metrics, Htt
 
 }  // namespace
 
+absl::Status RunAgent(Membership& member, const WorkerOptions& options, Metrics& metrics) {
+  return Agent(member, options, metrics).Run();
+}
+
 bool IsMisbehaviour(const absl::Status& status) {
   return IsFork(status) || IsContradiction(status);
 }
@@ -464,7 +468,7 @@ absl::Status RunWorker(const WorkerOptions& options) {
        {"spiffe_id", member->enrolled.facts.spiffe_id.ToString()},
        {"trainer_isolated", member->statement.trainer_isolated()},
        {"shards", member->claims.size()}});
-  const absl::Status status = Agent(*member, options, metrics).Run();
+  const absl::Status status = RunAgent(*member, options, metrics);
   Log(status.ok() ? LogLevel::kInfo : LogLevel::kError, "worker-stopped", {{"error", status}});
   return status;
 }

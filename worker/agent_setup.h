@@ -1,5 +1,6 @@
-// What a worker needs before its first poll: state, settings, keys, membership, claims. Used by
-// agent.cc only.
+// What a worker needs before its first poll: state, settings, keys, membership, claims; and the
+// loop that follows. Used by agent.cc, and by tests that bring a coordinator and a clock of their
+// own.
 #ifndef CARNET_WORKER_AGENT_SETUP_H_
 #define CARNET_WORKER_AGENT_SETUP_H_
 
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/rng.h"
 #include "exchange/instance.h"
 #include "worker/agent.h"
@@ -27,8 +29,10 @@
 namespace carnet::worker {
 
 struct Membership {
-  Membership(StateDir state_dir, Settings loaded, Enrolled joined)
-      : instance(RandomBytes(rng, exchange::kInstanceBytes)),
+  // own_clock: outlives this; null: the machine's.
+  Membership(StateDir state_dir, Settings loaded, Enrolled joined, const Clock* own_clock = nullptr)
+      : clock(own_clock != nullptr ? *own_clock : system_clock),
+        instance(RandomBytes(rng, exchange::kInstanceBytes)),
         state(std::move(state_dir)),
         settings(std::move(loaded)),
         enrolled(std::move(joined)) {}
@@ -42,7 +46,8 @@ struct Membership {
   // As worker::ProbeCoordinator.
   absl::Status ProbeCoordinator();
 
-  SystemClock clock;
+  const SystemClock system_clock{};
+  const Clock& clock;
   SystemRng rng;
   Bytes instance;  // of this process (exchange/instance.h)
   StateDir state;
@@ -63,6 +68,10 @@ struct Membership {
 // Waits for the coordinator as long as it takes. Null: SIGTERM or SIGINT came meanwhile. Errors as
 // RunWorker.
 absl::StatusOr<std::unique_ptr<Membership>> BecomeMember(const WorkerOptions& options);
+
+// Polls and does tasks until told to stop: the part of RunWorker behind BecomeMember, with its
+// errors. `member` is whole; nobody else uses it meanwhile.
+absl::Status RunAgent(Membership& member, const WorkerOptions& options, Metrics& metrics);
 
 }  // namespace carnet::worker
 
