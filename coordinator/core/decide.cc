@@ -126,4 +126,26 @@ std::optional<std::uint64_t> AddRefusals(Drafts* drafts, const std::vector<v1::R
   return last;
 }
 
+std::uint64_t AddRefusal(Drafts* drafts, const v1::Refusal& refusal) {
+  const std::optional<std::uint64_t> added = AddRefusals(drafts, {refusal});
+  return added.has_value() ? *added
+                           : drafts->state().refusal_keys.at(RefusalKey(drafts->state(), refusal));
+}
+
+std::string RefusedByPolicy(const v1::Refusal& refusal) {
+  std::set<std::string> reasons;
+  for (const v1::Decision& decision : refusal.decisions()) {
+    for (const v1::Failure& failure : decision.failures()) {
+      reasons.insert(failure.reason());
+    }
+  }
+  return absl::StrCat("refused by policy", reasons.empty() ? "" : ": ",
+                      absl::StrJoin(reasons, ", "));
+}
+
+absl::Status RefusedByPolicy(const v1::Refusal& refusal, std::uint64_t index) {
+  return absl::PermissionDeniedError(
+      absl::StrCat(RefusedByPolicy(refusal), " (record ", index, ")"));
+}
+
 }  // namespace carnet::coordinator

@@ -292,10 +292,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const RecheckTask& command) {
     }
   }
   Advise(state, command, *open, drafts.now(), &refusal);
-  const std::string key = RefusalKey(state, refusal);
-  const std::optional<std::uint64_t> added = AddRefusals(&drafts, {refusal});
-  const std::uint64_t index = added.has_value() ? *added : state.refusal_keys.at(key);
-  return std::move(drafts).Refuse(index, absl::PermissionDeniedError("refused by policy"));
+  const std::uint64_t index = AddRefusal(&drafts, refusal);
+  return std::move(drafts).Refuse(index, RefusedByPolicy(refusal, index));
 }
 
 }  // namespace carnet::coordinator

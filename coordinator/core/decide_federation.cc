@@ -211,12 +211,8 @@ absl::StatusOr<Decided> DecideOn(Drafts drafts, const StageData& command) {
     refusal.set_shard(shard->first);
     refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
     OtherRegions(state, command.live, drafts.now()).NameForShard(shard->first, *from, &refusal);
-    const std::optional<std::uint64_t> added = AddRefusals(&drafts, {refusal});
-    const std::uint64_t index =
-        added.value_or(state.refusal_keys.count(RefusalKey(state, refusal)) != 0
-                           ? state.refusal_keys.at(RefusalKey(state, refusal))
-                           : 0);
-    return std::move(drafts).Refuse(index, absl::PermissionDeniedError("refused by policy"));
+    const std::uint64_t index = AddRefusal(&drafts, refusal);
+    return std::move(drafts).Refuse(index, RefusedByPolicy(refusal, index));
   }
   v1::StagingOrdered record;
   record.set_staging_id(drafts.NewId("s"));

@@ -184,11 +184,11 @@ absl::StatusOr<Decided> RefuseFigures(Drafts drafts, const Job& job, const std::
   refusal.set_worker_id(worker_id);
   refusal.set_round(job.evaluation->opened.round());
   refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
-  AddRefusals(&drafts, {refusal});
+  const std::uint64_t index = AddRefusal(&drafts, refusal);
   CARNET_ASSIGN_OR_RETURN(
       Decided decided,
       DecideOn(std::move(drafts), AbandonEvaluation{job.id, reasons::kRefused, {}}));
-  decided.answer = absl::PermissionDeniedError("refused by policy");
+  decided.answer = RefusedByPolicy(refusal, index);
   return decided;
 }
 

@@ -2,7 +2,6 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "base/timestamp.h"
 #include "coordinator/core/drafts.h"
@@ -29,13 +28,7 @@ absl::Status WhyRefused(const Verdicts& verdicts, const v1::Refusal& refusal,
     return absl::PermissionDeniedError(
         absl::StrCat("waits for ", MissingApprovals(refusal), ": ask again when it is given"));
   }
-  std::set<std::string> reasons;
-  for (const v1::Decision& decision : refusal.decisions()) {
-    for (const v1::Failure& failure : decision.failures()) {
-      reasons.insert(failure.reason());
-    }
-  }
-  std::string text = absl::StrCat("refused by policy: ", absl::StrJoin(reasons, ", "));
+  std::string text = RefusedByPolicy(refusal);
   for (const auto& [shard, index] : withdrawn) {
     absl::StrAppend(&text, "; the model contains ", shard, ", which record ", index, " withdrew");
   }
@@ -45,11 +38,7 @@ absl::Status WhyRefused(const Verdicts& verdicts, const v1::Refusal& refusal,
 Decided Refused(Drafts drafts, const Verdicts& verdicts, v1::Refusal refusal,
                 const std::map<std::string, std::uint64_t>& withdrawn) {
   refusal.mutable_decisions()->Add(verdicts.decisions.begin(), verdicts.decisions.end());
-  const std::optional<std::uint64_t> added = AddRefusals(&drafts, {refusal});
-  // Not added: it is on record.
-  const std::uint64_t index =
-      added.has_value() ? *added
-                        : drafts.state().refusal_keys.at(RefusalKey(drafts.state(), refusal));
+  const std::uint64_t index = AddRefusal(&drafts, refusal);
   return std::move(drafts).Refuse(index, WhyRefused(verdicts, refusal, withdrawn));
 }
 

@@ -194,6 +194,14 @@ void OrderDestruction(Drafts* drafts, const std::string& job_id, std::uint32_t r
 // Refusals that are not on record yet; those that are, are counted (Decided::repeated). Returns the
 // index of the last one, if any was added.
 std::optional<std::uint64_t> AddRefusals(Drafts* drafts, const std::vector<v1::Refusal>& refusals);
+// The same of one. Returns the index of its record, also where it is there already.
+std::uint64_t AddRefusal(Drafts* drafts, const v1::Refusal& refusal);
+
+// "refused by policy" and the ids of the reasons. Whoever hears it may sit abroad: the words are in
+// the record.
+std::string RefusedByPolicy(const v1::Refusal& refusal);
+// The same, with the index of its record. PERMISSION_DENIED.
+absl::Status RefusedByPolicy(const v1::Refusal& refusal, std::uint64_t index);
 
 }  // namespace carnet::coordinator
 
