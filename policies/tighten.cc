@@ -144,9 +144,10 @@ absl::Status CheckRule(const std::string& where, const json& before, const json&
 
 absl::Status CheckPolicy(const json& before, const json& after) {
   const std::string name = before["policy"].get<std::string>();
-  if (Without(before, {"rules", "exceptions", "title", "sources", "note"}) !=
-      Without(after, {"rules", "exceptions", "title", "sources", "note"})) {
-    return Not(name, "more than its rules, exceptions and words changed");
+  // Its title stays: people know it by that.
+  if (Without(before, {"rules", "exceptions", "sources", "note"}) !=
+      Without(after, {"rules", "exceptions", "sources", "note"})) {
+    return Not(name, "more than its rules, exceptions, sources and note changed");
   }
   const std::map<std::string, json> old_rules = ById(ListOf(before, "rules"), "id");
   const std::map<std::string, json> new_rules = ById(ListOf(after, "rules"), "id");
