@@ -305,25 +305,29 @@ TEST_CASE("Train task: when the receipt is lost the same record is submitted aga
 
 TEST_CASE("Train task: what the site itself forbids by then does not leave, and home is told") {
   Round round;
+  const auto refuses_after = [&round](std::size_t tries) {
+    const TaskEnd end = round.Run();
+    CHECK(round.fits() == 1);
+    CHECK(end.kind == TaskEnd::Kind::kFailed);
+    CHECK(end.failure.failure == v1::TASK_FAILURE_REFUSED_BY_SITE);
+    CHECK(round.coordinator.uploads.size() == tries);
+    CHECK(round.coordinator.uploaded.empty());
+    CHECK(round.coordinator.submitted.empty());
+    CHECK(std::filesystem::is_empty(round.state.tasks()));
+  };
   SECTION("before the delta") {
     round.gate.answers = {absl::PermissionDeniedError("site: forbidden by what this site knows")};
+    refuses_after(0);
   }
   SECTION("by policies that could not be followed") {
     round.gate.answers = {absl::ResourceExhaustedError("policies: too many people")};
+    refuses_after(0);
   }
   SECTION("before the delta is sent again") {
     round.coordinator.upload_errors = {absl::UnavailableError("cut")};
     round.gate.answers = {absl::OkStatus(), absl::PermissionDeniedError("site: forbidden")};
+    refuses_after(1);
   }
-  const std::size_t tries = round.gate.answers.size() - 1;
-  const TaskEnd end = round.Run();
-  CHECK(round.fits() == 1);
-  CHECK(end.kind == TaskEnd::Kind::kFailed);
-  CHECK(end.failure.failure == v1::TASK_FAILURE_REFUSED_BY_SITE);
-  CHECK(round.coordinator.uploads.size() == tries);
-  CHECK(round.coordinator.uploaded.empty());
-  CHECK(round.coordinator.submitted.empty());
-  CHECK(std::filesystem::is_empty(round.state.tasks()));
 }
 
 TEST_CASE("Train task: metrics that the site forbids after the delta went are not submitted") {
