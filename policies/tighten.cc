@@ -307,9 +307,6 @@ absl::Status CheckGroups(const json& before, const json& after) {
 }  // namespace
 
 absl::Status CheckTightensOnly(const Bundle& before, const Bundle& after) {
-  if (after.head().valid_to > before.head().valid_to) {
-    return Not("validity", "it ends later than that of the bundle in force");
-  }
   const json old_json = JsonOf(before);
   const json new_json = JsonOf(after);
   const std::map<std::string, json> old_policies = ById(old_json["policies"], "policy");
@@ -330,7 +327,11 @@ absl::Status CheckTightensOnly(const Bundle& before, const Bundle& after) {
       return Not(name, kNewRetention);
     }
   }
-  return CheckGroups(old_json, new_json);
+  CARNET_RETURN_IF_ERROR(CheckGroups(old_json, new_json));
+  // Last: that a change is no tightening is better said of its rules than of its time.
+  return after.head().valid_to > before.head().valid_to
+             ? Not("validity", "it ends later than that of the bundle in force")
+             : absl::OkStatus();
 }
 
 }  // namespace carnet::policies

@@ -159,7 +159,14 @@ TEST_CASE("Tighten-only: a bundle that ends later is none, one that ends earlier
   head.valid_to = Noon() + absl::Hours(24);
   CHECK(CheckTightensOnly(*before, **IssueBundle(*plain, head)).ok());
   head.valid_to = Noon() + absl::Hours(72);
-  CHECK_FALSE(CheckTightensOnly(*before, **IssueBundle(*plain, head)).ok());
+  CHECK_THAT(std::string(CheckTightensOnly(*before, **IssueBundle(*plain, head)).message()),
+             Catch::Contains("it ends later"));
+  // Where its rules are the reason too, they are the one that is said.
+  const auto allows =
+      Make({"an allow", kGroups, kRules,
+            absl::StrCat(kAllows, "  - {id: z, effect: allow, when: {op: {is: train}}}\n")});
+  CHECK_THAT(std::string(CheckTightensOnly(*before, **IssueBundle(*allows, head)).message()),
+             Catch::Contains("law/z"));
 }
 
 std::vector<std::string> Needed(const Change& change) {
